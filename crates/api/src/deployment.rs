@@ -1,0 +1,114 @@
+use ids::{DeploymentId, DeploymentState, LogStream, ProjectId, ReleaseId, Trigger};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Plan, Time};
+
+/// The commit a deployment took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Commit {
+    pub sha: String,
+    /// The first line of its message.
+    pub message: String,
+    pub author: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Deployment {
+    pub id: DeploymentId,
+    pub project_id: ProjectId,
+    /// Counts the project's deployments from 1.
+    pub number: i64,
+    pub state: DeploymentState,
+    pub trigger: Trigger,
+    /// What an active deployment does right now, and what its log speaks of: `fetch`, `install`, `build`, `start`, `probe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_id: Option<ReleaseId>,
+    /// Whether rolling back to it needs no build.
+    pub release_kept: bool,
+    /// UPPER_SNAKE, of a failed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// Why it failed or ended early, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The last lines of the log, of a failed one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    pub created_at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it went live, failed or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// From start to finish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentAccepted {
+    pub deployment: Deployment,
+}
+
+/// Newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentList {
+    pub deployments: Vec<Deployment>,
+    /// Pass as `cursor` for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redeploy {
+    /// The full id of the commit to take instead of the branch's newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// Whose release to make live again; the one before the live one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
+}
+
+/// A kept release, newest first in its list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Release {
+    pub id: ReleaseId,
+    /// The deployment that built it.
+    pub deployment_id: DeploymentId,
+    pub live: bool,
+    pub created_at: Time,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseList {
+    pub releases: Vec<Release>,
+}
+
+/// One line of a log. As server-sent event its `id` is the SSE id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// Opaque position; a follower goes on after it with `Last-Event-ID` or `after`.
+    pub id: String,
+    pub deployment_id: DeploymentId,
+    pub time: Time,
+    pub stream: LogStream,
+    pub text: String,
+}

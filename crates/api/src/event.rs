@@ -1,0 +1,16 @@
+use ids::{DeploymentId, ProjectId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Says that something changed, not what it is now: read it again. The SSE id is the position.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Gap-free and rising.
+    pub position: i64,
+    #[schema(example = "deployment.updated")]
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<DeploymentId>,
+}

@@ -1,0 +1,108 @@
+//! HTTP request and response types of `/api`: one source for the server, the CLI,
+//! the tests, and through `docs/openapi.json` for the dashboard.
+//!
+//! Grammar: snake_case fields, lists as `{"<plural noun>": […]}`, times as RFC 3339 in UTC,
+//! absent rather than null, errors as [`ErrorBody`].
+
+mod auth;
+mod deployment;
+mod env;
+mod event;
+mod node;
+mod project;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
+pub use deployment::{
+    Commit, Deployment, DeploymentAccepted, DeploymentList, LogLine, Redeploy, Release, ReleaseList, Rollback,
+};
+pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
+pub use event::Event;
+pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, WorkloadMetrics};
+pub use project::{Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate};
+
+/// What every failed request answers with.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// Stable, for programs: UPPER_SNAKE.
+    #[schema(example = "NOT_FOUND")]
+    pub error: String,
+    /// For people: what is wrong and what to do.
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub details: Option<serde_json::Value>,
+}
+
+/// `GET /api/health`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    #[schema(example = "ok")]
+    pub status: String,
+}
+
+/// `GET /health`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HealthDetail {
+    #[schema(example = "ok")]
+    pub status: String,
+    pub version: String,
+    /// RFC 3339.
+    pub time: String,
+}
+
+/// An instant as RFC 3339 text in UTC with milliseconds.
+pub type Time = String;
+
+/// The shapes of this crate as an OpenAPI document without paths; the server adds its routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "NanoScale",
+        description = "Your private cloud: deploy apps on machines you own.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(
+        ErrorBody,
+        Health,
+        HealthDetail,
+        Setup,
+        Credentials,
+        AuthStatus,
+        User,
+        Me,
+        TokenCreate,
+        TokenCreated,
+        Token,
+        TokenList,
+        ProjectCreate,
+        ProjectUpdate,
+        Project,
+        ProjectCreated,
+        ProjectList,
+        PlanRequest,
+        Plan,
+        Commit,
+        Deployment,
+        DeploymentAccepted,
+        DeploymentList,
+        Redeploy,
+        Rollback,
+        Release,
+        ReleaseList,
+        LogLine,
+        EnvVar,
+        EnvVarInput,
+        EnvVarUpdate,
+        Event,
+        Node,
+        NodeList,
+        Capability,
+        NodeMetrics,
+        WorkloadMetrics,
+        MetricsHistory
+    ))
+)]
+pub struct Shapes;

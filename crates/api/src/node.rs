@@ -1,0 +1,79 @@
+use ids::{DeploymentId, HealthStatus, NodeId, NodeStatus, ProjectId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Time;
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    pub id: NodeId,
+    pub name: String,
+    pub status: NodeStatus,
+    pub health_status: HealthStatus,
+    /// Runs inside the server's own process.
+    pub embedded: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// What the node can enforce on this kernel, and what it cannot.
+    pub capabilities: Vec<Capability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<NodeMetrics>,
+    /// What runs there now.
+    pub workloads: Vec<WorkloadMetrics>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Time>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NodeList {
+    pub nodes: Vec<Node>,
+}
+
+/// One protection and whether it holds here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Capability {
+    #[schema(example = "memory_limit")]
+    pub name: String,
+    pub enabled: bool,
+    /// How it is done, or why it is not.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeMetrics {
+    pub time: Time,
+    /// 0 to 100 over all cores.
+    pub cpu_percent: f64,
+    pub cpu_cores: u32,
+    /// One-minute load average.
+    pub load: f64,
+    pub memory_used_bytes: u64,
+    pub memory_total_bytes: u64,
+    pub disk_used_bytes: u64,
+    pub disk_total_bytes: u64,
+    pub network_rx_bytes_per_second: f64,
+    pub network_tx_bytes_per_second: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkloadMetrics {
+    pub project_id: ProjectId,
+    pub deployment_id: DeploymentId,
+    #[schema(example = "ready")]
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Since it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
+    pub restarts: u32,
+}
+
+/// Samples, oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MetricsHistory {
+    pub interval_seconds: u32,
+    pub samples: Vec<NodeMetrics>,
+}

@@ -1,0 +1,98 @@
+//! One id type per noun: a ULID in lower case, so ids sort by age.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Invalid;
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(try_from = "String")]
+        #[schema(value_type = String, example = "01j9z3k4w5x6y7z8a9b0c1d2e3")]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new id, later than every id made before it in another millisecond.
+            #[expect(clippy::new_without_default, reason = "a default id would be a fresh random one")]
+            pub fn new() -> Self {
+                Self(ulid::Ulid::new().to_string().to_ascii_lowercase())
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Invalid;
+
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+id! {
+    /// A person with an account.
+    UserId,
+    /// A browser's sign-in.
+    SessionId,
+    /// An API token.
+    TokenId,
+    /// A machine that runs workloads for us.
+    NodeId,
+    /// One repository and how to run it.
+    ProjectId,
+    /// One try to bring one commit of a project live. Also names the build and the workload that come from it.
+    DeploymentId,
+    /// What a successful build produced.
+    ReleaseId,
+    /// An entry of the outbox.
+    EventId,
+}
+
+fn parse(text: &str) -> Result<String, Invalid> {
+    let well_formed = text.len() == 26
+        && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+        && ulid::Ulid::from_string(text).is_ok();
+    if well_formed { Ok(text.to_owned()) } else { Err(Invalid::new("an id is 26 lower-case letters and digits")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProjectId;
+
+    #[test]
+    fn ids_round_trip_and_refuse_everything_else() {
+        let id = ProjectId::new();
+        assert_eq!(id.as_str().parse::<ProjectId>().unwrap(), id);
+        for bad in ["", "x", "../../etc/passwd", "01J9Z3K4W5X6Y7Z8A9B0C1D2E3", "01j9z3k4w5x6y7z8a9b0c1d2e!"] {
+            assert!(bad.parse::<ProjectId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Typed ids, validated names and the states that cross layers.
+//!
+//! Every value here was parsed once, at the edge where it came in; a function
+//! that takes one need not check again. This crate does no IO.
+
+mod git;
+mod id;
+mod name;
+mod state;
+
+pub use git::{CommitSha, GitRef, RepoUrl};
+pub use id::{DeploymentId, EventId, NodeId, ProjectId, ReleaseId, SessionId, TokenId, UserId};
+pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, UserName};
+pub use state::{DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, SourceKind, Trigger};
+
+/// Why a text is not what its type wants, as a sentence for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}

@@ -1,0 +1,137 @@
+//! States and kinds, spelled the same in the database, the API and the dashboard.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Invalid;
+
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err(Invalid(format!("`{text}` is not one of {}", [$($text),*].join(", ")))),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+text_enum! {
+    /// How far a deployment has come. `queued → building → starting → live → retired`, or out of the way early.
+    DeploymentState {
+        /// Waits for the one before it.
+        Queued = "queued",
+        /// Being fetched and built.
+        Building = "building",
+        /// Built; its process is starting beside the live one.
+        Starting = "starting",
+        /// Answers the project's visitors.
+        Live = "live",
+        /// Was live until a later one took its place.
+        Retired = "retired",
+        /// Ended with a reason; the live one before it still serves.
+        Failed = "failed",
+        /// Somebody stopped it.
+        Cancelled = "cancelled",
+        /// A newer one was asked for before this one began.
+        Superseded = "superseded",
+    }
+}
+
+impl DeploymentState {
+    /// Whether a node works on it now. At most one deployment of a project is active.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Building | Self::Starting)
+    }
+
+    /// Whether nothing more happens to it, except that a live one retires.
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Self::Queued | Self::Building | Self::Starting)
+    }
+}
+
+text_enum! {
+    /// What a visitor of the project would find.
+    ProjectStatus {
+        /// Nothing was ever deployed, or nothing yet with success.
+        Empty = "empty",
+        /// The first deployment is on its way.
+        Deploying = "deploying",
+        /// The live release answers.
+        Live = "live",
+        /// The live release's process is down or restarting.
+        Down = "down",
+        /// No release is live and the last try failed.
+        Failed = "failed",
+        /// Being removed.
+        Deleting = "deleting",
+    }
+}
+
+text_enum! {
+    /// What caused a deployment.
+    Trigger {
+        Create = "create",
+        Manual = "manual",
+        Upload = "upload",
+        Rollback = "rollback",
+    }
+}
+
+text_enum! {
+    /// Where a project's files come from.
+    SourceKind {
+        Git = "git",
+        Upload = "upload",
+    }
+}
+
+text_enum! {
+    /// How the control plane sees a node.
+    NodeStatus {
+        Online = "online",
+        Offline = "offline",
+    }
+}
+
+text_enum! {
+    /// How fresh a node's last word is.
+    HealthStatus {
+        Healthy = "healthy",
+        Stale = "stale",
+        Unhealthy = "unhealthy",
+    }
+}
+
+text_enum! {
+    /// Who wrote a log line.
+    LogStream {
+        /// The process's standard output.
+        Out = "out",
+        /// The process's standard error.
+        Err = "err",
+        /// NanoScale itself.
+        Sys = "sys",
+    }
+}

@@ -1,0 +1,1 @@
+//! What crosses the node link and the shim socket.
