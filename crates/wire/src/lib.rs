@@ -1,1 +1,21 @@
-//! What crosses the node link and the shim socket.
+//! What crosses the node link and the shim socket, with protocol versions.
+//!
+//! The server sends *desired* state, the node reports *observed* state. A node knows
+//! workloads and the group they belong to, never projects: the group only says whose
+//! things may share caches and users.
+
+mod desired;
+mod hello;
+mod log;
+mod observed;
+pub mod shim;
+
+pub use desired::{
+    BuildSettings, BuildSpec, Desired, Fence, GroupSpec, Limits, Probe, RouteSpec, Source, WorkloadSpec,
+};
+pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
+pub use log::{LogQuery, LogRecord};
+pub use observed::{
+    BuildOutcome, BuildStatus, BuildStep, Commit, Failure, Observed, Plan, Process, RouteStatus, WorkloadState,
+    WorkloadStatus,
+};

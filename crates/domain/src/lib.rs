@@ -1,0 +1,9 @@
+//! Nouns and rules of the product as plain data and pure functions: no IO, no clock, no async.
+
+pub mod command;
+pub mod deployment;
+pub mod plan;
+pub mod project;
+pub mod redaction;
+pub mod release;
+pub mod user;

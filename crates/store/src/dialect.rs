@@ -1,0 +1,79 @@
+//! What SQLite and PostgreSQL do not share. The engine is chosen once, here.
+
+use std::path::Path;
+
+use sqlx::Executor;
+use sqlx::any::AnyPoolOptions;
+
+use crate::StoreResult;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    pub(crate) fn of(url: &str) -> Self {
+        if url.starts_with("postgres") { Self::Postgres } else { Self::Sqlite }
+    }
+
+    /// Opens the pools for writing and for reading. SQLite has one writer at a time: a pool of one
+    /// queues writers without ever seeing "database is locked".
+    pub(crate) async fn open(self, url: &str) -> StoreResult<(sqlx::AnyPool, sqlx::AnyPool)> {
+        match self {
+            Self::Postgres => {
+                let pool = AnyPoolOptions::new().max_connections(16).connect(url).await?;
+                Ok((pool.clone(), pool))
+            }
+            Self::Sqlite => {
+                let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+                let write = sqlite_pool(1).connect(&url).await?;
+                let read = sqlite_pool(4).connect(&url).await?;
+                Ok((write, read))
+            }
+        }
+    }
+
+    /// How a transaction that writes begins. A deferred one that reads first and writes then would
+    /// fail in SQLite when another one wrote in between.
+    pub(crate) fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// Whether the database can be reached and still is the one that was opened.
+    pub(crate) fn is_there(self, url: &str) -> bool {
+        match self {
+            Self::Postgres => true,
+            // An unlinked SQLite file answers queries for ever.
+            Self::Sqlite => sqlite_path(url).is_none_or(|path| Path::new(path).exists()),
+        }
+    }
+}
+
+fn sqlite_path(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?.split('?').next()?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (!path.contains(":memory:")).then_some(path)
+}
+
+fn sqlite_pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None).after_connect(
+        |connection, _| {
+            Box::pin(async move {
+                for pragma in [
+                    "PRAGMA busy_timeout = 10000",
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = NORMAL",
+                    "PRAGMA foreign_keys = ON",
+                ] {
+                    connection.execute(pragma).await?;
+                }
+                Ok(())
+            })
+        },
+    )
+}

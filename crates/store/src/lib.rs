@@ -1,0 +1,23 @@
+//! Everything the control plane remembers, in SQLite or PostgreSQL. The only crate that names sqlx.
+//!
+//! One SQL text serves both engines; `dialect.rs` holds what differs. A change of state is
+//! compare-and-set and says whether it won. Rows stay in here; domain types come out.
+
+mod auth;
+mod deployment;
+mod dialect;
+mod env;
+mod error;
+mod event;
+mod node;
+mod project;
+mod release;
+mod tx;
+
+pub use auth::{LoginFailures, NewToken, SessionOwner, StoredToken, TokenOwner};
+pub use deployment::DeploymentChange;
+pub use error::{StoreError, StoreResult};
+pub use event::StoredEvent;
+pub use node::StoredNode;
+pub use project::ProjectPatch;
+pub use tx::{Store, Tx};

@@ -1,0 +1,174 @@
+use domain::project::{Project, ProjectSettings};
+use ids::{DeploymentId, ProjectId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::error::parse;
+use crate::{StoreError, StoreResult, Tx};
+
+const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_directory, install_command, \
+    build_command, run_command, output_directory, health_path, port, upload_id, deleting, created_by, created_at, \
+    updated_at";
+
+/// What an owner may change afterwards.
+#[derive(Debug, Clone)]
+pub struct ProjectPatch<'a> {
+    pub name: &'a str,
+    pub settings: &'a ProjectSettings,
+}
+
+fn project(row: &AnyRow) -> StoreResult<Project> {
+    let upload: Option<String> = row.try_get("upload_id")?;
+    let port: i64 = row.try_get("port")?;
+    Ok(Project {
+        id: parse("project id", row.try_get("id")?)?,
+        name: row.try_get("name")?,
+        slug: row.try_get("slug")?,
+        node_id: parse("node id", row.try_get("node_id")?)?,
+        source: parse("source kind", row.try_get("source")?)?,
+        settings: ProjectSettings {
+            repo_url: row.try_get("repo_url")?,
+            branch: row.try_get("branch")?,
+            root_directory: row.try_get("root_directory")?,
+            install_command: row.try_get("install_command")?,
+            build_command: row.try_get("build_command")?,
+            run_command: row.try_get("run_command")?,
+            output_directory: row.try_get("output_directory")?,
+            health_path: row.try_get("health_path")?,
+        },
+        port: u16::try_from(port).map_err(|_| StoreError::Corrupt { what: "port", value: port.to_string() })?,
+        upload: upload.map(|id| parse("upload id", &id)).transpose()?,
+        deleting: row.try_get::<i64, _>("deleting")? == 1,
+        created_by: parse("user id", row.try_get("created_by")?)?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+impl Tx {
+    /// [`StoreError::Taken`] when name, slug or port belong to another one.
+    pub async fn project_insert(&mut self, project: &Project) -> StoreResult<()> {
+        let settings = &project.settings;
+        sqlx::query(
+            "insert into projects (id, name, slug, node_id, source, repo_url, branch, root_directory, \
+             install_command, build_command, run_command, output_directory, health_path, port, upload_id, \
+             created_by, created_at, updated_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        )
+        .bind(project.id.as_str())
+        .bind(&project.name)
+        .bind(&project.slug)
+        .bind(project.node_id.as_str())
+        .bind(project.source.as_str())
+        .bind(&settings.repo_url)
+        .bind(&settings.branch)
+        .bind(&settings.root_directory)
+        .bind(&settings.install_command)
+        .bind(&settings.build_command)
+        .bind(&settings.run_command)
+        .bind(&settings.output_directory)
+        .bind(&settings.health_path)
+        .bind(i64::from(project.port))
+        .bind(project.upload.as_ref().map(DeploymentId::as_str))
+        .bind(project.created_by.as_str())
+        .bind(project.created_at)
+        .bind(project.updated_at)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>> {
+        let row = sqlx::query(&format!("select {COLUMNS} from projects where id = $1"))
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(project).transpose()
+    }
+
+    pub async fn project_by_slug(&mut self, slug: &str) -> StoreResult<Option<Project>> {
+        let row = sqlx::query(&format!("select {COLUMNS} from projects where slug = $1"))
+            .bind(slug)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(project).transpose()
+    }
+
+    pub async fn project_name_exists(&mut self, name: &str) -> StoreResult<bool> {
+        let row =
+            sqlx::query("select count(*) from projects where name = $1").bind(name).fetch_one(&mut *self.inner).await?;
+        Ok(row.try_get::<i64, _>(0)? > 0)
+    }
+
+    /// By name.
+    pub async fn project_list(&mut self) -> StoreResult<Vec<Project>> {
+        let rows = sqlx::query(&format!("select {COLUMNS} from projects order by name, id"))
+            .fetch_all(&mut *self.inner)
+            .await?;
+        rows.iter().map(project).collect()
+    }
+
+    pub async fn project_update(&mut self, id: &ProjectId, patch: ProjectPatch<'_>, now: i64) -> StoreResult<()> {
+        let settings = patch.settings;
+        sqlx::query(
+            "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
+             build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11 \
+             where id = $1",
+        )
+        .bind(id.as_str())
+        .bind(patch.name)
+        .bind(&settings.repo_url)
+        .bind(&settings.branch)
+        .bind(&settings.root_directory)
+        .bind(&settings.install_command)
+        .bind(&settings.build_command)
+        .bind(&settings.run_command)
+        .bind(&settings.output_directory)
+        .bind(&settings.health_path)
+        .bind(now)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The upload that the next build takes, which makes it a project of uploads.
+    pub async fn project_set_upload(&mut self, id: &ProjectId, upload: &DeploymentId, now: i64) -> StoreResult<()> {
+        sqlx::query("update projects set upload_id = $2, source = 'upload', updated_at = $3 where id = $1")
+            .bind(id.as_str())
+            .bind(upload.as_str())
+            .bind(now)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether it was not being deleted before.
+    pub async fn project_mark_deleting(&mut self, id: &ProjectId, now: i64) -> StoreResult<bool> {
+        let done = sqlx::query("update projects set deleting = 1, updated_at = $2 where id = $1 and deleting = 0")
+            .bind(id.as_str())
+            .bind(now)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Removes a project whose node has confirmed that nothing is left of it.
+    pub async fn project_delete(&mut self, id: &ProjectId) -> StoreResult<bool> {
+        let done = sqlx::query("delete from projects where id = $1 and deleting = 1")
+            .bind(id.as_str())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The next number of the project's deployments.
+    pub async fn project_next_number(&mut self, id: &ProjectId) -> StoreResult<i64> {
+        let row = sqlx::query(
+            "update projects set deployments_count = deployments_count + 1 where id = $1 returning deployments_count",
+        )
+        .bind(id.as_str())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok(row.try_get(0)?)
+    }
+}

@@ -1,0 +1,110 @@
+use ids::{DeploymentId, ProjectId};
+use serde::{Deserialize, Serialize};
+
+use crate::Process;
+
+/// Orders desired states, also between servers: a node refuses what is older than what it has.
+/// The epoch is taken from the database when a server starts, the generation counts within it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fence {
+    pub epoch: i64,
+    pub generation: i64,
+}
+
+/// Everything one node shall do. What is not in it is stopped; files go only when a group says so.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    pub fence: Fence,
+    pub builds: Vec<BuildSpec>,
+    pub workloads: Vec<WorkloadSpec>,
+    pub routes: Vec<RouteSpec>,
+    pub groups: Vec<GroupSpec>,
+    /// Groups whose every trace goes: processes, files, logs, users.
+    pub removed_groups: Vec<ProjectId>,
+}
+
+/// What of a group is kept. A group that is not named keeps its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    pub group: ProjectId,
+    /// Builds whose release directory stays.
+    pub releases: Vec<DeploymentId>,
+}
+
+/// Fetch a source and make a release of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildSpec {
+    pub id: DeploymentId,
+    pub group: ProjectId,
+    pub source: Source,
+    pub settings: BuildSettings,
+    pub env: Vec<(String, String)>,
+    pub limits: Limits,
+    pub timeout_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Source {
+    Git {
+        url: String,
+        /// Branch or tag; the default branch when absent.
+        reference: Option<String>,
+        /// A full commit id, taken instead of the newest of `reference`.
+        commit: Option<String>,
+        /// Whether a host in a private range is meant.
+        allow_private: bool,
+    },
+    /// A tar archive that the server streams to the node when asked to.
+    Upload { upload: DeploymentId },
+}
+
+/// What the project's owner set; the rest is detected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildSettings {
+    pub root_directory: String,
+    pub install_command: Option<String>,
+    pub build_command: Option<String>,
+    pub run_command: Option<String>,
+    pub output_directory: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    pub memory_bytes: u64,
+    pub pids: u64,
+    /// 1 to 10000; 100 is normal.
+    pub cpu_weight: u64,
+}
+
+/// Keep one process of a release running.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadSpec {
+    pub id: DeploymentId,
+    pub group: ProjectId,
+    /// The build whose release directory it runs from.
+    pub release: DeploymentId,
+    pub process: Process,
+    pub env: Vec<(String, String)>,
+    pub limits: Limits,
+    pub probe: Probe,
+}
+
+/// When a workload counts as ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    pub path: String,
+    /// No good answer by then is a failure.
+    pub timeout_seconds: u64,
+    /// It must have been up this long before it takes over from another one.
+    pub settle_ms: u64,
+}
+
+/// Sends a host's visitors to the first of `prefer` that is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteSpec {
+    pub host: String,
+    /// The loopback port that answers for this host too.
+    pub port: u16,
+    pub prefer: Vec<DeploymentId>,
+}

@@ -1,0 +1,37 @@
+use serde::{Deserialize, Serialize};
+
+/// Version of the link's routes and shapes. A server speaks to its own and the one before.
+pub const LINK_PROTOCOL: u32 = 1;
+
+/// A node's first word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub version: String,
+    pub kernel: String,
+    pub capabilities: Vec<Capability>,
+}
+
+/// One protection, and whether this kernel lets the node enforce it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capability {
+    pub name: String,
+    pub enabled: bool,
+    pub detail: String,
+}
+
+/// A machine's use of itself, at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    pub at_ms: i64,
+    /// 0 to 100 over all cores.
+    pub cpu_percent: f64,
+    pub cpu_cores: u32,
+    pub load: f64,
+    pub memory_used_bytes: u64,
+    pub memory_total_bytes: u64,
+    pub disk_used_bytes: u64,
+    pub disk_total_bytes: u64,
+    pub network_rx_bytes_per_second: f64,
+    pub network_tx_bytes_per_second: f64,
+}

@@ -1,0 +1,137 @@
+use ids::{DeploymentId, ProjectId};
+use serde::{Deserialize, Serialize};
+
+use crate::Fence;
+
+/// What a node sees. `revision` rises with every change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    pub revision: u64,
+    /// The desired state it works towards.
+    pub fence: Fence,
+    pub builds: Vec<BuildStatus>,
+    pub workloads: Vec<WorkloadStatus>,
+    pub routes: Vec<RouteStatus>,
+    /// Groups of which nothing is left.
+    pub removed_groups: Vec<ProjectId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BuildStatus {
+    pub id: DeploymentId,
+    pub step: BuildStep,
+    pub commit: Option<Commit>,
+    pub plan: Option<Plan>,
+    pub outcome: Option<BuildOutcome>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildStep {
+    /// Waits for the server to stream the archive to it.
+    AwaitUpload,
+    Fetch,
+    Install,
+    Build,
+}
+
+impl BuildStep {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitUpload | Self::Fetch => "fetch",
+            Self::Install => "install",
+            Self::Build => "build",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    pub sha: String,
+    /// The first line.
+    pub message: String,
+    pub author: String,
+}
+
+/// How a source is built and run, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub kind: String,
+    pub reasons: Vec<String>,
+    pub install_command: Option<String>,
+    pub build_command: Option<String>,
+    pub run_command: Option<String>,
+    pub output_directory: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum BuildOutcome {
+    Built { process: Process },
+    Failed { failure: Failure },
+}
+
+/// The process spec of a release: how its directory is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub kind: String,
+    /// Relative to the release directory.
+    pub directory: String,
+    /// Absent: the files of `directory` are served.
+    pub command: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// UPPER_SNAKE.
+    pub code: String,
+    /// What happened and what to do.
+    pub reason: String,
+    pub last_lines: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadStatus {
+    pub id: DeploymentId,
+    pub group: ProjectId,
+    pub state: WorkloadState,
+    pub failure: Option<Failure>,
+    pub restarts: u32,
+    pub memory_bytes: Option<u64>,
+    pub cpu_usec: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkloadState {
+    /// Its process runs, no good answer yet.
+    Starting,
+    Ready,
+    /// It was ready, died, and waits to be started again.
+    Restarting,
+    /// It never became ready and is not tried again.
+    Failed,
+    /// No longer wanted; its last requests are being answered.
+    Draining,
+}
+
+impl WorkloadState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Restarting => "restarting",
+            Self::Failed => "failed",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    pub host: String,
+    /// Who answers for the host now.
+    pub workload: Option<DeploymentId>,
+    /// Why the loopback port is not served.
+    pub port_error: Option<String>,
+}
