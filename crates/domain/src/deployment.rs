@@ -17,6 +17,8 @@ pub struct Deployment {
     pub commit: Option<Commit>,
     /// How it is built and run, as the node reported it: JSON.
     pub plan: Option<String>,
+    /// The environment it is built and run with, sealed, from when its turn came.
+    pub env_sealed: Option<String>,
     /// What it made, or for a rollback what it makes live again.
     pub release_id: Option<ReleaseId>,
     pub upload: Option<DeploymentId>,
@@ -58,6 +60,7 @@ impl Deployment {
             wanted_commit: None,
             commit: None,
             plan: None,
+            env_sealed: None,
             release_id: None,
             upload: None,
             failure: None,

@@ -108,6 +108,8 @@ create table deployments (
     commit_message text,
     commit_author text,
     plan text,
+    -- The environment it is built and run with, taken when its turn came.
+    env_sealed text,
     release_id text references releases (id) on delete set null,
     upload_id text,
     failure_code text,

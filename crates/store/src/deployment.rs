@@ -7,7 +7,7 @@ use crate::error::parse;
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, number, state, trigger_kind, step, branch, wanted_commit, commit_sha, \
-    commit_message, commit_author, plan, release_id, upload_id, failure_code, reason, last_lines, created_by, \
+    commit_message, commit_author, plan, env_sealed, release_id, upload_id, failure_code, reason, last_lines, created_by, \
     created_at, started_at, finished_at";
 
 /// What changes along with a deployment's state. Absent fields stay as they are.
@@ -15,6 +15,7 @@ const COLUMNS: &str = "id, project_id, number, state, trigger_kind, step, branch
 pub struct DeploymentChange<'a> {
     pub step: Option<&'a str>,
     pub release_id: Option<&'a ReleaseId>,
+    pub env_sealed: Option<&'a str>,
     pub failure: Option<&'a Failure>,
 }
 
@@ -42,6 +43,7 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
         wanted_commit: text("wanted_commit")?,
         commit,
         plan: text("plan")?,
+        env_sealed: text("env_sealed")?,
         release_id: text("release_id")?.map(|id| parse("release id", &id)).transpose()?,
         upload: text("upload_id")?.map(|id| parse("upload id", &id)).transpose()?,
         failure: text("reason")?.map(|reason| Failure {
@@ -147,7 +149,7 @@ impl Tx {
             "update deployments set state = $3, step = $4, release_id = coalesce($5, release_id), \
              failure_code = coalesce($6, failure_code), reason = coalesce($7, reason), \
              last_lines = coalesce($8, last_lines), started_at = coalesce(started_at, $9), \
-             finished_at = coalesce(finished_at, $10) where id = $1 and state = $2",
+             finished_at = coalesce(finished_at, $10), env_sealed = coalesce($11, env_sealed) where id = $1 and state = $2",
         )
         .bind(id.as_str())
         .bind(from.as_str())
@@ -159,6 +161,7 @@ impl Tx {
         .bind(change.failure.map(|failure| failure.last_lines.join("\n")))
         .bind(started)
         .bind(finished)
+        .bind(change.env_sealed)
         .execute(&mut *self.inner)
         .await?;
         Ok(done.rows_affected() == 1)

@@ -108,3 +108,10 @@ pub struct RouteSpec {
     pub port: u16,
     pub prefer: Vec<DeploymentId>,
 }
+
+/// A source to plan without building it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewSpec {
+    pub source: Source,
+    pub root_directory: String,
+}

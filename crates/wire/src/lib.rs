@@ -11,11 +11,11 @@ mod observed;
 pub mod shim;
 
 pub use desired::{
-    BuildSettings, BuildSpec, Desired, Fence, GroupSpec, Limits, Probe, RouteSpec, Source, WorkloadSpec,
+    BuildSettings, BuildSpec, Desired, Fence, GroupSpec, Limits, PreviewSpec, Probe, RouteSpec, Source, WorkloadSpec,
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
 pub use log::{LogQuery, LogRecord};
 pub use observed::{
-    BuildOutcome, BuildStatus, BuildStep, Commit, Failure, Observed, Plan, Process, RouteStatus, WorkloadState,
-    WorkloadStatus,
+    BuildOutcome, BuildStatus, BuildStep, Commit, Failure, Observed, Plan, Preview, Process, RouteStatus,
+    WorkloadState, WorkloadStatus,
 };

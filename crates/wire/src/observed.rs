@@ -79,6 +79,10 @@ pub struct Process {
     pub directory: String,
     /// Absent: the files of `directory` are served.
     pub command: Option<String>,
+    /// Set unless the owner sets them.
+    pub env: Vec<(String, String)>,
+    /// Directories put before PATH, relative to the release directory.
+    pub path: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,4 +138,12 @@ pub struct RouteStatus {
     pub workload: Option<DeploymentId>,
     /// Why the loopback port is not served.
     pub port_error: Option<String>,
+}
+
+/// What a node would do with a source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Preview {
+    Plan { plan: Plan },
+    Failed { failure: Failure },
 }

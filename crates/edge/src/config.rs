@@ -1,0 +1,33 @@
+use std::time::Duration;
+
+/// How an [`Edge`](crate::Edge) and its upstreams behave. [`Config::default`] suits applications on the same machine.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long requests in flight may take to finish once an upstream drains or a listener closes. 30 s.
+    pub drain_timeout: Duration,
+    /// How long to try to connect to an upstream before the client is told, retries included. 5 s.
+    pub connect_timeout: Duration,
+    /// How long an unused connection to an upstream is kept. 4 s, which is below the 5 s after which Node.js closes
+    /// it: the side that sends requests must be the one to let go first.
+    pub upstream_idle: Duration,
+    /// How long a client may take to send the head of a request, counted from the connection's opening or from the
+    /// end of the request before, so that this also limits how long a kept connection may be idle. 60 s.
+    pub header_timeout: Duration,
+    /// How long a WebSocket must have been silent to be closed while its upstream drains. 1 s.
+    pub websocket_quiet: Duration,
+    /// Names of cookies that never reach an upstream, since they are somebody else's credentials.
+    pub private_cookies: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            drain_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            upstream_idle: Duration::from_secs(4),
+            header_timeout: Duration::from_secs(60),
+            websocket_quiet: Duration::from_secs(1),
+            private_cookies: vec!["nanoscale_session".to_owned(), "__Host-nanoscale_session".to_owned()],
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! A reverse proxy from host names to upstreams whose routes are swapped without failing a request.
+//!
+//! [`Edge`] holds the route table and serves listeners. A route points to an [`Upstream`]: one address with its own
+//! connections and a count of what is in flight there. To replace a running process: start the new one, point the
+//! route to it with [`Edge::set_route`], wait for [`Upstream::drain`] of the old, stop the old.
+//!
+//! The crate knows nothing of what runs behind an address or of why routes change. It decides nothing about health.
+//! HTTP/1.1 on both sides; what serves a connection is generic over its bytes, so that TLS can stand before it.
+
+mod config;
+mod serve;
+
+mod forward;
+mod headers;
+mod host;
+mod pages;
+mod table;
+
+mod body;
+mod pool;
+mod upstream;
+
+mod frames;
+mod framing;
+mod tunnel;
+
+pub use config::Config;
+pub use serve::Edge;
+pub use table::Target;
+pub use upstream::{Drained, Upstream};

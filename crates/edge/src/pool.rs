@@ -1,0 +1,204 @@
+//! The connections to one upstream.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::body::RequestBody;
+use crate::config::Config;
+
+pub(crate) type Sender = http1::SendRequest<RequestBody>;
+
+/// Why an upstream gave no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    #[error("cannot connect in time")]
+    Timeout,
+    #[error("cut at the drain deadline")]
+    Cut,
+    #[error("the exchange failed")]
+    Exchange(#[from] hyper::Error),
+}
+
+pub(crate) struct Pool {
+    addr: SocketAddr,
+    connect_timeout: Duration,
+    idle_timeout: Duration,
+    cut: CancellationToken,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Unused connections, the one used last on top.
+    idle: Vec<Idle>,
+    /// Every connection's driver. Dropping the pool ends them.
+    drivers: JoinSet<()>,
+    /// No connection is kept or opened any more, respectively.
+    leaving: bool,
+    cut: bool,
+    sweeping: bool,
+}
+
+struct Idle {
+    sender: Sender,
+    since: Instant,
+}
+
+/// Connections kept unused. More come and go with a burst of requests.
+const IDLE_MAX: usize = 256;
+/// Grows with the largest head and with what is read or written at once.
+pub(crate) const BUFFER_MAX: usize = 64 * 1024;
+/// An upstream that has just begun to listen, or whose backlog is full, answers after a few of these.
+const CONNECT_TRIES: u32 = 5;
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
+
+impl Pool {
+    pub(crate) fn new(addr: SocketAddr, config: &Config, cut: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            addr,
+            connect_timeout: config.connect_timeout,
+            idle_timeout: config.upstream_idle,
+            cut,
+            state: Mutex::default(),
+        })
+    }
+
+    /// An unused connection, as far as this side knows still open.
+    pub(crate) fn take(&self) -> Option<Sender> {
+        let mut state = self.lock();
+        while let Some(idle) = state.idle.pop() {
+            if idle.since.elapsed() < self.idle_timeout && idle.sender.is_ready() {
+                return Some(idle.sender);
+            }
+        }
+        None
+    }
+
+    /// A new connection. Tries again while the upstream refuses, within the connect timeout.
+    pub(crate) async fn connect(&self) -> Result<Sender, Failure> {
+        let stream = tokio::select! {
+            stream = self.open() => stream?,
+            () = self.cut.cancelled() => return Err(Failure::Cut),
+        };
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(BUFFER_MAX).handshake(TokioIo::new(stream)).await?;
+        let mut state = self.lock();
+        if state.cut {
+            return Err(Failure::Cut);
+        }
+        while state.drivers.try_join_next().is_some() {}
+        state.drivers.spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "connection to an upstream ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn open(&self) -> Result<TcpStream, Failure> {
+        let deadline = Instant::now() + self.connect_timeout;
+        let mut pause = CONNECT_PAUSE;
+        for _ in 1..CONNECT_TRIES {
+            match timeout_at(deadline, connect(self.addr)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => tracing::debug!(addr = %self.addr, %error, "connect to an upstream failed"),
+                Err(_) => return Err(Failure::Timeout),
+            }
+            sleep_until((Instant::now() + pause).min(deadline)).await;
+            pause *= 2;
+        }
+        timeout_at(deadline, connect(self.addr)).await.map_err(|_| Failure::Timeout)?.map_err(Failure::Connect)
+    }
+
+    /// Takes back a connection whose response was read to its end.
+    pub(crate) fn put(self: &Arc<Self>, mut sender: Sender) {
+        if sender.is_ready() {
+            self.keep(sender);
+        } else if !sender.is_closed()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // Its driver is still busy, with the request's body or with the very end of the response.
+            let pool = Arc::downgrade(self);
+            runtime.spawn(async move {
+                if sender.ready().await.is_ok()
+                    && let Some(pool) = pool.upgrade()
+                {
+                    pool.keep(sender);
+                }
+            });
+        }
+    }
+
+    fn keep(self: &Arc<Self>, sender: Sender) {
+        let mut state = self.lock();
+        if state.leaving || state.idle.len() >= IDLE_MAX {
+            return;
+        }
+        state.idle.push(Idle { sender, since: Instant::now() });
+        if !state.sweeping
+            && let Ok(runtime) = Handle::try_current()
+        {
+            state.sweeping = true;
+            let (pool, pause) = (Arc::downgrade(self), self.idle_timeout);
+            runtime.spawn(async move {
+                loop {
+                    sleep(pause).await;
+                    match pool.upgrade() {
+                        Some(pool) if pool.sweep() => {}
+                        _ => return,
+                    }
+                }
+            });
+        }
+    }
+
+    /// Closes what is unused for too long. Says whether there will be more to sweep.
+    fn sweep(&self) -> bool {
+        let mut state = self.lock();
+        state.idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.sender.is_closed());
+        while state.drivers.try_join_next().is_some() {}
+        state.sweeping = !state.idle.is_empty();
+        state.sweeping
+    }
+
+    /// Closes unused connections now, and the others after their request.
+    pub(crate) fn close_idle(&self) {
+        let mut state = self.lock();
+        state.leaving = true;
+        state.idle.clear();
+    }
+
+    /// Ends every connection; whoever reads from one gets an error.
+    pub(crate) fn cut(&self) {
+        let mut state = self.lock();
+        state.cut = true;
+        state.idle.clear();
+        state.drivers.abort_all();
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.lock().cut
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

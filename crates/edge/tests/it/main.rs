@@ -1,0 +1,15 @@
+//! The proxy over real sockets: real listeners on port 0, upstreams and clients that speak bytes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+mod drain;
+mod errors;
+mod hygiene;
+mod routing;
+mod smuggling;
+mod streaming;
+mod swap;
+mod upstreams;
+mod websocket;

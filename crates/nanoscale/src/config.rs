@@ -1,0 +1,197 @@
+//! The configuration: a JSON file, environment variables over it, defaults under it.
+//! Every mistake is found before any is reported.
+
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ids::BaseDomain;
+use settings::Values;
+
+/// Where an installation keeps its file.
+const INSTALLED: &str = "/opt/nanoscale/config.json";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) data_dir: PathBuf,
+    /// `sqlite:…` or `postgres:…`.
+    pub(crate) database_url: String,
+    pub(crate) api_bind: SocketAddr,
+    pub(crate) edge_http_bind: SocketAddr,
+    pub(crate) node_name: String,
+    pub(crate) base_domain: BaseDomain,
+    pub(crate) git_allow_hosts: Vec<String>,
+    pub(crate) limits: Limits,
+    /// Settings that are accepted and have no effect, each as a sentence.
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) build_memory_bytes: u64,
+    pub(crate) build_timeout: Duration,
+    pub(crate) app_memory_bytes: u64,
+    pub(crate) start_timeout: Duration,
+    pub(crate) settle: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) stop_grace: Duration,
+    pub(crate) releases_kept: usize,
+    pub(crate) upload_bytes: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) log_age: Duration,
+}
+
+/// Everything that is wrong, each with the path of its setting.
+#[derive(Debug)]
+pub(crate) struct Mistakes(pub(crate) Vec<String>);
+
+impl std::fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the configuration has {} mistake(s):", self.0.len())?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Reads the configuration from `path`, from where an installation has it, or from nothing.
+pub(crate) fn load(path: Option<&Path>) -> Result<Config, Mistakes> {
+    let installed = Path::new(INSTALLED);
+    let path = path.or_else(|| installed.exists().then_some(installed));
+    let variables = std::env::vars().collect::<Vec<_>>();
+    let mut values = Values::default();
+    if let Some(path) = path {
+        values.read_file(path);
+    }
+    values.read_variables(&variables);
+    build(values, path == Some(installed))
+}
+
+/// The file of defaults, for people to start from.
+pub(crate) fn default_file() -> String {
+    settings::default_file()
+}
+
+fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
+    let database_path = values.path("database_path");
+    let data_dir = values.path("data_dir").or_else(|| {
+        // The guide sets only the database's path; the rest of the data lies beside it.
+        database_path.as_ref().and_then(|path| path.parent()).map(Path::to_path_buf)
+    });
+    let data_dir = data_dir
+        .map(|path| std::path::absolute(&path).unwrap_or(path))
+        .or_else(|| if installed { Some("/opt/nanoscale/data".into()) } else { user_data_dir() })
+        .unwrap_or_else(|| {
+            values.mistake("data_dir", "neither XDG_DATA_HOME nor HOME says where data may go; set it");
+            PathBuf::new()
+        });
+    let database_url = values.database_url("database_url").unwrap_or_else(|| {
+        let path = database_path.unwrap_or_else(|| data_dir.join("nanoscale.db"));
+        format!("sqlite:{}", path.display())
+    });
+    let edge_default = if installed { "0.0.0.0:80" } else { "127.0.0.1:8080" };
+    let megabytes = |count: u64| count << 20;
+    let limits = Limits {
+        build_memory_bytes: megabytes(values.number("limits.build_memory_mb")),
+        build_timeout: Duration::from_secs(values.number("limits.build_timeout_seconds")),
+        app_memory_bytes: megabytes(values.number("limits.app_memory_mb")),
+        start_timeout: Duration::from_secs(values.number("limits.start_timeout_seconds")),
+        settle: Duration::from_millis(values.number("limits.settle_ms")),
+        drain: Duration::from_secs(values.number("limits.drain_seconds")),
+        stop_grace: Duration::from_secs(values.number("limits.stop_grace_seconds")),
+        releases_kept: usize::try_from(values.number("limits.releases_kept")).unwrap_or(usize::MAX),
+        upload_bytes: megabytes(values.number("limits.upload_mb")),
+        log_bytes: megabytes(values.number("limits.log_mb")),
+        log_age: Duration::from_secs(24 * 3600 * values.number("limits.log_days")),
+    };
+    let config = Config {
+        api_bind: values.address("orchestrator.bind_address", "127.0.0.1:4000"),
+        edge_http_bind: values.address("edge.http_bind", edge_default),
+        node_name: values.text("orchestrator.server_name").unwrap_or_else(|| "orchestrator".into()),
+        base_domain: values.domain("orchestrator.base_domain", "localhost"),
+        git_allow_hosts: values.list("git.allow_hosts"),
+        data_dir,
+        database_url,
+        limits,
+        warnings: values.warnings(),
+    };
+    values.finish(config)
+}
+
+fn user_data_dir() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")))?;
+    Some(base.join("nanoscale"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str, variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.json");
+        std::fs::write(&file, json).unwrap();
+        let mut values = Values::default();
+        values.read_file(&file);
+        values.read_variables(&variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>());
+        build(values, false)
+    }
+
+    #[test]
+    fn the_guides_file_works() {
+        let config = read(
+            r#"{"database_path":"/opt/nanoscale/data/nanoscale.db","tls_email":"admin@mydomain.com",
+                "orchestrator":{"bind_address":"0.0.0.0:4000","server_id":"orchestrator-local","server_name":"orchestrator",
+                "worker_ip":"127.0.0.1","base_domain":" MyDomain.com. "},
+                "worker":{"orchestrator_url":"http://127.0.0.1:4000","ip":"127.0.0.1","name":"worker-node","bind":"0.0.0.0:4000"}}"#,
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.database_url, "sqlite:/opt/nanoscale/data/nanoscale.db");
+        assert_eq!(config.data_dir, Path::new("/opt/nanoscale/data"));
+        assert_eq!(config.base_domain.as_str(), "mydomain.com");
+        assert!(config.warnings.iter().any(|warning| warning.contains("worker.ip")));
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_at_once_with_their_paths() {
+        let mistakes = read(
+            r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/"},
+                "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"}}"#,
+            &[("NANOSCALE_LIMITS_UPLOAD_MB", "0")],
+        )
+        .unwrap_err()
+        .0;
+        for path in [
+            "databse_path",
+            "orchestrator.bind_address",
+            "orchestrator.base_domain",
+            "limits.build_memory_mb",
+            "limits.drain_seconds",
+            "limits.oops",
+            "git.allow_hosts",
+            "limits.upload_mb",
+        ] {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(path)), "{path} is not in {mistakes:#?}");
+        }
+    }
+
+    #[test]
+    fn variables_override_the_file() {
+        let config = read(
+            r#"{"data_dir":"/a","edge":{"http_bind":"127.0.0.1:1"}}"#,
+            &[("NANOSCALE_EDGE_HTTP_BIND", "127.0.0.1:2"), ("NANOSCALE_GIT_ALLOW_HOSTS", "a:1, b")],
+        )
+        .unwrap();
+        assert_eq!(config.edge_http_bind.port(), 2);
+        assert_eq!(config.git_allow_hosts, ["a:1", "b"]);
+    }
+
+    #[test]
+    fn the_default_file_is_valid() {
+        assert!(read(&default_file(), &[]).is_ok());
+    }
+}

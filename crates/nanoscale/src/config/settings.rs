@@ -1,0 +1,266 @@
+//! The table of settings, and values collected for them from file and environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ids::BaseDomain;
+use serde_json::Value;
+
+use super::Mistakes;
+
+/// One setting that may appear in the file.
+struct Setting {
+    path: &'static str,
+    /// Variables besides `NANOSCALE_<PATH>` that set it.
+    aliases: &'static [&'static str],
+    kind: Kind,
+}
+
+enum Kind {
+    Text,
+    List,
+    Flag,
+    /// Smallest, largest and default.
+    Number(u64, u64, u64),
+    /// Accepted for the guide's sake; the sentence says why nothing comes of it.
+    Idle(&'static str),
+}
+
+const fn text(path: &'static str, aliases: &'static [&'static str]) -> Setting {
+    Setting { path, aliases, kind: Kind::Text }
+}
+
+const fn number(path: &'static str, min: u64, max: u64, default: u64) -> Setting {
+    Setting { path, aliases: &[], kind: Kind::Number(min, max, default) }
+}
+
+const fn idle(path: &'static str, why: &'static str) -> Setting {
+    Setting { path, aliases: &[], kind: Kind::Idle(why) }
+}
+
+const JOINING: &str = "machines cannot join yet; this server has an embedded node only";
+const GITHUB: &str = "GitHub cannot be connected yet; use a repository's https address";
+
+const SETTINGS: &[Setting] = &[
+    text("data_dir", &[]),
+    text("database_url", &[]),
+    text("database_path", &["NANOSCALE_DB_PATH"]),
+    idle("tls_email", "certificates are not requested yet"),
+    text("orchestrator.bind_address", &[]),
+    text("orchestrator.server_name", &[]),
+    text("orchestrator.base_domain", &["NANOSCALE_BASE_DOMAIN", "BASE_DOMAIN"]),
+    idle("orchestrator.server_id", "a node's id is made by the server"),
+    idle("orchestrator.worker_ip", "a node needs no address of its own"),
+    idle("worker.orchestrator_url", JOINING),
+    idle("worker.name", JOINING),
+    idle("worker.ip", "a node needs no address of its own"),
+    idle("worker.bind", "a node listens on nothing"),
+    text("edge.http_bind", &[]),
+    idle("edge.https_bind", "the edge does not speak TLS yet"),
+    Setting { path: "git.allow_hosts", aliases: &[], kind: Kind::List },
+    number("limits.build_memory_mb", 64, 1 << 20, 2048),
+    number("limits.build_timeout_seconds", 1, 86_400, 1800),
+    number("limits.app_memory_mb", 16, 1 << 20, 1024),
+    number("limits.start_timeout_seconds", 1, 3600, 60),
+    number("limits.settle_ms", 0, 60_000, 2000),
+    number("limits.drain_seconds", 0, 3600, 30),
+    number("limits.stop_grace_seconds", 0, 600, 10),
+    number("limits.releases_kept", 1, 1000, 5),
+    number("limits.upload_mb", 1, 1 << 20, 512),
+    number("limits.log_mb", 1, 1 << 20, 16),
+    number("limits.log_days", 1, 3650, 14),
+    Setting { path: "github.enabled", aliases: &[], kind: Kind::Flag },
+    idle("github.app_id", GITHUB),
+    idle("github.app_slug", GITHUB),
+    idle("github.client_id", GITHUB),
+    idle("github.client_secret", GITHUB),
+    idle("github.private_key_path", GITHUB),
+    idle("github.webhook_secret", GITHUB),
+    idle("github.public_base_url", GITHUB),
+    idle("github.encryption_key", GITHUB),
+];
+
+impl Setting {
+    fn variable(&self) -> String {
+        format!("NANOSCALE_{}", self.path.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+fn setting(path: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.path == path)
+}
+
+/// A file with every setting that has a default.
+pub(super) fn default_file() -> String {
+    let mut limits = serde_json::Map::new();
+    for setting in SETTINGS {
+        if let (Kind::Number(_, _, default), Some(name)) = (&setting.kind, setting.path.strip_prefix("limits.")) {
+            limits.insert(name.to_owned(), (*default).into());
+        }
+    }
+    let file = serde_json::json!({
+        "orchestrator": { "bind_address": "127.0.0.1:4000", "server_name": "orchestrator", "base_domain": "localhost" },
+        "edge": { "http_bind": "127.0.0.1:8080" },
+        "git": { "allow_hosts": [] },
+        "limits": limits,
+    });
+    serde_json::to_string_pretty(&file).unwrap_or_default()
+}
+
+/// What file and environment say, and what is wrong with it.
+#[derive(Default)]
+pub(super) struct Values {
+    values: BTreeMap<&'static str, Value>,
+    mistakes: Vec<String>,
+}
+
+impl Values {
+    pub(super) fn mistake(&mut self, path: &str, what: impl std::fmt::Display) {
+        self.mistakes.push(format!("{path}: {what}"));
+    }
+
+    pub(super) fn read_file(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return self.mistake(&name, format!("cannot be read: {error}")),
+        };
+        match serde_json::from_str::<Value>(&text) {
+            Ok(Value::Object(top)) => self.read_object("", top),
+            Ok(_) => self.mistake(&name, "is not a JSON object"),
+            Err(error) => self.mistake(&name, format!("is not valid JSON: {error}")),
+        }
+    }
+
+    fn read_object(&mut self, prefix: &str, object: serde_json::Map<String, Value>) {
+        for (key, value) in object {
+            let path = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+            let is_section = SETTINGS.iter().any(|setting| setting.path.starts_with(&format!("{path}.")));
+            match (setting(&path), value) {
+                (_, Value::Null) => {}
+                (Some(setting), value) => drop(self.values.insert(setting.path, value)),
+                (None, Value::Object(inner)) if is_section => self.read_object(&path, inner),
+                (None, _) if is_section => self.mistake(&path, "is a section, with settings in braces"),
+                (None, _) => self.mistake(&path, format!("is not a setting{}", nearest(&path))),
+            }
+        }
+    }
+
+    pub(super) fn read_variables(&mut self, variables: &[(String, String)]) {
+        for setting in SETTINGS {
+            let own = setting.variable();
+            let names = setting.aliases.iter().copied().rev().chain([own.as_str()]);
+            for name in names {
+                let Some((_, value)) = variables.iter().find(|(key, value)| key == name && !value.is_empty()) else {
+                    continue;
+                };
+                let value = match setting.kind {
+                    Kind::List => value.split(',').map(|part| Value::from(part.trim())).collect(),
+                    Kind::Number(..) => value.trim().parse::<u64>().map_or_else(|_| value.clone().into(), Value::from),
+                    Kind::Flag => Value::Bool(matches!(value.as_str(), "true" | "1")),
+                    Kind::Text | Kind::Idle(_) => value.clone().into(),
+                };
+                self.values.insert(setting.path, value);
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, path: &'static str) -> Option<String> {
+        match self.values.get(path)? {
+            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            _ => {
+                self.mistake(path, "is a text in quotes");
+                None
+            }
+        }
+    }
+
+    pub(super) fn path(&mut self, path: &'static str) -> Option<PathBuf> {
+        self.text(path).map(PathBuf::from)
+    }
+
+    pub(super) fn address(&mut self, path: &'static str, default: &str) -> SocketAddr {
+        let text = self.text(path).unwrap_or_else(|| default.to_owned());
+        text.parse().unwrap_or_else(|_| {
+            self.mistake(path, format!("`{text}` is not an address with a port, like 127.0.0.1:4000"));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    pub(super) fn domain(&mut self, path: &'static str, default: &str) -> BaseDomain {
+        let text = self.text(path).unwrap_or_else(|| default.to_owned());
+        text.parse()
+            .or_else(|error| {
+                self.mistake(path, error);
+                default.parse()
+            })
+            .unwrap_or_else(|_| unreachable!("the default domain is valid"))
+    }
+
+    pub(super) fn database_url(&mut self, path: &'static str) -> Option<String> {
+        let url = self.text(path)?;
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+            self.mistake(path, "starts with sqlite: or postgres:");
+        }
+        Some(url)
+    }
+
+    pub(super) fn number(&mut self, path: &'static str) -> u64 {
+        let Some(Setting { kind: Kind::Number(min, max, default), .. }) = setting(path) else {
+            unreachable!("{path} is in the table as a number");
+        };
+        let Some(value) = self.values.get(path) else { return *default };
+        match value.as_u64() {
+            Some(number) if (*min..=*max).contains(&number) => number,
+            _ => {
+                let shown = value.to_string();
+                self.mistake(path, format!("{shown} is not a whole number from {min} to {max}"));
+                *default
+            }
+        }
+    }
+
+    pub(super) fn list(&mut self, path: &'static str) -> Vec<String> {
+        let texts = match self.values.get(path) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            Some(_) => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.mistake(path, "is a list of texts, like [\"git.example.com\"]");
+            Vec::new()
+        })
+    }
+
+    /// Sentences about settings that are there and do nothing.
+    pub(super) fn warnings(&mut self) -> Vec<String> {
+        if self.values.get("github.enabled").is_some_and(|value| value == &Value::Bool(true)) {
+            self.mistake("github.enabled", GITHUB);
+        }
+        let idle = SETTINGS.iter().filter_map(|setting| match setting.kind {
+            Kind::Idle(why) if self.values.contains_key(setting.path) => {
+                Some(format!("{} has no effect: {why}", setting.path))
+            }
+            _ => None,
+        });
+        idle.collect()
+    }
+
+    /// The result, unless something was wrong anywhere.
+    pub(super) fn finish<T>(self, result: T) -> Result<T, Mistakes> {
+        if self.mistakes.is_empty() { Ok(result) } else { Err(Mistakes(self.mistakes)) }
+    }
+}
+
+/// The setting that was probably meant.
+fn nearest(path: &str) -> String {
+    let close = SETTINGS.iter().map(|setting| setting.path).find(|known| {
+        let same = known.chars().filter(|c| path.contains(*c)).count();
+        known.len().abs_diff(path.len()) <= 2
+            && same + 2 >= known.len()
+            && known.split('.').next() == path.split('.').next()
+            || known.rsplit('.').next() == Some(path)
+    });
+    close.map(|close| format!("; did you mean {close}?")).unwrap_or_default()
+}

@@ -1,0 +1,112 @@
+//! The `nanoscale` program: reads its arguments and its configuration, and wires the rooms together.
+
+mod cli;
+mod config;
+mod operator;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Your private cloud: deploy apps on machines you own.
+#[derive(Parser)]
+#[command(name = "nanoscale", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration file. Default: /opt/nanoscale/config.json if there is one, else development defaults.
+    #[arg(long, global = true, env = "NANOSCALE_CONFIG_PATH", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What this process is; `orchestrator` is another word for the `serve` command.
+    #[arg(long, value_enum)]
+    role: Option<Role>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Role {
+    Orchestrator,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run server, node and edge in this process.
+    Serve {
+        /// Code for the first-run setup, instead of a random one that is printed.
+        #[arg(long, env = "NANOSCALE_SETUP_CODE", hide_env_values = true, value_name = "CODE")]
+        setup_code: Option<String>,
+    },
+    /// Ask a few questions and write the configuration file.
+    Setup,
+    /// Show or check the configuration.
+    Config {
+        #[command(subcommand)]
+        command: operator::ConfigCommand,
+    },
+    /// Make keys for secrets at rest.
+    Keys {
+        #[command(subcommand)]
+        command: operator::KeysCommand,
+    },
+    /// Bring the database's tables up to date and leave.
+    Migrate,
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+    #[command(flatten)]
+    Client(cli::ClientCommand),
+    #[command(hide = true)]
+    Shim,
+    #[command(hide = true)]
+    Internal { name: String, request: String },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let command = match (cli.role, cli.command) {
+        (Some(Role::Orchestrator), None) => Command::Serve { setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() },
+        (None, Some(command)) => command,
+        _ => return usage(),
+    };
+    start_log(&command);
+    let outcome = match command {
+        // These two stay single-threaded: they become, or serve, one confined process.
+        Command::Shim => return node::shim_main(),
+        Command::Internal { name, request } => return node::confined::main(&name, &request),
+        Command::Serve { setup_code } => serve::run(cli.config.as_deref(), setup_code),
+        Command::Setup => operator::setup(cli.config.as_deref()),
+        Command::Config { command } => operator::config(command, cli.config.as_deref()),
+        Command::Keys { command } => operator::keys(&command),
+        Command::Migrate => operator::migrate(cli.config.as_deref()),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "nanoscale", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Client(command) => block_on(cli::run(command)),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Neither a command nor a role, or both.
+fn usage() -> ExitCode {
+    eprintln!("error: give either a command or --role\n\n{}", Cli::command().render_help());
+    ExitCode::from(2)
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Logs go to standard error: `NANOSCALE_LOG` in the syntax of tracing's EnvFilter.
+fn start_log(command: &Command) {
+    let default = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
+    let filter = std::env::var("NANOSCALE_LOG").unwrap_or_else(|_| default.to_owned());
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,188 @@
+//! Makes what runs here what is desired: starts what is missing, stops what is too much,
+//! points routes at what is ready. Everything happens in [`converge`], which takes no
+//! input but the state below, and is woken by every change of it.
+
+mod build;
+mod converge;
+mod probe;
+mod release;
+mod routes;
+mod step;
+mod workload;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use edge::Edge;
+use ids::{DeploymentId, ProjectId};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::{Desired, Fence, Observed};
+
+use crate::confine::Confine;
+use crate::identity::Identities;
+use crate::layout::Layout;
+use crate::metrics::Sampler;
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its own directory.
+    pub directory: PathBuf,
+    /// This program, which is also its shim.
+    pub program: PathBuf,
+    /// Most bytes a workload's log may take.
+    pub log_max_bytes: u64,
+    /// Age at which a log that nobody writes any more is removed.
+    pub log_max_age: Duration,
+    /// How long a process has between SIGTERM and SIGKILL.
+    pub stop_grace: Duration,
+    pub edge: edge::Config,
+}
+
+/// The node. Cheap to clone.
+#[derive(Clone)]
+pub struct Agent {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    confine: Confine,
+    edge: Edge,
+    sampler: Sampler,
+    state: Mutex<State>,
+    observed: watch::Sender<Observed>,
+    /// Something in `state` changed.
+    wake: Notify,
+    tasks: TaskTracker,
+    /// Set when this process goes; workloads go on without it.
+    closing: CancellationToken,
+    converged: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Absent until the control plane has spoken: until then nothing is touched.
+    desired: Option<Desired>,
+    builds: BTreeMap<DeploymentId, build::Running>,
+    workloads: BTreeMap<DeploymentId, workload::Running>,
+    routes: routes::Applied,
+    removed_groups: BTreeSet<ProjectId>,
+    swept: bool,
+}
+
+/// A desired state older than the one the node has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stale {
+    pub(crate) has: Fence,
+}
+
+// === impl Agent ===
+
+impl Agent {
+    pub fn new(config: Config, edge: Edge) -> io::Result<Self> {
+        let layout = Layout::new(config.directory.clone())?;
+        let identities = Identities::load(&layout)?;
+        let confine =
+            Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                sampler: Sampler::new(config.directory.clone()),
+                config,
+                confine,
+                edge,
+                state: Mutex::default(),
+                observed: watch::Sender::new(Observed::default()),
+                wake: Notify::new(),
+                tasks: TaskTracker::new(),
+                closing: CancellationToken::new(),
+                converged: watch::Sender::new(false),
+            }),
+        })
+    }
+
+    /// Works until `shutdown`, then leaves with every workload running.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.converge_forever() => {}
+            () = self.sampler().run() => {}
+            () = shutdown => {}
+        }
+        self.inner.closing.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Resolves when the first desired state has been carried out: what was ready before serves again.
+    pub async fn converged(&self) {
+        let mut converged = self.inner.converged.subscribe();
+        // The sender lives as long as this does.
+        let _ = converged.wait_for(|converged| *converged).await;
+    }
+
+    pub(crate) fn sampler(&self) -> &Sampler {
+        &self.inner.sampler
+    }
+
+    pub(crate) fn confine(&self) -> &Confine {
+        &self.inner.confine
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, reports it and wakes whoever has to act on it.
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = {
+            let mut state = self.lock();
+            let result = change(&mut state);
+            self.report(&state);
+            result
+        };
+        self.inner.wake.notify_one();
+        result
+    }
+
+    fn report(&self, state: &State) {
+        let mut seen = Observed {
+            revision: 0,
+            fence: state.desired.as_ref().map(|desired| desired.fence).unwrap_or_default(),
+            builds: state.builds.values().map(|build| build.status.clone()).collect(),
+            workloads: state.workloads.values().map(|workload| workload.status.clone()).collect(),
+            routes: state.routes.status(),
+            removed_groups: state.removed_groups.iter().cloned().collect(),
+        };
+        self.inner.observed.send_if_modified(|last| {
+            seen.revision = last.revision;
+            let changed = *last != seen;
+            if changed {
+                seen.revision += 1;
+                *last = seen;
+            }
+            changed
+        });
+    }
+
+    pub(crate) fn observed(&self) -> watch::Receiver<Observed> {
+        self.inner.observed.subscribe()
+    }
+
+    /// Takes a new desired state, unless it is older than the present one.
+    pub(crate) fn set_desired(&self, desired: Desired) -> Result<(), Stale> {
+        self.update(|state| {
+            let has = state.desired.as_ref().map(|desired| desired.fence).unwrap_or_default();
+            if desired.fence < has {
+                return Err(Stale { has });
+            }
+            state.removed_groups.retain(|group| desired.removed_groups.contains(group));
+            state.desired = Some(desired);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,107 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use edge::Target;
+use ids::DeploymentId;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wire::{Desired, RouteSpec, RouteStatus, WorkloadState};
+
+use super::{Agent, State};
+
+/// What the edge was told.
+#[derive(Default)]
+pub(super) struct Applied {
+    hosts: BTreeMap<String, Host>,
+}
+
+struct Host {
+    workload: Option<DeploymentId>,
+    port: u16,
+    port_error: Option<String>,
+    /// Ends the listener on the loopback port.
+    stop: CancellationToken,
+}
+
+impl Applied {
+    pub(super) fn status(&self) -> Vec<RouteStatus> {
+        self.hosts
+            .iter()
+            .map(|(host, applied)| RouteStatus {
+                host: host.clone(),
+                workload: applied.workload.clone(),
+                port_error: applied.port_error.clone(),
+            })
+            .collect()
+    }
+}
+
+impl Agent {
+    /// Points every route at the first of its workloads that is ready.
+    pub(super) async fn apply_routes(&self, desired: &Desired) {
+        for route in &desired.routes {
+            let changed_port = self.lock().routes.hosts.get(&route.host).is_none_or(|host| host.port != route.port);
+            if changed_port {
+                self.listen(route).await;
+            }
+            self.update(|state| {
+                let (workload, target) = choose(state, route);
+                if let Some(host) = state.routes.hosts.get_mut(&route.host) {
+                    host.workload = workload;
+                }
+                self.inner.edge.set_route(&route.host, target);
+            });
+        }
+        self.update(|state| {
+            state.routes.hosts.retain(|host, applied| {
+                let wanted = desired.routes.iter().any(|route| &route.host == host);
+                if !wanted {
+                    self.inner.edge.remove_route(host);
+                    applied.stop.cancel();
+                }
+                wanted
+            });
+        });
+    }
+
+    /// Answers for the route's host at its loopback port too, whatever the Host header says.
+    async fn listen(&self, route: &RouteSpec) {
+        let stop = self.inner.closing.child_token();
+        let port_error = match TcpListener::bind((Ipv4Addr::LOCALHOST, route.port)).await {
+            Ok(listener) => {
+                let (edge, host, stopped) = (self.inner.edge.clone(), route.host.clone(), stop.clone());
+                self.inner.tasks.spawn(async move {
+                    edge.serve_host(listener, &host, stopped.cancelled_owned()).await;
+                });
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, port = route.port, host = route.host, "a project's port cannot be served");
+                Some(format!("port {} cannot be served: {error}", route.port))
+            }
+        };
+        let host = Host { workload: None, port: route.port, port_error, stop };
+        if let Some(before) = self.lock().routes.hosts.insert(route.host.clone(), host) {
+            before.stop.cancel();
+        }
+    }
+}
+
+fn choose(state: &State, route: &RouteSpec) -> (Option<DeploymentId>, Target) {
+    let running = |id: &DeploymentId| state.workloads.get(id);
+    for id in &route.prefer {
+        if let Some(upstream) = running(id).and_then(|workload| workload.upstream.clone()) {
+            return (Some(id.clone()), Target::Upstream(upstream));
+        }
+    }
+    let down =
+        route.prefer.iter().filter_map(running).any(|workload| workload.status.state == WorkloadState::Restarting);
+    let target = if down {
+        Target::Down { reason: "The app has stopped and is being started again.".into() }
+    } else if route.prefer.is_empty() {
+        Target::Down { reason: "Nothing is live here yet.".into() }
+    } else {
+        Target::Starting
+    };
+    (None, target)
+}

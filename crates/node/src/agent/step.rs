@@ -1,0 +1,91 @@
+//! One confined process of a build, from start to end.
+
+use ids::LogStream;
+use wire::{BuildSpec, Failure};
+
+use super::Agent;
+use crate::confine::{Job, Program, Role};
+use crate::layout::LogKind;
+use crate::shim::Shim;
+
+/// Lines of a failure that are shown with it.
+pub(super) const LAST_LINES: usize = 20;
+
+/// What a step runs.
+pub(super) struct Step<'a> {
+    pub(super) name: &'static str,
+    pub(super) program: Program<'a>,
+    pub(super) directory: &'a str,
+    pub(super) path: &'a [String],
+    pub(super) env: Vec<(String, String)>,
+    pub(super) owner_env: &'a [(String, String)],
+    pub(super) file: Option<(std::path::PathBuf, &'static str)>,
+}
+
+impl Agent {
+    /// Runs a step to its end.
+    pub(super) async fn run_step(&self, spec: &BuildSpec, step: Step<'_>) -> Result<(), Failure> {
+        let confine = self.confine();
+        let name = step.name;
+        let job = Job {
+            id: &spec.id,
+            group: &spec.group,
+            release: &spec.id,
+            role: Role::Build,
+            program: step.program,
+            directory: step.directory,
+            path: step.path,
+            env: step.env,
+            owner_env: step.owner_env,
+            file: step.file,
+        };
+        let started = match confine.shim_spec(&job, LogKind::Build) {
+            Ok(shim) => Shim::start(&confine.program, &shim).await,
+            Err(error) => Err(error),
+        };
+        let kills = || confine.cgroup(&spec.id).map_or(0, |cgroup| cgroup.oom_kills());
+        let exit = match started {
+            Ok(Ok(shim)) => shim.wait().await,
+            Ok(Err(exit)) => Some(exit),
+            Err(error) => {
+                return Err(self.failure(spec, "NODE_ERROR", format!("the {name} step cannot be started: {error}")));
+            }
+        };
+        let Some(exit) = exit else {
+            return Err(self.failure(
+                spec,
+                "NODE_ERROR",
+                format!("the {name} step went away without a word; deploy again"),
+            ));
+        };
+        if let Some(error) = exit.spawn_error {
+            return Err(self.failure(spec, "CANNOT_START", format!("the {name} step cannot be started: {error}")));
+        }
+        if exit.code == Some(0) {
+            return Ok(());
+        }
+        if kills() > 0 {
+            let megabytes = spec.limits.memory_bytes >> 20;
+            return Err(self.failure(
+                spec,
+                "OUT_OF_MEMORY",
+                format!("the {name} step needed more than the {megabytes} MB of memory a build may take (limits.build_memory_mb)"),
+            ));
+        }
+        let how = match (exit.code, exit.signal) {
+            (Some(code), _) => format!("ended with exit code {code}"),
+            (None, Some(signal)) => format!("was ended by signal {signal}"),
+            (None, None) => "failed".into(),
+        };
+        let code = if name == "install" { "INSTALL_FAILED" } else { "BUILD_FAILED" };
+        Err(self.failure(spec, code, format!("the {name} step {how}; its last lines say why")))
+    }
+
+    /// A failure with the last lines of the build's log.
+    pub(super) fn failure(&self, spec: &BuildSpec, code: &str, reason: String) -> Failure {
+        let directory = self.confine().layout.log(&spec.group, &spec.id, LogKind::Build);
+        let lines = crate::log::tail(&directory, LAST_LINES, |record| record.stream != LogStream::Sys);
+        let last_lines = lines.unwrap_or_default().into_iter().map(|record| record.text).collect();
+        Failure { code: code.into(), reason, last_lines }
+    }
+}

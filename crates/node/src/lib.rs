@@ -1,0 +1,25 @@
+//! Runs what a control plane desires on this machine, and reports what it sees.
+//!
+//! A node knows workloads, builds, groups and routes, never projects or users. Every
+//! process runs confined under a shim that outlives this one. The desired state is the
+//! only input that changes anything; all else is derived from it and from the disk, so
+//! a node that was killed at any point converges when it is started again.
+
+mod agent;
+mod confine;
+pub mod confined;
+mod identity;
+mod layout;
+mod link;
+mod log;
+mod metrics;
+mod shim;
+
+pub use agent::{Agent, Config};
+pub use link::serve_link;
+pub use shim::main as shim_main;
+
+/// Milliseconds since 1970 of the system's clock.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,152 @@
+//! The node's API, served to its control plane over the link and to nobody else: the node
+//! dials, then the roles turn round and it answers HTTP/2 requests on that connection.
+
+mod logs;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use futures_util::StreamExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use ids::DeploymentId;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use wire::{Capability, Desired, Hello, LINK_PROTOCOL, Metrics, Observed, Preview, PreviewSpec};
+
+use crate::Agent;
+use crate::layout;
+
+/// How long a node keeps a question for news open.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// Streams on one connection: log followers of many browsers among them.
+const STREAMS: u32 = 1024;
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// Answers the control plane on `io` until it hangs up.
+pub async fn serve_link(agent: Agent, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = TowerToHyperService::new(router(agent));
+    let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .serve_connection(TokioIo::new(io), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "the link ended");
+    }
+}
+
+fn router(agent: Agent) -> Router {
+    Router::new()
+        .route("/v1/hello", get(hello))
+        .route("/v1/desired", put(desired_put))
+        .route("/v1/observed", get(observed))
+        .route("/v1/metrics", get(metrics))
+        .route("/v1/uploads/{upload}", put(upload_put))
+        .route("/v1/previews", post(preview))
+        .route("/v1/ports/{port}", get(port))
+        .route("/v1/logs/build/{group}/{workload}", get(logs::build))
+        .route("/v1/logs/run/{group}", get(logs::run))
+        .with_state(agent)
+}
+
+async fn hello() -> axum::Json<Hello> {
+    let capabilities = sandbox::probe()
+        .into_iter()
+        .map(|capability| Capability {
+            name: capability.name.to_string(),
+            enabled: capability.enabled,
+            detail: capability.detail,
+        })
+        .collect();
+    let kernel = nix::sys::utsname::uname()
+        .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
+        .unwrap_or_default();
+    axum::Json(Hello { protocol: LINK_PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), kernel, capabilities })
+}
+
+async fn desired_put(State(agent): State<Agent>, axum::Json(desired): axum::Json<Desired>) -> Response {
+    match agent.set_desired(desired) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(stale) => (StatusCode::CONFLICT, axum::Json(stale.has)).into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+struct After {
+    revision: Option<u64>,
+}
+
+/// What the node sees, as soon as that differs from revision `after`.
+async fn observed(State(agent): State<Agent>, Query(after): Query<After>) -> axum::Json<Observed> {
+    let mut observed = agent.observed();
+    if let Some(revision) = after.revision {
+        let _ = tokio::time::timeout(LONG_POLL, observed.wait_for(|seen| seen.revision != revision)).await;
+    }
+    let mut seen = observed.borrow().clone();
+    agent.add_usage(&mut seen);
+    axum::Json(seen)
+}
+
+async fn metrics(State(agent): State<Agent>) -> axum::Json<Option<Metrics>> {
+    axum::Json(agent.sampler().last())
+}
+
+/// Takes an archive; it is there as a whole or not at all.
+async fn upload_put(State(agent): State<Agent>, Path(upload): Path<DeploymentId>, body: Body) -> Response {
+    match store_upload(&agent, &upload, body).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn store_upload(agent: &Agent, upload: &DeploymentId, body: Body) -> std::io::Result<()> {
+    let path = agent.confine().layout.upload(upload);
+    let part = path.with_extension("part");
+    let mut file = tokio::fs::File::create(&part).await?;
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        file.write_all(&chunk.map_err(std::io::Error::other)?).await?;
+    }
+    file.sync_all().await?;
+    // The unpacking process reads it as another user.
+    std::fs::set_permissions(&part, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    std::fs::rename(&part, &path)?;
+    for entry in std::fs::read_dir(agent.confine().layout.uploads())?.flatten() {
+        let old = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        if old.is_some_and(|age| age > Duration::from_secs(3600)) {
+            layout::remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What would be done with a source.
+async fn preview(State(agent): State<Agent>, axum::Json(spec): axum::Json<PreviewSpec>) -> axum::Json<Preview> {
+    axum::Json(agent.preview(spec).await)
+}
+
+/// Whether nobody listens on a loopback port.
+async fn port(Path(port): Path<u16>) -> axum::Json<bool> {
+    axum::Json(tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await.is_ok())
+}
+
+impl Agent {
+    /// Fills in what each workload uses right now.
+    fn add_usage(&self, seen: &mut Observed) {
+        for workload in &mut seen.workloads {
+            if let Some(cgroup) = self.confine().cgroup(&workload.id) {
+                let stats = cgroup.stats();
+                workload.memory_bytes = stats.memory_bytes;
+                workload.cpu_usec = stats.cpu_usec;
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The machine's use of itself, read from /proc.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wire::Metrics;
+
+use crate::now_ms;
+
+/// Rates are means over this long.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Reads the machine's counters every [`PERIOD`] and keeps the newest sample.
+pub(crate) struct Sampler {
+    /// Whose file system counts as the disk.
+    directory: PathBuf,
+    last: Mutex<Option<Metrics>>,
+}
+
+/// Counters that only make sense as differences.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counters {
+    cpu_busy: u64,
+    cpu_total: u64,
+    received: u64,
+    sent: u64,
+}
+
+impl Sampler {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory, last: Mutex::new(None) }
+    }
+
+    pub(crate) fn last(&self) -> Option<Metrics> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Samples for ever.
+    pub(crate) async fn run(&self) {
+        let mut before = (counters(), Instant::now());
+        // The first sample covers a short while, so that a page opened at once has numbers.
+        let mut pause = Duration::from_millis(200);
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = PERIOD;
+            let now = (counters(), Instant::now());
+            let metrics = self.sample(before.0, now.0, now.1 - before.1);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(metrics);
+            before = now;
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a plot does not need the last bit of a counter")]
+    fn sample(&self, before: Counters, now: Counters, elapsed: Duration) -> Metrics {
+        let busy = now.cpu_busy.saturating_sub(before.cpu_busy) as f64;
+        let total = now.cpu_total.saturating_sub(before.cpu_total).max(1) as f64;
+        let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / elapsed.as_secs_f64();
+        let memory = |key: &str| meminfo(key).unwrap_or_default();
+        let disk = nix::sys::statvfs::statvfs(&self.directory).ok();
+        let blocks = |blocks: u64| disk.as_ref().map_or(0, |disk| blocks * disk.fragment_size());
+        let total_disk = blocks(disk.as_ref().map_or(0, nix::sys::statvfs::Statvfs::blocks));
+        let free_disk = blocks(disk.as_ref().map_or(0, nix::sys::statvfs::Statvfs::blocks_free));
+        Metrics {
+            at_ms: now_ms(),
+            cpu_percent: (100.0 * busy / total).clamp(0.0, 100.0),
+            cpu_cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+            load: load(),
+            memory_used_bytes: memory("MemTotal").saturating_sub(memory("MemAvailable")),
+            memory_total_bytes: memory("MemTotal"),
+            disk_used_bytes: total_disk.saturating_sub(free_disk),
+            disk_total_bytes: total_disk,
+            network_rx_bytes_per_second: rate(before.received, now.received),
+            network_tx_bytes_per_second: rate(before.sent, now.sent),
+        }
+    }
+}
+
+fn counters() -> Counters {
+    let mut counters = Counters::default();
+    if let Ok(stat) = std::fs::read_to_string("/proc/stat")
+        && let Some(line) = stat.lines().next()
+    {
+        // user nice system idle iowait irq softirq steal; see proc(5)
+        let times = line.split_whitespace().skip(1).take(8).map(|n| n.parse().unwrap_or(0)).collect::<Vec<u64>>();
+        let idle = times.get(3).unwrap_or(&0) + times.get(4).unwrap_or(&0);
+        counters.cpu_total = times.iter().sum();
+        counters.cpu_busy = counters.cpu_total - idle;
+    }
+    for line in std::fs::read_to_string("/proc/net/dev").unwrap_or_default().lines() {
+        let Some((name, numbers)) = line.split_once(':') else { continue };
+        // What apps say to the edge over loopback is no traffic of the machine's.
+        if name.trim() == "lo" {
+            continue;
+        }
+        let numbers = numbers.split_whitespace().map(|n| n.parse().unwrap_or(0)).collect::<Vec<u64>>();
+        counters.received += numbers.first().unwrap_or(&0);
+        counters.sent += numbers.get(8).unwrap_or(&0);
+    }
+    counters
+}
+
+/// A value of /proc/meminfo in bytes.
+fn meminfo(key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
+}

@@ -1,0 +1,169 @@
+//! One small process per workload: it starts the confined process, owns its pipes, writes
+//! its log and knows its end. It outlives the node, so a restart of the node never
+//! touches a running app.
+//!
+//! Single-threaded on purpose: [`sandbox::spawn`] forks.
+
+mod client;
+mod output;
+mod socket;
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use ids::LogStream;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
+use wire::shim::Exit;
+
+pub(crate) use client::{Shim, read_exit};
+use output::Output;
+use socket::Socket;
+
+use crate::layout::write_atomic;
+use crate::log::Writer;
+use crate::now_ms;
+
+/// What a shim is told on its standard input.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ShimSpec {
+    pub(crate) sandbox: sandbox::Spec,
+    /// Where `shim.sock` and `exit.json` go.
+    pub(crate) run_dir: PathBuf,
+    pub(crate) log_dir: PathBuf,
+    pub(crate) log_max_bytes: u64,
+    /// Variables whose values are taken out of the log.
+    pub(crate) secrets: Vec<(String, String)>,
+    /// Whom to become once the process runs.
+    pub(crate) identity: Option<sandbox::Identity>,
+}
+
+pub(crate) const SOCKET: &str = "shim.sock";
+pub(crate) const EXIT: &str = "exit.json";
+
+/// `nanoscale shim`: runs what the standard input says until it ends.
+pub fn main() -> ExitCode {
+    let mut text = String::new();
+    let spec = match std::io::stdin().read_to_string(&mut text) {
+        Ok(_) => serde_json::from_str::<ShimSpec>(&text),
+        Err(error) => Err(serde_json::Error::io(error)),
+    };
+    let spec = match spec {
+        Ok(spec) => spec,
+        Err(error) => {
+            tracing::error!(%error, "a shim got no spec");
+            return ExitCode::FAILURE;
+        }
+    };
+    drop(text);
+    // Signals for the node's terminal are not for its apps.
+    let _ = nix::unistd::setsid();
+    match run(spec) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "a shim failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(spec: ShimSpec) -> std::io::Result<()> {
+    // From here on by relative names: later this process may no longer walk to its directory.
+    std::env::set_current_dir(&spec.run_dir)?;
+    let mut log = Writer::open(&spec.log_dir, spec.log_max_bytes)?;
+    let child = match sandbox::spawn(&spec.sandbox) {
+        Ok(child) => child,
+        Err(error) => {
+            let message = chain(&error);
+            log.line(LogStream::Sys, message.clone());
+            log.flush()?;
+            let exit = Exit { code: None, signal: None, at_ms: now_ms(), spawn_error: Some(message) };
+            return finish(&exit);
+        }
+    };
+    let mut socket = Socket::bind(Path::new(SOCKET), child.pid)?;
+    if let Some(identity) = spec.identity {
+        become_shim(identity)?;
+    }
+    let redactor =
+        domain::redaction::Redactor::new(spec.secrets.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let exit = supervise(&child, &mut socket, &mut log, &redactor)?;
+    finish(&exit)?;
+    socket.announce(&exit);
+    Ok(())
+}
+
+/// Copies output and answers the socket until the process has ended and its pipes are empty.
+fn supervise(
+    child: &sandbox::Child,
+    socket: &mut Socket,
+    log: &mut Writer,
+    redactor: &domain::redaction::Redactor,
+) -> std::io::Result<Exit> {
+    let mut outputs =
+        [Output::new(LogStream::Out, child.stdout.as_fd())?, Output::new(LogStream::Err, child.stderr.as_fd())?];
+    loop {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = vec![readable(child.status.as_fd())];
+        fds.extend(outputs.iter().filter(|output| output.open()).map(|output| readable(output.fd())));
+        fds.extend(socket.fds().into_iter().map(readable));
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            result => result?,
+        };
+        let ended = fds[0].revents().is_some_and(|events| !events.is_empty());
+        drop(fds);
+        for output in &mut outputs {
+            output.copy(log, redactor);
+        }
+        // A full disk costs log lines, never the app.
+        let _ = log.flush();
+        socket.serve(|signal| child.signal(signal));
+        if ended {
+            let exit = child.wait()?;
+            // Everything the process wrote is in the pipes by now.
+            for output in &mut outputs {
+                output.copy(log, redactor);
+                output.finish(log, redactor);
+            }
+            let _ = log.flush();
+            let (code, signal) = match exit {
+                sandbox::Exit::Code(code) => (Some(code), None),
+                sandbox::Exit::Signal(signal) => (None, Some(signal)),
+            };
+            return Ok(Exit { code, signal, at_ms: now_ms(), spawn_error: None });
+        }
+    }
+}
+
+/// Gives up root for a user that owns nothing but its log; the right to signal the app stays.
+fn become_shim(identity: sandbox::Identity) -> std::io::Result<()> {
+    use caps::{CapSet, Capability, CapsHashSet};
+    use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+    let only_kill = CapsHashSet::from([Capability::CAP_KILL]);
+    caps::securebits::set_keepcaps(true).map_err(std::io::Error::other)?;
+    setgroups(&[])?;
+    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    caps::set(None, CapSet::Effective, &only_kill).map_err(std::io::Error::other)?;
+    caps::set(None, CapSet::Permitted, &only_kill).map_err(std::io::Error::other)?;
+    Ok(())
+}
+
+fn finish(exit: &Exit) -> std::io::Result<()> {
+    write_atomic(Path::new(EXIT), &serde_json::to_vec(exit)?)
+}
+
+/// The error with its causes, as one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,119 @@
+//! The node's side: start a shim, find one again, speak to it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use wire::shim::{Answer, Exit, Request};
+
+use super::{EXIT, SOCKET, ShimSpec};
+
+/// A running shim.
+#[derive(Debug, Clone)]
+pub(crate) struct Shim {
+    run_dir: PathBuf,
+}
+
+impl Shim {
+    /// Starts `program shim` and waits until its process runs; `Err` says in words why it does not.
+    pub(crate) async fn start(program: &Path, spec: &ShimSpec) -> io::Result<Result<Self, Exit>> {
+        let _ = std::fs::remove_file(spec.run_dir.join(EXIT));
+        let mut child = tokio::process::Command::new(program)
+            .arg("shim")
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let text = serde_json::to_vec(spec)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(&text).await?;
+        }
+        let shim = Self { run_dir: spec.run_dir.clone() };
+        // Reaps it, whenever it ends.
+        let mut ended = tokio::spawn(async move { child.wait().await });
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(2));
+        loop {
+            tokio::select! {
+                status = &mut ended => return match read_exit(&shim.run_dir) {
+                    // It may already have come and gone.
+                    Some(exit) if exit.spawn_error.is_none() => Ok(Ok(shim)),
+                    Some(exit) => Ok(Err(exit)),
+                    None => Err(io::Error::other(format!("the shim ended without a word: {status:?}"))),
+                },
+                _ = pause.tick() => {
+                    if shim.is_alive().await {
+                        return Ok(Ok(shim));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The shim that works in `run_dir`, if one does.
+    pub(crate) async fn find(run_dir: &Path) -> Option<Self> {
+        let shim = Self { run_dir: run_dir.to_owned() };
+        shim.is_alive().await.then_some(shim)
+    }
+
+    async fn is_alive(&self) -> bool {
+        matches!(self.ask(&Request::Status).await, Ok(Answer::Status { .. }))
+    }
+
+    pub(crate) async fn signal(&self, signal: i32) -> io::Result<()> {
+        match self.ask(&Request::Signal { signal }).await? {
+            Answer::Error { message } => Err(io::Error::other(message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the process to end. `None`: the shim went without saying how.
+    pub(crate) async fn wait(&self) -> Option<Exit> {
+        match self.ask(&Request::Wait).await {
+            Ok(Answer::Exited(exit)) => Some(exit),
+            _ => read_exit(&self.run_dir),
+        }
+    }
+
+    async fn ask(&self, request: &Request) -> io::Result<Answer> {
+        let path = self.run_dir.join(SOCKET);
+        let mut stream = UnixStream::connect(short(&path)?.path()).await?;
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+/// How the process in `run_dir` ended, if it has.
+pub(crate) fn read_exit(run_dir: &Path) -> Option<Exit> {
+    serde_json::from_slice(&std::fs::read(run_dir.join(EXIT)).ok()?).ok()
+}
+
+/// A name for a socket path that fits into 108 bytes, however deep its directory lies (unix(7)).
+struct Short {
+    _directory: File,
+    path: PathBuf,
+}
+
+impl Short {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn short(path: &Path) -> io::Result<Short> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("a socket path has a directory and a name"));
+    };
+    let directory = File::open(parent)?;
+    let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok(Short { _directory: directory, path })
+}

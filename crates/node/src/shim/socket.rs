@@ -1,0 +1,100 @@
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use wire::shim::{Answer, Exit, Request, SHIM_PROTOCOL};
+
+use crate::now_ms;
+
+/// A request is a short line; a client that sends more is cut off.
+const REQUEST_MAX: usize = 4096;
+
+/// The shim's side of its socket.
+pub(super) struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    pid: i32,
+    started_at_ms: i64,
+    clients: Vec<Client>,
+}
+
+struct Client {
+    stream: UnixStream,
+    request: Vec<u8>,
+    waits: bool,
+}
+
+impl Socket {
+    pub(super) fn bind(path: &Path, pid: i32) -> io::Result<Self> {
+        // A socket left by a shim that was killed.
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path: path.to_owned(), pid, started_at_ms: now_ms(), clients: Vec::new() })
+    }
+
+    pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        std::iter::once(self.listener.as_fd()).chain(self.clients.iter().map(|client| client.stream.as_fd())).collect()
+    }
+
+    /// Takes new clients and answers what they asked.
+    pub(super) fn serve(&mut self, signal: impl Fn(i32) -> io::Result<()>) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if stream.set_nonblocking(true).is_ok() {
+                self.clients.push(Client { stream, request: Vec::new(), waits: false });
+            }
+        }
+        let status = Answer::Status { protocol: SHIM_PROTOCOL, pid: self.pid, started_at_ms: self.started_at_ms };
+        self.clients.retain_mut(|client| {
+            let open = client.read();
+            while let Some(end) = client.request.iter().position(|&byte| byte == b'\n') {
+                let line = client.request.drain(..=end).collect::<Vec<_>>();
+                let answer = match serde_json::from_slice(&line) {
+                    Ok(Request::Status) => status.clone(),
+                    Ok(Request::Signal { signal: number }) => match signal(number) {
+                        Ok(()) => Answer::Ok,
+                        Err(error) => Answer::Error { message: error.to_string() },
+                    },
+                    Ok(Request::Wait) => {
+                        client.waits = true;
+                        continue;
+                    }
+                    Err(error) => Answer::Error { message: error.to_string() },
+                };
+                client.answer(&answer);
+            }
+            open && client.request.len() < REQUEST_MAX
+        });
+    }
+
+    /// Tells everybody who waits how the process ended.
+    pub(super) fn announce(mut self, exit: &Exit) {
+        for client in self.clients.iter_mut().filter(|client| client.waits) {
+            client.answer(&Answer::Exited(exit.clone()));
+        }
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Client {
+    fn read(&mut self) -> bool {
+        let mut buffer = [0_u8; 1024];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(count) => self.request.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        if let Ok(mut line) = serde_json::to_vec(answer) {
+            line.push(b'\n');
+            // Answers are short and few: a client that does not read them is gone.
+            let _ = self.stream.write_all(&line);
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Groups of processes with limits that are counted and killed together, on cgroup v2 or
+//! on the separate hierarchies of v1.
+//!
+//! A name is relative, like `tool-1/task-7`; groups on the way are made as needed and are
+//! not removed with the last one below them. Changing anything takes root or a delegated
+//! subtree. All calls are files being read and written: fast, but they block.
+
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys;
+
+mod v1;
+mod v2;
+
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+const REMOVE_DEADLINE: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+
+/// What all processes of a group may use together. `None` is no limit of its own. A limit
+/// whose controller this machine lacks has no effect; [`crate::probe`] says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Memory including the page cache, without any swap beside it.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+    /// Share of the CPU when there is not enough for all: 1 to 10000, 100 is ordinary.
+    pub cpu_weight: Option<u64>,
+    /// Most CPU even when nobody else wants it: 100 is one whole core.
+    pub cpu_percent: Option<u32>,
+}
+
+/// What a group uses now. `None` where this machine does not count it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Memory in use, without file cache that could be dropped at once.
+    pub memory_bytes: Option<u64>,
+    /// CPU time used since the group was made.
+    pub cpu_usec: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No hierarchy is mounted, or none with a controller we could write to.
+    #[error("this machine has no usable cgroups")]
+    Unsupported,
+    #[error("cgroup name {0:?} is not a plain relative path")]
+    Name(String),
+    #[error("no cgroup {0}")]
+    NotFound(String),
+    /// Processes stayed although they were killed.
+    #[error("cgroup {0} does not become empty")]
+    Busy(String),
+    #[error("{}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// A group of processes. Only a name: dropping it leaves the group.
+#[derive(Debug, Clone)]
+pub struct Cgroup {
+    name: String,
+    hierarchy: Hierarchy,
+}
+
+#[derive(Debug, Clone)]
+enum Hierarchy {
+    V1(v1::Hierarchies),
+    V2(v2::Base),
+}
+
+impl Hierarchy {
+    fn find() -> Result<Self, Error> {
+        let mounts = read(Path::new("/proc/self/mountinfo"))?;
+        let memberships = read(Path::new("/proc/self/cgroup"))?;
+        let base = v2::Base::find(&mounts, &memberships).map(Self::V2);
+        base.or_else(|| v1::Hierarchies::find(&mounts).map(Self::V1)).ok_or(Error::Unsupported)
+    }
+
+    /// The directory of `name` in each hierarchy, whether it is there or not.
+    fn dirs(&self, name: &str) -> Vec<PathBuf> {
+        match self {
+            Self::V1(hierarchies) => hierarchies.dirs(name),
+            Self::V2(base) => vec![base.dir(name)],
+        }
+    }
+}
+
+// === impl Cgroup ===
+
+impl Cgroup {
+    /// Makes the group, or takes the one that is there, and sets its limits.
+    pub fn create(name: &str, limits: &Limits) -> Result<Self, Error> {
+        let group = Self::named(name)?;
+        match &group.hierarchy {
+            Hierarchy::V1(hierarchies) => hierarchies.create(name, limits)?,
+            Hierarchy::V2(base) => base.create(name, limits)?,
+        }
+        Ok(group)
+    }
+
+    /// A group that is there; [`Error::NotFound`] otherwise.
+    pub fn open(name: &str) -> Result<Self, Error> {
+        let group = Self::named(name)?;
+        if group.dirs().iter().any(|dir| dir.is_dir()) { Ok(group) } else { Err(Error::NotFound(name.into())) }
+    }
+
+    pub fn exists(name: &str) -> bool {
+        Self::open(name).is_ok()
+    }
+
+    /// Names of the groups directly in `parent`; none if there is no such group.
+    pub fn list(parent: &str) -> Result<Vec<String>, Error> {
+        let names: BTreeSet<_> = Self::named(parent)?
+            .dirs()
+            .iter()
+            .flat_map(|dir| subdirs(dir))
+            .filter_map(|dir| Some(format!("{parent}/{}", dir.file_name()?.to_str()?)))
+            .collect();
+        Ok(names.into_iter().collect())
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ids of all processes in the group and below it, as this process sees them.
+    pub fn processes(&self) -> Result<Vec<i32>, Error> {
+        let mut pids = BTreeSet::new();
+        // In every hierarchy, since a process may have been moved in one of them only.
+        for dir in self.dirs() {
+            collect_processes(&dir, &mut pids)?;
+        }
+        Ok(pids.into_iter().collect())
+    }
+
+    /// Kills every process in the group and below it, and waits until they are gone. Blocks
+    /// for some milliseconds, at worst ten seconds.
+    pub fn kill(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + KILL_DEADLINE;
+        while !self.processes()?.is_empty() {
+            match &self.hierarchy {
+                Hierarchy::V1(hierarchies) => {
+                    // What is frozen cannot fork, nor end and leave its id to a stranger.
+                    let frozen = hierarchies.freeze(&self.name);
+                    self.kill_each();
+                    if frozen {
+                        hierarchies.thaw(&self.name);
+                    }
+                }
+                Hierarchy::V2(base) => {
+                    if !base.kill(&self.name) {
+                        self.kill_each();
+                    }
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Busy(self.name.clone()));
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        Ok(())
+    }
+
+    fn kill_each(&self) {
+        for pid in self.processes().unwrap_or_default() {
+            // Zero is a process of another pid namespace, and to kill() it is ourselves.
+            if pid > 0 {
+                let _ = sys::kill(pid, libc::SIGKILL);
+            }
+        }
+    }
+
+    pub fn stats(&self) -> Stats {
+        match &self.hierarchy {
+            Hierarchy::V1(hierarchies) => hierarchies.stats(&self.name),
+            Hierarchy::V2(base) => base.stats(&self.name),
+        }
+    }
+
+    /// How many processes of the group were killed for want of memory since it was made.
+    pub fn oom_kills(&self) -> u64 {
+        match &self.hierarchy {
+            Hierarchy::V1(hierarchies) => hierarchies.oom_kills(&self.name),
+            Hierarchy::V2(base) => base.oom_kills(&self.name),
+        }
+    }
+
+    /// Removes the group and those below it; fine if there is none. [`Error::Busy`] if it
+    /// has processes: [`Cgroup::kill`] first.
+    pub fn remove(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + REMOVE_DEADLINE;
+        for dir in self.dirs() {
+            // What was killed leaves its group a little later than its process id.
+            while let Err(error) = remove_tree(&dir) {
+                let busy = matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::DirectoryNotEmpty);
+                if !busy {
+                    return Err(Error::Io { path: dir, source: error });
+                }
+                if Instant::now() > deadline || !self.processes()?.is_empty() {
+                    return Err(Error::Busy(self.name.clone()));
+                }
+                thread::sleep(POLL_INTERVAL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Files into which a process writes `0` to join. Opened now, they keep the rights of now.
+    pub(crate) fn membership_files(&self) -> Result<Vec<OwnedFd>, Error> {
+        let open = |dir: PathBuf| {
+            let path = dir.join("cgroup.procs");
+            let file = OpenOptions::new().write(true).open(&path);
+            file.map(OwnedFd::from).map_err(|source| Error::Io { path, source })
+        };
+        self.dirs().into_iter().map(open).collect()
+    }
+
+    /// Which of the limits this group can have.
+    pub(crate) fn controllers(&self) -> Vec<&'static str> {
+        let has = |file: &str| self.dirs().iter().any(|dir| dir.join(file).exists());
+        let files = [
+            ("memory", ["memory.max", "memory.limit_in_bytes"]),
+            ("cpu", ["cpu.weight", "cpu.shares"]),
+            ("pids", ["pids.max", "pids.max"]),
+        ];
+        files.iter().filter(|(_, names)| names.iter().any(|name| has(name))).map(|(name, _)| *name).collect()
+    }
+
+    pub(crate) fn version(&self) -> &'static str {
+        match self.hierarchy {
+            Hierarchy::V1(_) => "cgroup v1",
+            Hierarchy::V2(_) => "cgroup v2",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, Error> {
+        let plain = |part: &str| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
+            !part.is_empty() && !part.starts_with('.') && part.bytes().all(known)
+        };
+        if !name.split('/').all(plain) {
+            return Err(Error::Name(name.into()));
+        }
+        Ok(Self { name: name.into(), hierarchy: Hierarchy::find()? })
+    }
+
+    fn dirs(&self) -> Vec<PathBuf> {
+        self.hierarchy.dirs(&self.name)
+    }
+}
+
+fn collect_processes(dir: &Path, pids: &mut BTreeSet<i32>) -> Result<(), Error> {
+    match fs::read_to_string(dir.join("cgroup.procs")) {
+        Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
+        Err(error) if is_gone(&error) => return Ok(()),
+        Err(source) => return Err(Error::Io { path: dir.join("cgroup.procs"), source }),
+    }
+    subdirs(dir).iter().try_for_each(|dir| collect_processes(dir, pids))
+}
+
+/// Removed before it was opened, or between that and reading.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
+}
+
+fn remove_tree(dir: &Path) -> io::Result<()> {
+    for subdir in subdirs(dir) {
+        remove_tree(&subdir)?;
+    }
+    match fs::remove_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn subdirs(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+fn make_dir(path: &Path) -> Result<(), Error> {
+    match fs::create_dir(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(Error::Io { path: path.into(), source }),
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+/// Writes a limit; a file that is not there is a controller this machine lacks.
+fn set(path: PathBuf, value: &str) -> Result<(), Error> {
+    // Never creates: in a cgroup that would be refused with a misleading error.
+    let written = OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .and_then(|mut file| io::Write::write_all(&mut file, value.as_bytes()));
+    match written {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source }),
+        _ => Ok(()),
+    }
+}
+
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The number after `key` in a file of `key value` lines.
+fn field(path: &Path, key: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// One line of `/proc/self/mountinfo`: where, which file system, its own options.
+struct MountLine<'a> {
+    target: &'a str,
+    kind: &'a str,
+    options: &'a str,
+}
+
+fn mount_lines(mountinfo: &str) -> impl Iterator<Item = MountLine<'_>> {
+    mountinfo.lines().filter_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let mut filesystem = filesystem.split(' ');
+        let (kind, _source, options) = (filesystem.next()?, filesystem.next()?, filesystem.next()?);
+        Some(MountLine { target: mount.split(' ').nth(4)?, kind, options })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Where the machine at hand is v1 or hybrid, its v2 tree has no controllers and still
+    /// has groups: all but the limits can be tried.
+    #[test]
+    fn v2_groups_are_joined_and_killed() {
+        let mounts = read(Path::new("/proc/self/mountinfo")).expect("mountinfo");
+        let Some(root) = mount_lines(&mounts).find(|mount| mount.kind == "cgroup2").map(|mount| mount.target) else {
+            return eprintln!("no cgroup v2: not tested");
+        };
+        let base = v2::Base::at(Path::new(root));
+        let name = format!("sandbox-test-{}-v2/inner", std::process::id());
+        if base.create(&name, &Limits::default()).is_err() {
+            return eprintln!("not root: not tested");
+        }
+        let group = Cgroup { name, hierarchy: Hierarchy::V2(base) };
+        let mut children: Vec<_> = (0..3).map(|_| Command::new("sleep").arg("1000").spawn().expect("start")).collect();
+        for child in &children {
+            for file in group.membership_files().expect("open") {
+                rustix::io::write(&file, child.id().to_string().as_bytes()).expect("join");
+            }
+        }
+        assert_eq!(group.processes().expect("processes").len(), 3);
+        assert!(matches!(group.remove(), Err(Error::Busy(_))));
+        group.kill().expect("kill");
+        for child in &mut children {
+            assert_eq!(child.wait().expect("wait").signal(), Some(libc::SIGKILL));
+        }
+        group.remove().expect("remove");
+        let parent = group.name.trim_end_matches("/inner").to_owned();
+        Cgroup { name: parent, ..group.clone() }.remove().expect("remove");
+        assert!(group.dirs().iter().all(|dir| !dir.exists()));
+    }
+
+    #[test]
+    fn the_group_of_a_service_is_found() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let root = dir.path();
+        let own = root.join("system.slice/tool.service");
+        fs::create_dir_all(&own).expect("mkdir");
+        let mountinfo =
+            format!("31 23 0:28 / {} rw,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n", root.display());
+        let found = || v2::Base::find(&mountinfo, "0::/system.slice/tool.service\n").map(|base| base.dir("x"));
+
+        fs::write(root.join("cgroup.controllers"), "hugetlb\n").expect("write");
+        fs::write(own.join("cgroup.procs"), "").expect("write");
+        assert_eq!(found(), None);
+        fs::write(root.join("cgroup.controllers"), "cpuset cpu io memory pids\n").expect("write");
+        assert_eq!(found(), Some(own.join("x")));
+        fs::write(root.join("system.slice/cgroup.procs"), "").expect("write");
+        assert_eq!(found(), Some(root.join("system.slice/x")));
+        fs::write(root.join("cgroup.procs"), "").expect("write");
+        assert_eq!(found(), Some(root.join("x")));
+    }
+}

@@ -1,0 +1,32 @@
+//! Runs one process confined.
+//!
+//! [`spawn`] starts a program with pipes for its output, in its own mount, pid, IPC and
+//! UTS namespaces on a small read-only root, under its own user id without any
+//! capability, with resource limits, Landlock and seccomp, and in a [`cgroup::Cgroup`].
+//! A caller without root gets what the kernel gives everybody (Landlock, seccomp,
+//! resource limits, no_new_privs); [`probe`] says what this machine can enforce.
+//!
+//! Linux 5.14 or newer. The crate knows nothing of what it runs or why.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("this crate confines processes with Linux system calls");
+
+mod app;
+pub mod cgroup;
+mod child;
+mod error;
+mod init;
+mod landlock;
+mod privileges;
+mod probe;
+mod root;
+mod seccomp;
+mod spawn;
+mod spec;
+mod sys;
+
+pub use child::{Child, Exit};
+pub use error::{Error, Step};
+pub use probe::{Capability, probe};
+pub use spawn::spawn;
+pub use spec::{Access, Identity, Mount, Rlimits, Spec};

@@ -1,0 +1,156 @@
+//! Starting: prepares, forks the init into its namespaces, hears from the child whether
+//! the program was executed.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use libc::{CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
+use rustix::fs::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::PipeFlags;
+
+use crate::app::{self, Plan, Program};
+use crate::cgroup::Cgroup;
+use crate::child::{self, Child};
+use crate::error::{Error, Failure, Step};
+use crate::init;
+use crate::privileges::Powers;
+use crate::root;
+use crate::seccomp::Filters;
+use crate::spec::Spec;
+use crate::sys::{self, Fork};
+
+/// Linux has the network namespace too; it waits for somebody who connects it.
+const NAMESPACES: i32 = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+
+/// The child's ends.
+struct Ends {
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    status: OwnedFd,
+    failure: OwnedFd,
+}
+
+/// Starts a process. Returns when its program has been executed or could not be.
+///
+/// The process has `/dev/null` as its input, no descriptor of the caller, a session of its
+/// own and default signals. It outlives its caller, as far as the caller's cgroup does: the
+/// init that looks after the process stays there.
+///
+/// To be called by a process with a single thread, as it forks: [`Error::Threads`]
+/// otherwise. With an identity and as root it is confined in full. A caller without root
+/// (or without `CAP_SYS_ADMIN`, as in most containers) gets what [`crate::probe`] says: no
+/// namespaces, no mounts, the host's `/tmp` unless one is given, and no cgroup where none
+/// can be joined.
+pub fn spawn(spec: &Spec) -> Result<Child, Error> {
+    spec.check()?;
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(Error::Threads(threads));
+    }
+    let powers = Powers::now();
+    let plan = Plan {
+        spec,
+        program: Program::new(spec)?,
+        filters: Filters::new().map_err(|errno| Failure::of(Step::Seccomp)(errno).into_error(""))?,
+        groups: groups_to_join(spec, powers.switch)?,
+        own_root: powers.namespaces && spec.identity.is_some(),
+        switch: powers.switch,
+    };
+    start(plan).map_err(|failure| failure.into_error(&spec.argv[0]))
+}
+
+fn groups_to_join(spec: &Spec, required: bool) -> Result<Vec<OwnedFd>, Error> {
+    let Some(name) = &spec.cgroup else { return Ok(Vec::new()) };
+    match Cgroup::open(name).and_then(|group| group.membership_files()) {
+        Ok(files) => Ok(files),
+        Err(_) if !required => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn start(plan: Plan<'_>) -> Result<Child, Failure> {
+    let (stdout, child_stdout) = pipe()?;
+    let (stderr, child_stderr) = pipe()?;
+    let (failure, child_failure) = pipe()?;
+    let (status, child_status) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(Failure::of(Step::Prepare))?;
+    if let Some(identity) = plan.spec.identity.filter(|_| plan.switch) {
+        // Else the program could write to, but not open, its own /dev/stdout.
+        let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+        for fd in [&child_stdout, &child_stderr] {
+            rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(Failure::of(Step::Prepare))?;
+        }
+    }
+    let ends = Ends { stdout: child_stdout, stderr: child_stderr, status: child_status, failure: child_failure };
+
+    // The child must not run the caller's handlers, and loses no signal before it listens.
+    let mask = sys::block_signals();
+    let forked = sys::clone(if plan.own_root { NAMESPACES } else { 0 });
+    match forked {
+        Ok(Fork::Child) => run_init(plan, ends),
+        Ok(Fork::Parent { pid, pidfd: Some(pidfd) }) => {
+            sys::restore_signals(&mask);
+            drop(ends);
+            match child::read_to_end(&failure) {
+                Ok(bytes) if bytes.is_empty() => Ok(Child { pid, pidfd, stdout, stderr, status }),
+                result => {
+                    let _ = child::reap(&pidfd);
+                    Err(result.map_or_else(Failure::of(Step::Prepare), |bytes| Failure::decode(&bytes)))
+                }
+            }
+        }
+        Ok(Fork::Parent { pidfd: None, .. }) => Err(Failure::of(Step::Fork)(Errno::NOSYS)),
+        Err(errno) => {
+            sys::restore_signals(&mask);
+            Err(Failure::of(Step::Namespaces)(errno))
+        }
+    }
+}
+
+/// The child's side: never returns into the caller's code, not even by a panic.
+fn run_init(plan: Plan<'_>, ends: Ends) -> ! {
+    let run = std::panic::AssertUnwindSafe(|| prepare_and_fork(plan, ends));
+    let _ = std::panic::catch_unwind(run);
+    sys::exit(1)
+}
+
+fn prepare_and_fork(plan: Plan<'_>, ends: Ends) {
+    sys::default_signals();
+    let identity = plan.spec.identity.filter(|_| plan.switch);
+    let own_root = plan.own_root;
+    // Else a signal to the caller's process group would be passed on to the program.
+    let alone = rustix::process::setsid().map(drop).map_err(Failure::of(Step::Prepare));
+    let ready = alone.and_then(|()| match identity {
+        Some(identity) if own_root => root::build(plan.spec, identity),
+        _ => adopt_orphans(),
+    });
+    match ready.and_then(|()| sys::fork().map_err(Failure::of(Step::Fork))) {
+        Ok(Fork::Child) => {
+            let failure = app::become_program(plan, &ends.stdout, &ends.stderr);
+            report(&ends.failure, &failure)
+        }
+        Ok(Fork::Parent { pid, .. }) => {
+            // Every descriptor of ours is closed at once by the init, not one by one here.
+            let Ends { stdout, stderr, status, failure } = ends;
+            std::mem::forget((stdout, stderr, failure, plan));
+            init::run(pid, status, identity, own_root)
+        }
+        Err(failure) => report(&ends.failure, &failure),
+    }
+}
+
+fn adopt_orphans() -> Result<(), Failure> {
+    let me = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(me)).map_err(Failure::of(Step::Prepare))
+}
+
+fn report(pipe: &OwnedFd, failure: &Failure) -> ! {
+    let _ = rustix::io::write(pipe.as_fd(), &failure.encode());
+    sys::exit(127)
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(Failure::of(Step::Prepare))
+}

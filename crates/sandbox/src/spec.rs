@@ -1,0 +1,136 @@
+//! What to run and how confined, as plain data.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// One process to run. It has the environment, the mounts and the user given here and
+/// nothing of its caller's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Program and arguments. A program without `/` is looked up in the `PATH` of `env`,
+    /// inside the sandbox.
+    pub argv: Vec<String>,
+    /// The complete environment.
+    pub env: Vec<(String, String)>,
+    /// Working directory, as the process sees it.
+    pub cwd: PathBuf,
+    /// Who the process runs as. `None`, or a caller that is not root: as the caller, and
+    /// without namespaces and mounts.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    /// What the process sees beside the base system, parents before their children.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// Name of a group made by [`crate::cgroup::Cgroup::create`] to be in from the start.
+    #[serde(default)]
+    pub cgroup: Option<String>,
+    #[serde(default)]
+    pub limits: Rlimits,
+    #[serde(default = "default_umask")]
+    pub umask: u32,
+    /// Name of the user in the sandbox's own `/etc/passwd`.
+    pub user_name: String,
+    /// Home directory of that user, as the process sees it.
+    pub home: PathBuf,
+}
+
+/// Numeric user and group. They need no entry in any passwd file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Never 0.
+    pub uid: u32,
+    /// Never 0.
+    pub gid: u32,
+}
+
+/// A directory or file of the host the process may see.
+///
+/// Without namespaces nothing is mounted: `source` itself is then what the process may
+/// use, and `target` says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// On the host. Symbolic links in it are followed, so no component may be under the
+    /// control of somebody less trusted than the caller.
+    pub source: PathBuf,
+    /// Absolute, inside. Missing directories on the way are made.
+    pub target: PathBuf,
+    pub access: Access,
+}
+
+/// What the process may do below a mount, beside what file permissions say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Read and execute.
+    ReadOnly,
+    /// Read, execute, change.
+    ReadWrite,
+}
+
+/// Resource limits, soft and hard alike, lowered to the inherited hard limit where that
+/// is smaller. `None` leaves what was inherited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rlimits {
+    /// Highest number of open files.
+    pub nofile: Option<u64>,
+    /// Largest core dump in bytes.
+    pub core: u64,
+    /// Largest file written, in bytes.
+    pub fsize: Option<u64>,
+    /// Most processes and threads of the user id on the whole host. Meant for callers
+    /// without cgroups.
+    pub nproc: Option<u64>,
+}
+
+fn default_umask() -> u32 {
+    0o022
+}
+
+impl Spec {
+    /// Refuses what would make a wrong `/etc/passwd`, path or argument, before anything is started.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let invalid = |text: String| Err(Error::Invalid(text));
+        if self.argv.first().is_none_or(String::is_empty) {
+            return invalid("argv names no program".into());
+        }
+        if let Some(argument) = self.argv.iter().find(|argument| argument.contains('\0')) {
+            return invalid(format!("argument {argument:?} has a NUL byte"));
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                return invalid(format!("environment variable {name:?} cannot be passed on"));
+            }
+        }
+        if self.identity.is_some_and(|identity| identity.uid == 0 || identity.gid == 0) {
+            return invalid("identity is root".into());
+        }
+        let name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if self.user_name.is_empty() || !self.user_name.bytes().all(name_byte) {
+            return invalid(format!("user name {:?} has other than letters, digits, _, - and .", self.user_name));
+        }
+        if self.home.to_string_lossy().contains([':', '\n']) {
+            return invalid(format!("home {:?} cannot be in /etc/passwd", self.home));
+        }
+        for path in self.mounts.iter().map(|mount| &mount.target).chain([&self.cwd, &self.home]) {
+            if !is_plain(path) {
+                return invalid(format!("path {path:?} is not absolute and plain"));
+            }
+        }
+        match self.mounts.iter().find(|mount| mount.target == Path::new("/") || !mount.source.is_absolute()) {
+            Some(mount) => invalid(format!("mount of {:?} on {:?} is not possible", mount.source, mount.target)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn mounts_on(&self, target: &str) -> bool {
+        self.mounts.iter().any(|mount| mount.target == Path::new(target))
+    }
+}
+
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+}

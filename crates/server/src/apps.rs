@@ -1,0 +1,6 @@
+//! Deploying: from a project to a live release.
+
+pub(crate) mod deployments;
+pub(crate) mod logs;
+pub(crate) mod projects;
+pub(crate) mod uploads;

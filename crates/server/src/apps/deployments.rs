@@ -1,0 +1,347 @@
+//! Bringing a commit live: asking for it here, doing it in the reconciler.
+
+pub(crate) mod desired;
+pub(crate) mod http;
+mod reconcile;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::deployment::{Deployment, Failure};
+use domain::project::Project;
+use domain::release::Release;
+use domain::user::User;
+use ids::{CommitSha, DeploymentId, DeploymentState, ProjectId, ReleaseId, SourceKind, Trigger};
+use store::{DeploymentChange, Store, Tx};
+use tokio::sync::Notify;
+
+use crate::error::{Error, Result};
+use crate::now_ms;
+use crate::platform::environment::Environment;
+use crate::platform::nodes::Nodes;
+use crate::platform::projects::Projects;
+use crate::state::Config;
+
+/// A deletion that takes longer is answered with "accepted" and goes on.
+const DELETE_WAIT: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub(crate) struct Deployments {
+    store: Store,
+    config: Arc<Config>,
+    nodes: Nodes,
+    projects: Projects,
+    environment: Environment,
+    wake: Arc<Notify>,
+}
+
+/// What a project's page shows of its deployments.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    pub(crate) live: Option<Deployment>,
+    pub(crate) latest: Option<Deployment>,
+    /// Releases that a rollback can choose from.
+    pub(crate) kept: Vec<ReleaseId>,
+}
+
+/// What a new deployment shall take.
+struct Wanted {
+    trigger: Trigger,
+    commit: Option<String>,
+    upload: Option<DeploymentId>,
+}
+
+impl Deployments {
+    pub(crate) fn new(
+        store: Store,
+        config: Arc<Config>,
+        nodes: Nodes,
+        projects: Projects,
+        environment: Environment,
+    ) -> Self {
+        Self { store, config, nodes, projects, environment, wake: Arc::new(Notify::new()) }
+    }
+
+    /// Every project, by name, with its deployments.
+    pub(crate) async fn overview(&self) -> Result<Vec<(Project, Recent)>> {
+        let mut tx = self.store.read().await?;
+        let projects = tx.project_list().await?;
+        let latest = tx.deployment_latest().await?;
+        let unsettled = tx.deployment_unsettled().await?;
+        let mut recent = BTreeMap::<ProjectId, Recent>::new();
+        for deployment in latest {
+            let of_project = recent.entry(deployment.project_id.clone()).or_default();
+            of_project.latest = Some(deployment);
+        }
+        for deployment in unsettled.into_iter().filter(|deployment| deployment.state == DeploymentState::Live) {
+            let of_project = recent.entry(deployment.project_id.clone()).or_default();
+            of_project.live = Some(deployment);
+        }
+        Ok(projects
+            .into_iter()
+            .map(|project| {
+                let recent = recent.remove(&project.id).unwrap_or_default();
+                (project, recent)
+            })
+            .collect())
+    }
+
+    pub(crate) async fn recent(&self, project: &Project) -> Result<Recent> {
+        let mut tx = self.store.read().await?;
+        let latest = tx.deployment_list(&project.id, i64::MAX, 1).await?.pop();
+        let live = live(&mut tx, &project.id).await?;
+        let kept = tx.release_list(&project.id).await?.into_iter().map(|release| release.id).collect();
+        Ok(Recent { live, latest, kept })
+    }
+
+    pub(crate) async fn find(&self, id: &DeploymentId) -> Result<Deployment> {
+        self.store.read().await?.deployment(id).await?.ok_or_else(|| Error::not_found("deployment"))
+    }
+
+    pub(crate) async fn releases(&self, project: &Project) -> Result<(Vec<Release>, Option<ReleaseId>)> {
+        let mut tx = self.store.read().await?;
+        let live = live(&mut tx, &project.id).await?.and_then(|live| live.release_id);
+        Ok((tx.release_list(&project.id).await?, live))
+    }
+
+    /// Newest first, with whether each one's release is kept.
+    pub(crate) async fn list(&self, project: &Project, before: i64, limit: i64) -> Result<Vec<(Deployment, bool)>> {
+        let mut tx = self.store.read().await?;
+        let kept = tx.release_list(&project.id).await?;
+        let listed = tx.deployment_list(&project.id, before, limit).await?;
+        Ok(listed
+            .into_iter()
+            .map(|deployment| {
+                let is_kept = kept.iter().any(|release| Some(&release.id) == deployment.release_id.as_ref());
+                (deployment, is_kept)
+            })
+            .collect())
+    }
+
+    pub(crate) async fn create_first(&self, project: &Project, user: &User) -> Result<Deployment> {
+        self.enqueue(project, user, Wanted { trigger: Trigger::Create, commit: None, upload: None }).await
+    }
+
+    /// Deploys the newest commit of the branch, the given one, or the last upload again.
+    pub(crate) async fn redeploy(&self, project: &Project, user: &User, request: &api::Redeploy) -> Result<Deployment> {
+        let commit = request.commit.as_deref().filter(|commit| !commit.trim().is_empty());
+        let commit = commit
+            .map(|commit| commit.parse::<CommitSha>())
+            .transpose()
+            .map_err(|error| Error::invalid("commit", "INVALID_COMMIT", error.to_string()))?;
+        let upload = match project.source {
+            SourceKind::Git => None,
+            SourceKind::Upload if commit.is_some() => {
+                return Err(Error::invalid("commit", "INVALID_COMMIT", "an uploaded project has no commits"));
+            }
+            SourceKind::Upload => Some(project.upload.clone().ok_or_else(|| {
+                let message =
+                    "nothing was uploaded yet; run `nanoscale deploy <directory>` or PUT a tar archive to its source";
+                Error::conflict("NO_SOURCE", message)
+            })?),
+        };
+        let commit = commit.map(|commit| commit.as_str().to_owned());
+        self.enqueue(project, user, Wanted { trigger: Trigger::Manual, commit, upload }).await
+    }
+
+    /// Deploys an archive that lies in the server's uploads.
+    pub(crate) async fn deploy_upload(
+        &self,
+        project: &Project,
+        user: &User,
+        upload: DeploymentId,
+    ) -> Result<Deployment> {
+        self.enqueue(project, user, Wanted { trigger: Trigger::Upload, commit: None, upload: Some(upload) }).await
+    }
+
+    async fn enqueue(&self, project: &Project, user: &User, wanted: Wanted) -> Result<Deployment> {
+        let now = now_ms();
+        let mut tx = self.store.write().await?;
+        refuse_deleting(&mut tx, &project.id).await?;
+        if let (Trigger::Upload, Some(upload)) = (wanted.trigger, &wanted.upload) {
+            tx.project_set_upload(&project.id, upload, now).await?;
+        }
+        let number = tx.project_next_number(&project.id).await?;
+        let mut deployment = Deployment::queued(project.id.clone(), number, wanted.trigger, now);
+        deployment.branch = project.settings.branch.clone().filter(|_| wanted.upload.is_none());
+        deployment.wanted_commit = wanted.commit;
+        deployment.upload = wanted.upload;
+        deployment.created_by = Some(user.username.clone());
+        self.insert(&mut tx, &deployment).await?;
+        // Begun at once if nothing else is, so that a second request queues behind it instead of replacing it.
+        self.promote(&mut tx, &project.id).await?;
+        let deployment = tx.deployment(&deployment.id).await?.unwrap_or(deployment);
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(deployment)
+    }
+
+    /// Adds a queued deployment; those that still waited are superseded by it.
+    async fn insert(&self, tx: &mut Tx, deployment: &Deployment) -> Result<()> {
+        let unsettled = tx.deployment_unsettled().await?;
+        let waiting =
+            |other: &&Deployment| other.project_id == deployment.project_id && other.state == DeploymentState::Queued;
+        for older in unsettled.iter().filter(waiting) {
+            let reason = format!("number {} was asked for before this one began", deployment.number);
+            self.end(tx, older, DeploymentState::Superseded, &Failure { reason, ..Failure::default() }).await?;
+        }
+        tx.deployment_insert(deployment).await?;
+        tx.event_insert("deployment.created", Some(&deployment.project_id), Some(&deployment.id), now_ms()).await?;
+        Ok(())
+    }
+
+    /// Begins the project's oldest waiting deployment if none is active.
+    async fn promote(&self, tx: &mut Tx, project: &ProjectId) -> Result<()> {
+        let unsettled = tx.deployment_unsettled().await?;
+        let mut of_project = unsettled.iter().filter(|deployment| &deployment.project_id == project);
+        if of_project.clone().any(|deployment| deployment.state.is_active()) {
+            return Ok(());
+        }
+        let Some(next) = of_project.find(|deployment| deployment.state == DeploymentState::Queued) else {
+            return Ok(());
+        };
+        let to = match next.trigger {
+            Trigger::Rollback => DeploymentState::Starting,
+            Trigger::Create | Trigger::Manual | Trigger::Upload => DeploymentState::Building,
+        };
+        let env = self.environment.snapshot(tx, project).await?;
+        let change = DeploymentChange { env_sealed: Some(&env), ..DeploymentChange::default() };
+        if tx.deployment_transition(&next.id, DeploymentState::Queued, to, change, now_ms()).await? {
+            tx.event_insert("deployment.updated", Some(project), Some(&next.id), now_ms()).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves a deployment to one of its ends; whether it was still where it was thought to be.
+    async fn end(&self, tx: &mut Tx, deployment: &Deployment, to: DeploymentState, failure: &Failure) -> Result<bool> {
+        let change = DeploymentChange {
+            failure: Some(failure),
+            step: deployment.step.as_deref(),
+            ..DeploymentChange::default()
+        };
+        let won = tx.deployment_transition(&deployment.id, deployment.state, to, change, now_ms()).await?;
+        if won {
+            let (project, id) = (&deployment.project_id, &deployment.id);
+            tx.event_insert("deployment.updated", Some(project), Some(id), now_ms()).await?;
+        }
+        Ok(won)
+    }
+
+    /// Stops a deployment that has not settled. Its processes are ended by its node.
+    pub(crate) async fn cancel(&self, id: &DeploymentId, user: &User) -> Result<Deployment> {
+        let mut tx = self.store.write().await?;
+        let deployment = tx.deployment(id).await?.ok_or_else(|| Error::not_found("deployment"))?;
+        if deployment.state.is_settled() {
+            let message = format!("the deployment is {} already", deployment.state);
+            return Err(Error::conflict("ALREADY_SETTLED", message));
+        }
+        let reason = format!("cancelled by {}", user.username);
+        self.end(&mut tx, &deployment, DeploymentState::Cancelled, &Failure { reason, ..Failure::default() }).await?;
+        self.promote(&mut tx, &deployment.project_id).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        self.find(id).await
+    }
+
+    /// Makes a kept release live again, without a build. What is on its way is stopped for it.
+    pub(crate) async fn rollback(&self, project: &Project, user: &User, request: &api::Rollback) -> Result<Deployment> {
+        let now = now_ms();
+        let mut tx = self.store.write().await?;
+        refuse_deleting(&mut tx, &project.id).await?;
+        let source = self.rollback_source(&mut tx, project, request.deployment_id.as_deref()).await?;
+        for older in tx.deployment_unsettled().await?.iter().filter(|other| other.project_id == project.id) {
+            if !older.state.is_settled() {
+                let reason = format!("{} rolled back to number {}", user.username, source.number);
+                self.end(&mut tx, older, DeploymentState::Cancelled, &Failure { reason, ..Failure::default() }).await?;
+            }
+        }
+        let number = tx.project_next_number(&project.id).await?;
+        let deployment = Deployment {
+            branch: source.branch,
+            commit: source.commit,
+            plan: source.plan,
+            release_id: source.release_id,
+            created_by: Some(user.username.clone()),
+            ..Deployment::queued(project.id.clone(), number, Trigger::Rollback, now)
+        };
+        self.insert(&mut tx, &deployment).await?;
+        self.promote(&mut tx, &project.id).await?;
+        let deployment = tx.deployment(&deployment.id).await?.unwrap_or(deployment);
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(deployment)
+    }
+
+    /// The deployment whose release shall live again: the named one, or the last live one with another release.
+    async fn rollback_source(&self, tx: &mut Tx, project: &Project, wanted: Option<&str>) -> Result<Deployment> {
+        let kept = tx.release_list(&project.id).await?;
+        let is_kept =
+            |deployment: &Deployment| kept.iter().any(|release| Some(&release.id) == deployment.release_id.as_ref());
+        if let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) {
+            let unknown =
+                || Error::invalid("deployment_id", "UNKNOWN_DEPLOYMENT", "this project has no such deployment");
+            let id = wanted.parse::<DeploymentId>().map_err(|_| unknown())?;
+            let found = tx.deployment(&id).await?.filter(|found| found.project_id == project.id).ok_or_else(unknown)?;
+            if !is_kept(&found) {
+                let message = "the release of this deployment is not kept any more; redeploy its commit instead";
+                return Err(Error::conflict("RELEASE_NOT_KEPT", message));
+            }
+            return Ok(found);
+        }
+        let live = live(tx, &project.id).await?;
+        let live_release = live.as_ref().and_then(|live| live.release_id.clone());
+        let listed = tx.deployment_list(&project.id, i64::MAX, 200).await?;
+        listed
+            .into_iter()
+            .find(|other| other.state == DeploymentState::Retired && other.release_id != live_release && is_kept(other))
+            .ok_or_else(|| Error::conflict("NOTHING_TO_ROLL_BACK_TO", "no earlier release is kept"))
+    }
+
+    /// Asks for a project's removal and waits a while for it. Whether nothing is left.
+    pub(crate) async fn delete_project(&self, project: &Project) -> Result<bool> {
+        let mut events = self.store.events_committed();
+        let now = now_ms();
+        let mut tx = self.store.write().await?;
+        if tx.project_mark_deleting(&project.id, now).await? {
+            for deployment in tx.deployment_unsettled().await?.iter().filter(|other| other.project_id == project.id) {
+                if !deployment.state.is_settled() {
+                    let failure = Failure { reason: "the project was deleted".into(), ..Failure::default() };
+                    self.end(&mut tx, deployment, DeploymentState::Cancelled, &failure).await?;
+                }
+            }
+            tx.event_insert("project.updated", Some(&project.id), None, now).await?;
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        let gone = async {
+            while self.store.read().await?.project(&project.id).await?.is_some() {
+                let _ = events.changed().await;
+            }
+            Ok::<_, Error>(())
+        };
+        match tokio::time::timeout(DELETE_WAIT, gone).await {
+            Ok(result) => result.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// What a deployment of a repository would do.
+    pub(crate) async fn plan(&self, request: api::PlanRequest) -> Result<api::Plan> {
+        desired::preview(self, request).await
+    }
+}
+
+async fn live(tx: &mut Tx, project: &ProjectId) -> Result<Option<Deployment>> {
+    let unsettled = tx.deployment_unsettled().await?;
+    Ok(unsettled
+        .into_iter()
+        .find(|deployment| &deployment.project_id == project && deployment.state == DeploymentState::Live))
+}
+
+async fn refuse_deleting(tx: &mut Tx, id: &ProjectId) -> Result<()> {
+    match tx.project(id).await? {
+        Some(project) if !project.deleting => Ok(()),
+        _ => Err(Error::not_found("project")),
+    }
+}

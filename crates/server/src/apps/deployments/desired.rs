@@ -1,0 +1,159 @@
+//! From rows to what a node shall do. Derived anew each time, never stored.
+
+use domain::deployment::Deployment;
+use domain::project::Project;
+use domain::release::Release;
+use ids::{DeploymentState, NodeId, Trigger};
+use wire::{BuildSettings, BuildSpec, Desired, GroupSpec, Limits, Probe, RouteSpec, Source, WorkloadSpec};
+
+use super::Deployments;
+use crate::error::{Error, Result};
+use crate::platform::repository;
+
+const BUILD_CPU_WEIGHT: u64 = 50;
+const APP_CPU_WEIGHT: u64 = 100;
+const BUILD_PIDS: u64 = 4096;
+const APP_PIDS: u64 = 1024;
+
+/// One project with all that matters of it now.
+pub(super) struct Held {
+    pub(super) project: Project,
+    /// Queued, active and live, oldest first.
+    pub(super) deployments: Vec<Deployment>,
+    pub(super) releases: Vec<Release>,
+}
+
+impl Deployments {
+    /// What `node` shall do for these projects.
+    pub(super) fn desired(&self, node: &NodeId, held: &[Held]) -> Result<Desired> {
+        let mut desired = Desired::default();
+        for held in held.iter().filter(|held| &held.project.node_id == node) {
+            let project = &held.project;
+            if project.deleting {
+                desired.removed_groups.push(project.id.clone());
+                continue;
+            }
+            desired.groups.push(GroupSpec {
+                group: project.id.clone(),
+                releases: held.releases.iter().map(|release| release.deployment_id.clone()).collect(),
+            });
+            let live = held.in_state(DeploymentState::Live);
+            let starting = held.in_state(DeploymentState::Starting);
+            if let Some(building) = held.in_state(DeploymentState::Building) {
+                desired.builds.push(self.build_spec(project, building)?);
+            }
+            for deployment in starting.iter().chain(&live) {
+                desired.workloads.extend(self.workload_spec(held, deployment, live.is_some())?);
+            }
+            desired.routes.push(RouteSpec {
+                host: self.projects.domain(project),
+                port: project.port,
+                prefer: starting.iter().chain(&live).map(|deployment| deployment.id.clone()).collect(),
+            });
+        }
+        Ok(desired)
+    }
+
+    fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {
+        let settings = &project.settings;
+        let source = match (&deployment.upload, &settings.repo_url) {
+            (Some(upload), _) => Source::Upload { upload: upload.clone() },
+            (None, Some(url)) => Source::Git {
+                url: url.clone(),
+                reference: deployment.branch.clone(),
+                commit: deployment.wanted_commit.clone(),
+                allow_private: url.parse().is_ok_and(|url| repository::is_allowed(&url, &self.config.git_allow_hosts)),
+            },
+            (None, None) => return Err(Error::internal("a building deployment has no source")),
+        };
+        Ok(BuildSpec {
+            id: deployment.id.clone(),
+            group: project.id.clone(),
+            source,
+            settings: BuildSettings {
+                root_directory: settings.root_directory.clone().unwrap_or_default(),
+                install_command: settings.install_command.clone(),
+                build_command: settings.build_command.clone(),
+                run_command: settings.run_command.clone(),
+                output_directory: settings.output_directory.clone(),
+            },
+            env: self.env(project, deployment.env_sealed.as_deref())?,
+            limits: Limits {
+                memory_bytes: self.config.limits.build_memory_bytes,
+                pids: BUILD_PIDS,
+                cpu_weight: BUILD_CPU_WEIGHT,
+            },
+            timeout_seconds: self.config.limits.build_timeout.as_secs(),
+        })
+    }
+
+    /// Absent when the release has gone.
+    fn workload_spec(&self, held: &Held, deployment: &Deployment, replaces: bool) -> Result<Option<WorkloadSpec>> {
+        let release = held.releases.iter().find(|release| Some(&release.id) == deployment.release_id.as_ref());
+        let Some(release) = release else { return Ok(None) };
+        // A release that was live before has shown that it lasts.
+        let proven = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::Live;
+        let settle = if replaces && !proven { self.config.limits.settle } else { std::time::Duration::ZERO };
+        Ok(Some(WorkloadSpec {
+            id: deployment.id.clone(),
+            group: held.project.id.clone(),
+            release: release.deployment_id.clone(),
+            process: serde_json::from_str(&release.process).map_err(Error::internal)?,
+            env: self.env(&held.project, Some(&release.env_sealed))?,
+            limits: Limits {
+                memory_bytes: self.config.limits.app_memory_bytes,
+                pids: APP_PIDS,
+                cpu_weight: APP_CPU_WEIGHT,
+            },
+            probe: Probe {
+                path: held.project.settings.health_path.clone().unwrap_or_else(|| "/".into()),
+                timeout_seconds: self.config.limits.start_timeout.as_secs(),
+                settle_ms: u64::try_from(settle.as_millis()).unwrap_or_default(),
+            },
+        }))
+    }
+
+    fn env(&self, project: &Project, sealed: Option<&str>) -> Result<Vec<(String, String)>> {
+        sealed.map_or(Ok(Vec::new()), |sealed| self.environment.open_snapshot(&project.id, sealed))
+    }
+}
+
+impl Held {
+    pub(super) fn in_state(&self, state: DeploymentState) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.state == state)
+    }
+}
+
+/// Asks the embedded node what it would do with a repository.
+pub(super) async fn preview(deployments: &Deployments, request: api::PlanRequest) -> Result<api::Plan> {
+    let config = &deployments.config;
+    let url = repository::check(&request.repo_url, &config.git_allow_hosts).await?;
+    let invalid = |field: &'static str, code| move |error: ids::Invalid| Error::invalid(field, code, error.to_string());
+    let branch = request.branch.filter(|branch| !branch.trim().is_empty());
+    if let Some(branch) = &branch {
+        branch.parse::<ids::GitRef>().map_err(invalid("branch", "INVALID_BRANCH"))?;
+    }
+    let root = request.root_directory.unwrap_or_default();
+    let root = root.parse::<ids::RelativeDir>().map_err(invalid("root_directory", "INVALID_DIRECTORY"))?;
+    let spec = wire::PreviewSpec {
+        source: Source::Git {
+            allow_private: repository::is_allowed(&url, &config.git_allow_hosts),
+            url: url.to_string(),
+            reference: branch,
+            commit: None,
+        },
+        root_directory: root.as_str().to_owned(),
+    };
+    let link = deployments.nodes.link(deployments.nodes.embedded_id())?;
+    match link.post::<wire::Preview>("/v1/previews", &spec).await? {
+        wire::Preview::Plan { plan } => Ok(api::Plan {
+            kind: plan.kind,
+            reasons: plan.reasons,
+            install_command: plan.install_command,
+            build_command: plan.build_command,
+            run_command: plan.run_command,
+            output_directory: plan.output_directory,
+        }),
+        wire::Preview::Failed { failure } => Err(Error::invalid("repo_url", "NO_PLAN", failure.reason)),
+    }
+}

@@ -1,0 +1,203 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::deployment::Deployment;
+use ids::DeploymentId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Deployments;
+use crate::caller::User;
+use crate::error::{Error, Result};
+use crate::http::{Json, PathId, Query};
+use crate::platform::projects::{ProjectRef, Projects};
+use crate::rfc3339;
+use crate::state::AppState;
+
+const PAGE: i64 = 50;
+const PAGE_MAX: i64 = 200;
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(project_redeploy))
+        .routes(routes!(deployment_list, deployment_create))
+        .routes(routes!(project_rollback))
+        .routes(routes!(release_list))
+        .routes(routes!(deployment_get))
+        .routes(routes!(deployment_cancel))
+}
+
+type Accepted = (StatusCode, axum::Json<api::DeploymentAccepted>);
+
+fn accepted(deployment: Deployment) -> Accepted {
+    let deployment = shown(deployment, false);
+    (StatusCode::ACCEPTED, axum::Json(api::DeploymentAccepted { deployment }))
+}
+
+/// Deploys the branch's newest commit, or the given one.
+#[utoipa::path(post, path = "/api/projects/{id}/redeploy", tag = "deployments", params(("id" = String, Path)),
+    request_body = api::Redeploy, responses(
+    (status = 202, body = api::DeploymentAccepted), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn project_redeploy(
+    User(user): User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ProjectRef>,
+    Json(request): Json<api::Redeploy>,
+) -> Result<Accepted> {
+    let project = projects.find(&id).await?;
+    Ok(accepted(deployments.redeploy(&project, &user, &request).await?))
+}
+
+/// Another name of redeploy.
+#[utoipa::path(post, path = "/api/projects/{id}/deployments", tag = "deployments", params(("id" = String, Path)),
+    request_body = api::Redeploy, responses(
+    (status = 202, body = api::DeploymentAccepted), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn deployment_create(
+    user: User,
+    projects: State<Projects>,
+    deployments: State<Deployments>,
+    id: PathId<ProjectRef>,
+    request: Json<api::Redeploy>,
+) -> Result<Accepted> {
+    project_redeploy(user, projects, deployments, id, request).await
+}
+
+/// Makes a kept release live again, without a build.
+#[utoipa::path(post, path = "/api/projects/{id}/rollback", tag = "deployments", params(("id" = String, Path)),
+    request_body = api::Rollback, responses(
+    (status = 202, body = api::DeploymentAccepted), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn project_rollback(
+    User(user): User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ProjectRef>,
+    Json(request): Json<api::Rollback>,
+) -> Result<Accepted> {
+    let project = projects.find(&id).await?;
+    Ok(accepted(deployments.rollback(&project, &user, &request).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+struct Page {
+    /// At most so many, 50 when absent.
+    limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The project's history, newest first.
+#[utoipa::path(get, path = "/api/projects/{id}/deployments", tag = "deployments", params(("id" = String, Path), Page),
+    responses((status = 200, body = api::DeploymentList), (status = 401, body = api::ErrorBody),
+    (status = 404, body = api::ErrorBody)))]
+async fn deployment_list(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ProjectRef>,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<api::DeploymentList>> {
+    let project = projects.find(&id).await?;
+    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let before = match page.cursor.as_deref() {
+        None => i64::MAX,
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| Error::invalid("cursor", "INVALID_CURSOR", "pass the `next_cursor` of an earlier answer"))?,
+    };
+    let listed = deployments.list(&project, before, limit).await?;
+    let more = listed.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next_cursor = listed.last().filter(|_| more).map(|(last, _)| last.number.to_string());
+    let deployments = listed.into_iter().map(|(deployment, kept)| shown(deployment, kept)).collect();
+    Ok(axum::Json(api::DeploymentList { deployments, next_cursor }))
+}
+
+/// What a rollback can choose from, newest first.
+#[utoipa::path(get, path = "/api/projects/{id}/releases", tag = "deployments", params(("id" = String, Path)), responses(
+    (status = 200, body = api::ReleaseList), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+async fn release_list(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ProjectRef>,
+) -> Result<axum::Json<api::ReleaseList>> {
+    let project = projects.find(&id).await?;
+    let (releases, live) = deployments.releases(&project).await?;
+    let releases = releases
+        .into_iter()
+        .map(|release| api::Release {
+            live: Some(&release.id) == live.as_ref(),
+            id: release.id,
+            deployment_id: release.deployment_id,
+            created_at: rfc3339(release.created_at),
+        })
+        .collect();
+    Ok(axum::Json(api::ReleaseList { releases }))
+}
+
+/// One deployment.
+#[utoipa::path(get, path = "/api/deployments/{id}", tag = "deployments", params(("id" = DeploymentId, Path)), responses(
+    (status = 200, body = api::Deployment), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+async fn deployment_get(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<DeploymentId>,
+) -> Result<axum::Json<api::Deployment>> {
+    let deployment = deployments.find(&id).await?;
+    let project = projects.find(&ProjectRef::Id(deployment.project_id.clone())).await?;
+    let kept = deployments.recent(&project).await?.kept;
+    let is_kept = deployment.release_id.as_ref().is_some_and(|release| kept.contains(release));
+    Ok(axum::Json(shown(deployment, is_kept)))
+}
+
+/// Stops a deployment that has not settled.
+#[utoipa::path(post, path = "/api/deployments/{id}/cancel", tag = "deployments", params(("id" = DeploymentId, Path)),
+    responses((status = 200, body = api::DeploymentAccepted), (status = 401, body = api::ErrorBody),
+    (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn deployment_cancel(
+    User(user): User,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<DeploymentId>,
+) -> Result<axum::Json<api::DeploymentAccepted>> {
+    let deployment = shown(deployments.cancel(&id, &user).await?, false);
+    Ok(axum::Json(api::DeploymentAccepted { deployment }))
+}
+
+pub(crate) fn shown(deployment: Deployment, release_kept: bool) -> api::Deployment {
+    let duration_ms = deployment.finished_at.zip(deployment.started_at).map(|(finished, started)| finished - started);
+    let (failure_code, reason, last_lines) = match deployment.failure {
+        Some(failure) => (failure.code, Some(failure.reason), failure.last_lines),
+        None => (None, None, Vec::new()),
+    };
+    api::Deployment {
+        id: deployment.id,
+        project_id: deployment.project_id,
+        number: deployment.number,
+        state: deployment.state,
+        trigger: deployment.trigger,
+        step: deployment.step,
+        branch: deployment.branch,
+        commit: deployment.commit.map(|commit| api::Commit {
+            sha: commit.sha,
+            message: commit.message,
+            author: commit.author,
+        }),
+        // Written by the same serializer; one that an older version wrote may not be read.
+        plan: deployment.plan.and_then(|plan| serde_json::from_str(&plan).ok()),
+        release_id: deployment.release_id,
+        release_kept,
+        failure_code,
+        reason,
+        last_lines,
+        created_by: deployment.created_by,
+        created_at: rfc3339(deployment.created_at),
+        started_at: deployment.started_at.map(rfc3339),
+        finished_at: deployment.finished_at.map(rfc3339),
+        duration_ms,
+    }
+}

@@ -1,0 +1,262 @@
+//! Moves every deployment on. Woken by changes of rows, by news from nodes and by a timer,
+//! it takes no input, reads everything anew and may be cut off anywhere.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::deployment::{Commit, Deployment, Failure};
+use domain::release::Release;
+use ids::{DeploymentState, ReleaseId};
+use store::{DeploymentChange, Tx};
+use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, WorkloadStatus};
+
+use super::Deployments;
+use super::desired::Held;
+use crate::apps::uploads::Uploads;
+use crate::error::{Error, Result};
+use crate::now_ms;
+
+const PERIOD: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Deployments {
+    /// Reconciles for ever.
+    pub(crate) async fn reconcile_forever(&self, uploads: &Uploads) {
+        let mut shown = BTreeMap::new();
+        loop {
+            let pause = match self.reconcile(uploads, &mut shown).await {
+                Ok(()) => PERIOD,
+                Err(error) => {
+                    tracing::warn!(%error, "deployments could not be reconciled; trying again");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = self.nodes.news() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn reconcile(&self, uploads: &Uploads, shown: &mut Shown) -> Result<()> {
+        for node in self.nodes.ids() {
+            let observed = self.nodes.observed(&node).unwrap_or_default();
+            for held in self.held().await? {
+                if held.project.node_id == node {
+                    self.advance(&held, &observed, uploads).await?;
+                }
+            }
+            self.show_workloads(&observed, shown).await?;
+        }
+        // Told what follows from the rows as they are after all that.
+        let held = self.held().await?;
+        for node in self.nodes.ids() {
+            self.nodes.desire(&node, self.desired(&node, &held)?);
+        }
+        Ok(())
+    }
+
+    async fn held(&self) -> Result<Vec<Held>> {
+        let mut tx = self.store.read().await?;
+        let mut unsettled = tx.deployment_unsettled().await?;
+        let mut held = Vec::new();
+        for project in tx.project_list().await? {
+            let (deployments, rest) =
+                unsettled.into_iter().partition(|deployment: &Deployment| deployment.project_id == project.id);
+            unsettled = rest;
+            let releases = tx.release_list(&project.id).await?;
+            held.push(Held { project, deployments, releases });
+        }
+        Ok(held)
+    }
+
+    /// One project, one step further.
+    async fn advance(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<()> {
+        if held.project.deleting {
+            return self.finish_deleting(held, observed, uploads).await;
+        }
+        if let Some(building) = held.in_state(DeploymentState::Building) {
+            if let Some(status) = observed.builds.iter().find(|build| build.id == building.id) {
+                self.advance_build(building, status, uploads).await?;
+            }
+        } else if let Some(starting) = held.in_state(DeploymentState::Starting) {
+            self.advance_start(held, starting, observed).await?;
+        } else if held.in_state(DeploymentState::Queued).is_some() {
+            let mut tx = self.store.write().await?;
+            self.promote(&mut tx, &held.project.id).await?;
+            tx.commit().await?;
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn advance_build(&self, deployment: &Deployment, status: &BuildStatus, uploads: &Uploads) -> Result<()> {
+        if let (BuildStep::AwaitUpload, Some(upload)) = (status.step, &deployment.upload) {
+            uploads.push_to_node(&deployment.project_id, upload).await;
+        }
+        let commit = status.commit.as_ref().map(|commit| Commit {
+            sha: commit.sha.clone(),
+            message: commit.message.clone(),
+            author: commit.author.clone(),
+        });
+        let plan = status.plan.as_ref().map(serde_json::to_string).transpose().map_err(Error::internal)?;
+        let known = deployment.step.as_deref() == Some(status.step.as_str())
+            && (deployment.commit.is_some() || commit.is_none())
+            && (deployment.plan.is_some() || plan.is_none());
+        if known && status.outcome.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.write().await?;
+        let news =
+            tx.deployment_progress(&deployment.id, status.step.as_str(), commit.as_ref(), plan.as_deref()).await?;
+        if news {
+            self.announce(&mut tx, deployment).await?;
+        }
+        match &status.outcome {
+            None => {}
+            Some(BuildOutcome::Failed { failure }) => {
+                let deployment = Deployment { step: Some(status.step.as_str().into()), ..deployment.clone() };
+                self.end(&mut tx, &deployment, DeploymentState::Failed, &from_wire(failure)).await?;
+                self.promote(&mut tx, &deployment.project_id).await?;
+            }
+            Some(BuildOutcome::Built { process }) => {
+                let process = serde_json::to_string(process).map_err(Error::internal)?;
+                self.release(&mut tx, deployment, process).await?;
+            }
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Turns a finished build into a release that starts.
+    async fn release(&self, tx: &mut Tx, deployment: &Deployment, process: String) -> Result<()> {
+        let release = Release {
+            id: ReleaseId::new(),
+            project_id: deployment.project_id.clone(),
+            deployment_id: deployment.id.clone(),
+            process,
+            env_sealed: deployment.env_sealed.clone().unwrap_or_default(),
+            created_at: now_ms(),
+        };
+        tx.release_insert(&release).await?;
+        let change =
+            DeploymentChange { step: Some("start"), release_id: Some(&release.id), ..DeploymentChange::default() };
+        let (from, to) = (DeploymentState::Building, DeploymentState::Starting);
+        if !tx.deployment_transition(&deployment.id, from, to, change, now_ms()).await? {
+            // Cancelled in between: nobody gets to see the release.
+            tx.release_delete(&release.id).await?;
+            return Ok(());
+        }
+        self.announce(tx, deployment).await
+    }
+
+    async fn advance_start(&self, held: &Held, deployment: &Deployment, observed: &Observed) -> Result<()> {
+        let workload = observed.workloads.iter().find(|workload| workload.id == deployment.id);
+        let host = self.projects.domain(&held.project);
+        let routed =
+            observed.routes.iter().any(|route| route.host == host && route.workload.as_ref() == Some(&deployment.id));
+        let gone = !held.releases.iter().any(|release| Some(&release.id) == deployment.release_id.as_ref());
+        let failure = match workload {
+            _ if gone => Some(Failure {
+                code: Some("RELEASE_MISSING".into()),
+                reason: "its release is not kept any more; redeploy its commit instead".into(),
+                last_lines: Vec::new(),
+            }),
+            Some(WorkloadStatus { state: WorkloadState::Failed | WorkloadState::Restarting, failure, .. }) => {
+                Some(failure.as_ref().map(from_wire).unwrap_or_default())
+            }
+            Some(WorkloadStatus { state: WorkloadState::Ready, .. }) if routed => {
+                return self.go_live(held, deployment).await;
+            }
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            let mut tx = self.store.write().await?;
+            self.end(&mut tx, deployment, DeploymentState::Failed, &failure).await?;
+            self.promote(&mut tx, &deployment.project_id).await?;
+            tx.commit().await?;
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The edge already sends visitors to it: the old one retires, and its node drains and stops it.
+    async fn go_live(&self, held: &Held, deployment: &Deployment) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        let none = DeploymentChange::default;
+        if let Some(old) = held.in_state(DeploymentState::Live)
+            && tx
+                .deployment_transition(&old.id, DeploymentState::Live, DeploymentState::Retired, none(), now_ms())
+                .await?
+        {
+            self.announce(&mut tx, old).await?;
+        }
+        let (from, to) = (DeploymentState::Starting, DeploymentState::Live);
+        if !tx.deployment_transition(&deployment.id, from, to, none(), now_ms()).await? {
+            // Cancelled in between; dropping the transaction keeps the old one live.
+            return Ok(());
+        }
+        self.announce(&mut tx, deployment).await?;
+        self.forget_old_releases(&mut tx, held, deployment).await?;
+        self.promote(&mut tx, &deployment.project_id).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Keeps the newest releases and the live one.
+    async fn forget_old_releases(&self, tx: &mut Tx, held: &Held, live: &Deployment) -> Result<()> {
+        let releases = tx.release_list(&held.project.id).await?;
+        let old = releases.iter().skip(self.config.limits.releases_kept);
+        for release in old.filter(|release| Some(&release.id) != live.release_id.as_ref()) {
+            tx.release_delete(&release.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_deleting(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<()> {
+        let id = &held.project.id;
+        if !observed.removed_groups.contains(id) {
+            return Ok(());
+        }
+        uploads.forget(held.project.upload.as_ref()).await;
+        let mut tx = self.store.write().await?;
+        if tx.project_delete(id).await? {
+            tx.event_insert("project.deleted", Some(id), None, now_ms()).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Tells browsers when a live workload comes or goes.
+    async fn show_workloads(&self, observed: &Observed, shown: &mut Shown) -> Result<()> {
+        let now: Shown = observed.workloads.iter().map(|workload| (workload.id.clone(), workload.state)).collect();
+        if *shown == now {
+            return Ok(());
+        }
+        let mut tx = self.store.write().await?;
+        for workload in observed.workloads.iter().filter(|workload| shown.get(&workload.id) != Some(&workload.state)) {
+            let known = tx.project(&workload.group).await?.is_some();
+            if known {
+                tx.event_insert("project.updated", Some(&workload.group), None, now_ms()).await?;
+            }
+        }
+        tx.commit().await?;
+        *shown = now;
+        Ok(())
+    }
+
+    async fn announce(&self, tx: &mut Tx, deployment: &Deployment) -> Result<()> {
+        let (project, id) = (&deployment.project_id, &deployment.id);
+        Ok(tx.event_insert("deployment.updated", Some(project), Some(id), now_ms()).await?)
+    }
+}
+
+/// Workload states that browsers were told of.
+type Shown = BTreeMap<ids::DeploymentId, WorkloadState>;
+
+fn from_wire(failure: &wire::Failure) -> Failure {
+    Failure { code: Some(failure.code.clone()), reason: failure.reason.clone(), last_lines: failure.last_lines.clone() }
+}

@@ -1,0 +1,172 @@
+//! Projects over HTTP, with what is deployed of them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::deployment::Deployment;
+use domain::project::Project;
+use ids::{DeploymentState, ProjectStatus};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wire::WorkloadState;
+
+use crate::apps::deployments::{Deployments, Recent, http::shown as shown_deployment};
+use crate::caller::User;
+use crate::error::Result;
+use crate::http::{Json, PathId};
+use crate::platform::nodes::Nodes;
+use crate::platform::projects::{ProjectRef, Projects};
+use crate::rfc3339;
+use crate::state::AppState;
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(project_list, project_create))
+        .routes(routes!(project_get, project_update, project_delete))
+        .routes(routes!(project_plan))
+}
+
+/// Every project with its live and its latest deployment.
+#[utoipa::path(get, path = "/api/projects", tag = "projects", responses(
+    (status = 200, body = api::ProjectList), (status = 401, body = api::ErrorBody)))]
+async fn project_list(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    State(nodes): State<Nodes>,
+) -> Result<axum::Json<api::ProjectList>> {
+    let listed = deployments.overview().await?;
+    let projects = listed.into_iter().map(|(project, recent)| shown(&projects, &nodes, project, recent)).collect();
+    Ok(axum::Json(api::ProjectList { projects }))
+}
+
+/// Makes a project and, when it has a repository, deploys it.
+#[utoipa::path(post, path = "/api/projects", tag = "projects", request_body = api::ProjectCreate, responses(
+    (status = 201, body = api::ProjectCreated), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn project_create(
+    User(user): User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    State(nodes): State<Nodes>,
+    Json(create): Json<api::ProjectCreate>,
+) -> Result<(StatusCode, axum::Json<api::ProjectCreated>)> {
+    let project = projects.create(create, &user.id).await?;
+    let deployment = match project.settings.repo_url {
+        Some(_) => Some(deployments.create_first(&project, &user).await?),
+        None => None,
+    };
+    let deployment = deployment.map(|deployment| shown_deployment(deployment, false));
+    let recent = deployments.recent(&project).await?;
+    let project = shown(&projects, &nodes, project, recent);
+    Ok((StatusCode::CREATED, axum::Json(api::ProjectCreated { project, deployment })))
+}
+
+/// One project.
+#[utoipa::path(get, path = "/api/projects/{id}", tag = "projects", params(("id" = String, Path)), responses(
+    (status = 200, body = api::Project), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+async fn project_get(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<ProjectRef>,
+) -> Result<axum::Json<api::Project>> {
+    let project = projects.find(&id).await?;
+    let recent = deployments.recent(&project).await?;
+    Ok(axum::Json(shown(&projects, &nodes, project, recent)))
+}
+
+/// Changes settings; the next deployment takes them up.
+#[utoipa::path(patch, path = "/api/projects/{id}", tag = "projects", params(("id" = String, Path)),
+    request_body = api::ProjectUpdate, responses(
+    (status = 200, body = api::Project), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody),
+    (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn project_update(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<ProjectRef>,
+    Json(update): Json<api::ProjectUpdate>,
+) -> Result<axum::Json<api::Project>> {
+    let project = projects.find(&id).await?;
+    let project = projects.update(&project, update).await?;
+    let recent = deployments.recent(&project).await?;
+    Ok(axum::Json(shown(&projects, &nodes, project, recent)))
+}
+
+/// Removes a project with its processes, files, routes and logs. 204 when nothing is left, 202 while that goes on.
+#[utoipa::path(delete, path = "/api/projects/{id}", tag = "projects", params(("id" = String, Path)), responses(
+    (status = 202), (status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+async fn project_delete(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ProjectRef>,
+) -> Result<StatusCode> {
+    let project = projects.find(&id).await?;
+    let gone = deployments.delete_project(&project).await?;
+    Ok(if gone { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED })
+}
+
+/// What a deployment of a repository would do, and why, without making anything.
+#[utoipa::path(post, path = "/api/projects/plan", tag = "projects", request_body = api::PlanRequest, responses(
+    (status = 200, body = api::Plan), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody)))]
+async fn project_plan(
+    _: User,
+    State(deployments): State<Deployments>,
+    Json(request): Json<api::PlanRequest>,
+) -> Result<axum::Json<api::Plan>> {
+    Ok(axum::Json(deployments.plan(request).await?))
+}
+
+fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -> api::Project {
+    let status = status(nodes, &project, &recent);
+    let Recent { live, latest, kept } = recent;
+    let deployment = |deployment: Deployment| {
+        let kept = deployment.release_id.as_ref().is_some_and(|id| kept.contains(id));
+        shown_deployment(deployment, kept)
+    };
+    api::Project {
+        domain: projects.domain(&project),
+        url: projects.url(&project),
+        id: project.id,
+        name: project.name,
+        status,
+        source: project.source,
+        node_id: project.node_id,
+        repo_url: project.settings.repo_url,
+        branch: project.settings.branch,
+        root_directory: project.settings.root_directory,
+        install_command: project.settings.install_command,
+        build_command: project.settings.build_command,
+        run_command: project.settings.run_command,
+        output_directory: project.settings.output_directory,
+        health_path: project.settings.health_path,
+        port: project.port,
+        live_deployment: live.map(deployment),
+        latest_deployment: latest.map(deployment),
+        created_at: rfc3339(project.created_at),
+        updated_at: rfc3339(project.updated_at),
+    }
+}
+
+/// What a visitor would find.
+fn status(nodes: &Nodes, project: &Project, recent: &Recent) -> ProjectStatus {
+    if project.deleting {
+        return ProjectStatus::Deleting;
+    }
+    if let Some(live) = &recent.live {
+        return match nodes.workload_state(&project.node_id, &live.id) {
+            Some(WorkloadState::Ready) => ProjectStatus::Live,
+            _ => ProjectStatus::Down,
+        };
+    }
+    match recent.latest.as_ref().map(|latest| latest.state) {
+        Some(DeploymentState::Queued | DeploymentState::Building | DeploymentState::Starting) => {
+            ProjectStatus::Deploying
+        }
+        Some(DeploymentState::Failed) => ProjectStatus::Failed,
+        _ => ProjectStatus::Empty,
+    }
+}

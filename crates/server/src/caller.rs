@@ -1,0 +1,76 @@
+//! Who calls: each route names its caller in its signature.
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+
+use crate::error::{Error, Result};
+use crate::platform::identity::{Identity, TOKEN_PREFIX};
+use crate::state::AppState;
+
+/// Somebody who is signed in, by session or by API token.
+pub(crate) struct User(pub(crate) domain::user::User);
+
+/// Anybody, on a route that changes something: a browser must have come from our own pages.
+pub(crate) struct Anonymous {
+    /// Hash of the session cookie, if one was sent.
+    pub(crate) session: Option<String>,
+    pub(crate) address: String,
+}
+
+impl FromRequestParts<AppState> for User {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let identity = Identity::from_ref(state);
+        if let Some(token) = bearer(&parts.headers) {
+            let owner = identity.token_owner(token).await?.ok_or_else(Error::unauthenticated)?;
+            let needed = if parts.method.is_safe() { "read" } else { "write" };
+            if !owner.scopes.iter().any(|scope| scope == needed) {
+                return Err(Error::forbidden("SCOPE_MISSING", format!("this API token lacks the scope `{needed}`")));
+            }
+            return Ok(Self(owner.user));
+        }
+        let session = identity.session_cookie(&parts.headers).ok_or_else(Error::unauthenticated)?;
+        let owner = identity.session_owner(&session).await?.ok_or_else(Error::unauthenticated)?;
+        check_origin(&parts.method, &parts.headers)?;
+        Ok(Self(owner.user))
+    }
+}
+
+impl FromRequestParts<AppState> for Anonymous {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        check_origin(&parts.method, &parts.headers)?;
+        let peer = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>();
+        Ok(Self {
+            session: Identity::from_ref(state).session_cookie(&parts.headers),
+            address: peer.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
+        })
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(TOKEN_PREFIX)).then_some(token.trim())
+}
+
+/// A change that a browser sends must come from a page of ours: the cookie alone says only
+/// which browser it is (OWASP CSRF, Fetch Metadata). Programs send neither header.
+fn check_origin(method: &Method, headers: &HeaderMap) -> Result<()> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let ours = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority.is_some() && authority == text("host")
+        }
+        (None, None) => true,
+    };
+    if ours { Ok(()) } else { Err(Error::forbidden("CROSS_SITE", "this change was sent by a page of another site")) }
+}

@@ -1,0 +1,167 @@
+//! What can go wrong, without a transport; the only file that maps it to HTTP.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use store::StoreError;
+
+/// By what the caller would do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Invalid,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    TooLarge,
+    TooMany { retry_after_seconds: i64 },
+    Unavailable,
+    Internal,
+}
+
+/// A failed operation: a stable code and a sentence for the person, a cause for the log.
+#[derive(Debug)]
+pub(crate) struct Error {
+    kind: Kind,
+    code: &'static str,
+    message: String,
+    field: Option<String>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), field: None, cause: None }
+    }
+
+    /// A field of the request says what it may not.
+    pub(crate) fn invalid(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(Kind::Invalid, code, message) }
+    }
+
+    pub(crate) fn malformed(field: Option<String>, message: impl Into<String>) -> Self {
+        Self { field, ..Self::new(Kind::Invalid, "INVALID_REQUEST", message) }
+    }
+
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(
+            Kind::Unauthenticated,
+            "UNAUTHENTICATED",
+            "sign in, or send an API token as `Authorization: Bearer nst_…`",
+        )
+    }
+
+    pub(crate) fn bad_credentials() -> Self {
+        Self::new(Kind::Unauthenticated, "BAD_CREDENTIALS", "user name or password is wrong")
+    }
+
+    pub(crate) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Forbidden, code, message)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, "NOT_FOUND", format!("there is no such {what}"))
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            Kind::MethodNotAllowed,
+            "METHOD_NOT_ALLOWED",
+            "this route does not take that method; docs/API.md lists what it takes",
+        )
+    }
+
+    pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, code, message)
+    }
+
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(Kind::TooLarge, "TOO_LARGE", message)
+    }
+
+    pub(crate) fn locked_out(retry_after_seconds: i64) -> Self {
+        Self::new(
+            Kind::TooMany { retry_after_seconds },
+            "TOO_MANY_ATTEMPTS",
+            format!("too many failed sign-ins; try again in {retry_after_seconds} s"),
+        )
+    }
+
+    pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, code, message)
+    }
+
+    pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(Kind::Internal, "INTERNAL", "something went wrong on the server; its log says what")
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.kind {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken(_) => Self {
+                cause: Some(error.into()),
+                ..Self::conflict("CONFLICT", "somebody else changed this at the same moment; read it again")
+            },
+            StoreError::Unavailable(_) => Self {
+                cause: Some(error.into()),
+                ..Self::unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a moment")
+            },
+            StoreError::Corrupt { .. } | StoreError::Query(_) | StoreError::Migrate(_) => Self::internal(error),
+        }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        let mut cause = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(error = %self, "a request failed");
+        }
+        let details = self.field.as_ref().map(|field| json!({ "field": field }));
+        let body = api::ErrorBody { error: self.code.into(), message: self.message, details };
+        let mut response = (status, axum::Json(body)).into_response();
+        let retry_after = match self.kind {
+            Kind::TooMany { retry_after_seconds } => Some(retry_after_seconds),
+            Kind::Unavailable => Some(2),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,120 @@
+//! The router, and the extractors every handler uses.
+
+use axum::Router;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use serde::de::DeserializeOwned;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::Error;
+use crate::state::AppState;
+use crate::{apps, platform, ui};
+
+/// Bodies of JSON requests; uploads have their own bound.
+const JSON_MAX: usize = 2 << 20;
+
+/// Every documented route. A route that is not in here does not exist.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(api::Shapes::openapi())
+        .merge(platform::health::routes())
+        .merge(platform::identity::http::routes())
+        .merge(platform::environment::routes())
+        .merge(platform::nodes::http::routes())
+        .merge(platform::events::routes())
+        .merge(apps::projects::routes())
+        .merge(apps::deployments::http::routes())
+        .merge(apps::uploads::routes())
+        .merge(apps::logs::routes())
+}
+
+pub(crate) fn router(state: AppState) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .method_not_allowed_fallback(async || Error::method_not_allowed())
+        .fallback(ui::serve)
+        .layer(middleware::from_fn(secure_headers))
+        .with_state(state)
+}
+
+/// Headers that hold for everything this surface serves (OWASP secure headers).
+async fn secure_headers(request: Request, next: Next) -> Response {
+    const CSP: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+        frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// A JSON body. What is wrong with it is said with the field's name.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        let bytes = axum::body::to_bytes(request.into_body(), JSON_MAX)
+            .await
+            .map_err(|_| Error::too_large("the request's body is larger than 2 MB"))?;
+        // A body that may be absent is an empty object.
+        let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes[..] };
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            let field = missing_field(&inner).or_else(|| (path != ".").then_some(path));
+            let place = field.as_ref().map(|field| format!(" at `{field}`")).unwrap_or_default();
+            Error::malformed(field, format!("the body is not what this route takes{place}: {inner}"))
+        })?;
+        json.end().map_err(|error| Error::malformed(None, format!("the body is not valid JSON: {error}")))?;
+        Ok(Self(value))
+    }
+}
+
+/// serde names a missing field only in its text.
+fn missing_field(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let rest = text.strip_prefix("missing field `").or_else(|| text.strip_prefix("unknown field `"))?;
+    rest.split('`').next().map(str::to_owned)
+}
+
+/// A query string.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|error| Error::malformed(None, format!("the query string is not understood: {error}")))
+    }
+}
+
+/// An id in a path. A text that is no id names nothing.
+pub(crate) struct PathId<T>(pub(crate) T);
+
+impl<T: std::str::FromStr + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::not_found("thing"))?;
+        text.parse().map(Self).map_err(|_| Error::not_found("thing"))
+    }
+}

@@ -1,0 +1,10 @@
+//! What apps, workspaces and the mesh share. It knows none of them.
+
+pub(crate) mod environment;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod identity;
+pub(crate) mod nodes;
+pub(crate) mod projects;
+pub(crate) mod repository;
+pub(crate) mod vault;

@@ -1,0 +1,200 @@
+//! The machines: what each shall do, what each reports, and the way to ask one something.
+
+pub(crate) mod http;
+mod link;
+mod session;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ids::{DeploymentId, NodeId};
+use store::{Store, StoreResult, StoredNode};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, mpsc, watch};
+use wire::{Desired, Hello, Metrics, Observed};
+
+use crate::error::{Error, Result};
+use crate::now_ms;
+pub(crate) use link::Link;
+
+/// Samples kept for a plot: ten minutes at one every two seconds.
+const HISTORY: usize = 300;
+
+/// Where a node's bytes come from.
+pub trait LinkIo: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinkIo for T {}
+
+/// The node in the server's own process. It dials like any other: for each connection
+/// that is wanted, `dial` gives the server's end of a pipe.
+pub struct EmbeddedNode {
+    pub name: String,
+    pub dial: Box<dyn Fn() -> Box<dyn LinkIo> + Send + Sync>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Nodes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    /// Orders this server's desired states after those of any server before it.
+    epoch: i64,
+    embedded: EmbeddedNode,
+    embedded_id: NodeId,
+    known: Mutex<BTreeMap<NodeId, Known>>,
+    /// A node reported something new.
+    observed: Notify,
+}
+
+/// What the server knows of a node while it runs.
+struct Known {
+    name: String,
+    link: Option<Link>,
+    hello: Option<Hello>,
+    observed: Option<Observed>,
+    metrics: VecDeque<Metrics>,
+    last_seen_ms: Option<i64>,
+    desired: watch::Sender<Desired>,
+}
+
+impl Nodes {
+    pub(crate) async fn new(store: Store, epoch: i64, embedded: EmbeddedNode) -> StoreResult<Self> {
+        let mut tx = store.write().await?;
+        let found = tx.node_list().await?.into_iter().find(|node| node.embedded);
+        let id = found.map_or_else(NodeId::new, |node| node.id);
+        tx.node_upsert(&StoredNode { id: id.clone(), name: embedded.name.clone(), embedded: true }, now_ms()).await?;
+        tx.commit().await?;
+        let known = Known {
+            name: embedded.name.clone(),
+            link: None,
+            hello: None,
+            observed: None,
+            metrics: VecDeque::new(),
+            last_seen_ms: None,
+            desired: watch::Sender::new(Desired::default()),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                epoch,
+                embedded,
+                embedded_id: id.clone(),
+                known: Mutex::new(BTreeMap::from([(id, known)])),
+                observed: Notify::new(),
+            }),
+        })
+    }
+
+    /// Keeps the links up, for ever.
+    pub(crate) async fn run(&self) {
+        session::run(self, &self.inner.embedded_id).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Known>> {
+        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, id: &NodeId, look: impl FnOnce(&mut Known) -> T) -> Option<T> {
+        self.lock().get_mut(id).map(look)
+    }
+
+    pub(crate) fn embedded_id(&self) -> &NodeId {
+        &self.inner.embedded_id
+    }
+
+    pub(crate) fn ids(&self) -> Vec<NodeId> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// What a node last reported.
+    pub(crate) fn observed(&self, id: &NodeId) -> Option<Observed> {
+        self.with(id, |known| known.observed.clone()).flatten()
+    }
+
+    /// Resolves when some node reported something new since the last time.
+    pub(crate) async fn news(&self) {
+        self.inner.observed.notified().await;
+    }
+
+    /// What a node shall do from now on; sent when it differs from what it was told last.
+    pub(crate) fn desire(&self, id: &NodeId, desired: Desired) {
+        self.with(id, |known| {
+            known.desired.send_if_modified(|last| {
+                let fence = last.fence;
+                let same = Desired { fence, ..desired.clone() } == *last;
+                if !same || fence.epoch == 0 {
+                    *last = desired;
+                    last.fence = wire::Fence { epoch: self.inner.epoch, generation: fence.generation + 1 };
+                    return true;
+                }
+                false
+            });
+        });
+    }
+
+    /// The way to ask a node something.
+    pub(crate) fn link(&self, id: &NodeId) -> Result<Link> {
+        self.with(id, |known| known.link.clone()).flatten().ok_or_else(|| {
+            Error::unavailable("NODE_OFFLINE", "the node of this project is not connected; try again in a moment")
+        })
+    }
+
+    /// Whether nobody on the node listens on a loopback port.
+    pub(crate) async fn port_is_free(&self, id: &NodeId, port: u16) -> Result<bool> {
+        self.link(id)?.get(&format!("/v1/ports/{port}")).await
+    }
+
+    /// State of a workload as its node sees it.
+    pub(crate) fn workload_state(&self, node: &NodeId, id: &DeploymentId) -> Option<wire::WorkloadState> {
+        self.with(node, |known| {
+            let observed = known.observed.as_ref()?;
+            observed.workloads.iter().find(|workload| &workload.id == id).map(|workload| workload.state)
+        })
+        .flatten()
+    }
+
+    fn seen(&self, id: &NodeId, change: impl FnOnce(&mut Known)) {
+        self.with(id, |known| {
+            known.last_seen_ms = Some(now_ms());
+            change(known);
+        });
+    }
+
+    fn sampled(&self, id: &NodeId, metrics: Metrics) {
+        self.seen(id, |known| {
+            if known.metrics.back().is_some_and(|last| last.at_ms == metrics.at_ms) {
+                return;
+            }
+            if known.metrics.len() == HISTORY {
+                known.metrics.pop_front();
+            }
+            known.metrics.push_back(metrics);
+        });
+    }
+
+    fn reported(&self, id: &NodeId, observed: Observed) {
+        self.seen(id, |known| known.observed = Some(observed));
+        self.inner.observed.notify_one();
+    }
+
+    /// Says to browsers that a node came or went.
+    async fn announce(&self) {
+        let announced = async {
+            let mut tx = self.inner.store.write().await?;
+            tx.event_insert("node.updated", None, None, now_ms()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = announced.await {
+            tracing::warn!(%error, "cannot announce a node's change");
+        }
+    }
+
+    /// Streams to add: one connection each for what is short and for what is long.
+    fn dial(&self) -> Box<dyn LinkIo> {
+        (self.inner.embedded.dial)()
+    }
+}
+
+/// Spawned connections report their end here.
+type Ended = mpsc::Sender<()>;

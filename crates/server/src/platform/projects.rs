@@ -1,0 +1,264 @@
+//! Projects: what there is to deploy, and how.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use domain::project::{FIRST_PORT, Project, ProjectSettings};
+use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
+use store::{ProjectPatch, Store, StoreError};
+
+use crate::error::{Error, Result};
+use crate::now_ms;
+use crate::platform::environment::{self, Environment};
+use crate::platform::nodes::Nodes;
+use crate::platform::repository;
+use crate::state::Config;
+
+/// How often a name or port taken at the same moment is tried again with another one.
+const TRIES: usize = 8;
+const COMMAND_MAX: usize = 4096;
+
+#[derive(Clone)]
+pub(crate) struct Projects {
+    store: Store,
+    config: Arc<Config>,
+    nodes: Nodes,
+    environment: Environment,
+}
+
+/// How a request names a project: by id, or by the slug in its host name.
+pub(crate) enum ProjectRef {
+    Id(ProjectId),
+    Slug(String),
+}
+
+impl FromStr for ProjectRef {
+    type Err = ids::Invalid;
+
+    fn from_str(text: &str) -> std::result::Result<Self, ids::Invalid> {
+        Ok(text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id))
+    }
+}
+
+impl Projects {
+    pub(crate) fn new(store: Store, config: Arc<Config>, nodes: Nodes, environment: Environment) -> Self {
+        Self { store, config, nodes, environment }
+    }
+
+    pub(crate) async fn find(&self, reference: &ProjectRef) -> Result<Project> {
+        let mut tx = self.store.read().await?;
+        let found = match reference {
+            ProjectRef::Id(id) => tx.project(id).await?,
+            ProjectRef::Slug(slug) => tx.project_by_slug(slug).await?,
+        };
+        found.ok_or_else(|| Error::not_found("project"))
+    }
+
+    /// Host name at the edge.
+    pub(crate) fn domain(&self, project: &Project) -> String {
+        format!("{}.{}", project.slug, self.config.base_domain.as_str())
+    }
+
+    /// Where a browser finds it.
+    pub(crate) fn url(&self, project: &Project) -> String {
+        let domain = self.domain(project);
+        match self.config.edge_port {
+            80 => format!("http://{domain}"),
+            port => format!("http://{domain}:{port}"),
+        }
+    }
+
+    /// Checks everything before it makes anything.
+    pub(crate) async fn create(&self, create: api::ProjectCreate, user: &UserId) -> Result<Project> {
+        let name = parse_name(&create.name)?;
+        let env = environment::parse_all(&create.env_vars)?;
+        let settings = self.settings(&create).await?;
+        let node_id = self.node(create.node_id.as_deref())?;
+        let wanted_port = create.port.map(parse_port).transpose()?;
+        for attempt in 0..TRIES {
+            let id = ProjectId::new();
+            let mut tx = self.store.write().await?;
+            if tx.project_name_exists(name.as_str()).await? {
+                let message = format!("there is a project named `{}` already", name.as_str());
+                return Err(Error::conflict("NAME_TAKEN", message));
+            }
+            let slug = match tx.project_by_slug(name.slug().as_str()).await? {
+                Some(_) => name.slug().with_suffix(&id.as_str()[20..]),
+                None => name.slug(),
+            };
+            let taken = tx.project_list().await?.iter().map(|project| project.port).collect::<Vec<_>>();
+            drop(tx);
+            let port = self.port(&node_id, wanted_port, &taken).await?;
+            let project = new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user);
+            let sealed = self.environment.seal_all(&project.id, &env)?;
+            let mut tx = self.store.write().await?;
+            match tx.project_insert(&project).await {
+                // Somebody took the name, slug or port since it was looked at.
+                Err(StoreError::Taken(_)) if attempt + 1 < TRIES => continue,
+                result => result?,
+            }
+            tx.env_replace(&project.id, &sealed).await?;
+            tx.event_insert("project.created", Some(&project.id), None, now_ms()).await?;
+            tx.commit().await?;
+            return Ok(project);
+        }
+        Err(Error::conflict("CONFLICT", "names or ports were taken while this project was made; try again"))
+    }
+
+    /// Changes what the request names; the next deployment takes it up.
+    pub(crate) async fn update(&self, project: &Project, update: api::ProjectUpdate) -> Result<Project> {
+        let name = match &update.name {
+            Some(name) => parse_name(name)?.as_str().to_owned(),
+            None => project.name.clone(),
+        };
+        let old = &project.settings;
+        let pick = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
+        let merged = api::ProjectCreate {
+            repo_url: pick(&update.repo_url, &old.repo_url),
+            branch: pick(&update.branch, &old.branch),
+            root_directory: pick(&update.root_directory, &old.root_directory),
+            install_command: pick(&update.install_command, &old.install_command),
+            build_command: pick(&update.build_command, &old.build_command),
+            run_command: pick(&update.run_command, &old.run_command),
+            output_directory: pick(&update.output_directory, &old.output_directory),
+            health_path: pick(&update.health_path, &old.health_path),
+            ..api::ProjectCreate::default()
+        };
+        let settings = self.settings(&merged).await?;
+        let mut tx = self.store.write().await?;
+        match tx.project_update(&project.id, ProjectPatch { name: &name, settings: &settings }, now_ms()).await {
+            Err(StoreError::Taken(_)) => {
+                return Err(Error::conflict("NAME_TAKEN", format!("there is a project named `{name}` already")));
+            }
+            result => result?,
+        }
+        tx.event_insert("project.updated", Some(&project.id), None, now_ms()).await?;
+        tx.commit().await?;
+        self.find(&ProjectRef::Id(project.id.clone())).await
+    }
+
+    async fn settings(&self, create: &api::ProjectCreate) -> Result<ProjectSettings> {
+        let repo_url = match filled(&create.repo_url) {
+            Some(url) => Some(repository::check(&url, &self.config.git_allow_hosts).await?.to_string()),
+            None => None,
+        };
+        let branch = filled(&create.branch);
+        if let Some(branch) = &branch {
+            branch.parse::<GitRef>().map_err(|error| Error::invalid("branch", "INVALID_BRANCH", error.to_string()))?;
+        }
+        Ok(ProjectSettings {
+            repo_url,
+            branch,
+            root_directory: directory("root_directory", &create.root_directory)?,
+            install_command: command("install_command", &create.install_command)?,
+            build_command: command("build_command", &create.build_command)?,
+            run_command: command("run_command", &create.run_command)?,
+            output_directory: directory("output_directory", &create.output_directory)?,
+            health_path: health_path(&create.health_path)?,
+        })
+    }
+
+    fn node(&self, id: Option<&str>) -> Result<NodeId> {
+        let unknown =
+            || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
+        match id.filter(|id| !id.is_empty()) {
+            None => Ok(self.nodes.embedded_id().clone()),
+            Some(id) => {
+                let id = id.parse::<NodeId>().map_err(|_| unknown())?;
+                self.nodes.ids().into_iter().find(|known| *known == id).ok_or_else(unknown)
+            }
+        }
+    }
+
+    /// The wanted port if it is free, else the lowest free one.
+    async fn port(&self, node: &NodeId, wanted: Option<u16>, taken: &[u16]) -> Result<u16> {
+        if let Some(port) = wanted {
+            if taken.contains(&port) {
+                return Err(Error::conflict("PORT_TAKEN", format!("port {port} belongs to another project")));
+            }
+            if !self.nodes.port_is_free(node, port).await? {
+                let message = format!("something on the node listens on port {port} already; choose another one");
+                return Err(Error::conflict("PORT_IN_USE", message));
+            }
+            return Ok(port);
+        }
+        for port in (FIRST_PORT..=u16::MAX).filter(|port| !taken.contains(port)) {
+            if self.nodes.port_is_free(node, port).await? {
+                return Ok(port);
+            }
+        }
+        Err(Error::conflict("NO_PORT", "every port from 3100 on is taken"))
+    }
+}
+
+fn new_project(
+    id: ProjectId,
+    name: &ProjectName,
+    slug: Slug,
+    node_id: NodeId,
+    settings: ProjectSettings,
+    port: u16,
+    user: &UserId,
+) -> Project {
+    let now = now_ms();
+    Project {
+        id,
+        name: name.as_str().to_owned(),
+        slug: slug.as_str().to_owned(),
+        node_id,
+        source: if settings.repo_url.is_some() { SourceKind::Git } else { SourceKind::Upload },
+        settings,
+        port,
+        upload: None,
+        deleting: false,
+        created_by: user.clone(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn parse_name(name: &str) -> Result<ProjectName> {
+    name.parse().map_err(|error: ids::Invalid| Error::invalid("name", "INVALID_NAME", error.to_string()))
+}
+
+fn parse_port(port: i64) -> Result<u16> {
+    u16::try_from(port).ok().filter(|port| *port >= FIRST_PORT).ok_or_else(|| {
+        Error::invalid("port", "INVALID_PORT", format!("a port is between {FIRST_PORT} and {}", u16::MAX))
+    })
+}
+
+/// A text that says something.
+fn filled(text: &Option<String>) -> Option<String> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn directory(field: &str, text: &Option<String>) -> Result<Option<String>> {
+    let Some(text) = filled(text) else { return Ok(None) };
+    let directory =
+        text.parse::<RelativeDir>().map_err(|error| Error::invalid(field, "INVALID_DIRECTORY", error.to_string()))?;
+    Ok(Some(directory.as_str().to_owned()).filter(|directory| !directory.is_empty()))
+}
+
+fn command(field: &str, text: &Option<String>) -> Result<Option<String>> {
+    let Some(text) = filled(text) else { return Ok(None) };
+    if text.len() > COMMAND_MAX || text.contains('\0') {
+        return Err(Error::invalid(
+            field,
+            "INVALID_COMMAND",
+            format!("a command has at most {COMMAND_MAX} characters"),
+        ));
+    }
+    match domain::command::argv(&text) {
+        Some(_) => Ok(Some(text)),
+        None => Err(Error::invalid(field, "INVALID_COMMAND", "the command has an open quote")),
+    }
+}
+
+fn health_path(text: &Option<String>) -> Result<Option<String>> {
+    let Some(path) = filled(text) else { return Ok(None) };
+    let plain = path.starts_with('/') && path.len() <= 1024 && path.bytes().all(|byte| byte.is_ascii_graphic());
+    if !plain || path.contains('#') {
+        return Err(Error::invalid("health_path", "INVALID_PATH", "a health path looks like `/healthz`"));
+    }
+    Ok(Some(path))
+}

@@ -1,0 +1,147 @@
+//! What the server is made of, and how it starts and stops.
+
+use std::future::IntoFuture;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use ids::BaseDomain;
+use store::{Store, StoreResult};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::apps::deployments::Deployments;
+use crate::apps::logs::Logs;
+use crate::apps::uploads::Uploads;
+use crate::platform::environment::Environment;
+use crate::platform::events::Events;
+use crate::platform::health::Health;
+use crate::platform::identity::Identity;
+use crate::platform::nodes::{EmbeddedNode, Nodes};
+use crate::platform::projects::Projects;
+use crate::platform::vault::Vault;
+
+/// How a server is set up.
+#[derive(Clone)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    /// Below which every project gets a host name.
+    pub base_domain: BaseDomain,
+    /// Where browsers reach the edge.
+    pub edge_port: u16,
+    /// The first-run setup is only done by who knows this.
+    pub setup_code: String,
+    /// Cookies are `__Host-` ones; right when browsers come over TLS.
+    pub secure_cookies: bool,
+    /// Hosts (`host` or `host:port`) that may be plain http or lie in private ranges.
+    pub git_allow_hosts: Vec<String>,
+    pub limits: Limits,
+}
+
+/// Bounds that the operator may set.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub build_memory_bytes: u64,
+    pub build_timeout: Duration,
+    pub app_memory_bytes: u64,
+    pub start_timeout: Duration,
+    /// How long a new release must have been up before it replaces a live one.
+    pub settle: Duration,
+    pub releases_kept: usize,
+    pub upload_bytes: u64,
+}
+
+/// What the handlers share; each one takes only the part it needs.
+#[derive(Clone, FromRef)]
+pub(crate) struct AppState {
+    pub(crate) identity: Identity,
+    pub(crate) projects: Projects,
+    pub(crate) environment: Environment,
+    pub(crate) deployments: Deployments,
+    pub(crate) uploads: Uploads,
+    pub(crate) logs: Logs,
+    pub(crate) nodes: Nodes,
+    pub(crate) events: Events,
+    pub(crate) health: Health,
+}
+
+/// The control plane, ready to run.
+pub struct Server {
+    state: AppState,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Wires the services and makes sure that the embedded node is known.
+    pub async fn build(config: Config, store: Store, vault: Vault, embedded: EmbeddedNode) -> StoreResult<Self> {
+        let config = Arc::new(config);
+        let vault = Arc::new(vault);
+        let closing = CancellationToken::new();
+        let mut tx = store.write().await?;
+        let epoch = tx.next_epoch().await?;
+        tx.commit().await?;
+        let nodes = Nodes::new(store.clone(), epoch, embedded).await?;
+        let environment = Environment::new(store.clone(), vault);
+        let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());
+        let deployments =
+            Deployments::new(store.clone(), config.clone(), nodes.clone(), projects.clone(), environment.clone());
+        let state = AppState {
+            identity: Identity::new(store.clone(), config.clone()),
+            uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
+            logs: Logs::new(nodes.clone(), deployments.clone(), projects.clone(), store.clone()),
+            events: Events::new(store.clone(), closing.clone()),
+            health: Health::new(store),
+            projects,
+            environment,
+            deployments,
+            nodes,
+        };
+        Ok(Self { state, tasks: TaskTracker::new(), closing })
+    }
+
+    /// Whether the first-run setup is still to be done.
+    pub async fn needs_setup(&self) -> bool {
+        self.state.identity.users_count().await.is_ok_and(|count| count == 0)
+    }
+
+    /// Serves `listener` and works in the background until `shutdown`; then finishes what is under way.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        let AppState { deployments, uploads, nodes, .. } = self.state.clone();
+        let closing = self.closing.clone();
+        self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
+        self.tasks.spawn(stoppable(closing.clone(), async move { nodes.run().await }));
+        let router = crate::http::router(self.state);
+        let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let stop = closing.clone();
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+            // Without it a log line waits for the acknowledgement of the one before.
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
+        let mut serving = std::pin::pin!(serving.into_future());
+        let result = tokio::select! {
+            result = &mut serving => result,
+            () = shutdown => {
+                closing.cancel();
+                // Streams to browsers end by `closing`; a stuck client does not hold the server up.
+                tokio::time::timeout(Duration::from_secs(5), serving).await.unwrap_or(Ok(()))
+            }
+        };
+        closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        result
+    }
+}
+
+async fn stoppable(closing: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = closing.cancelled() => {}
+    }
+}

@@ -1,0 +1,64 @@
+import type { ErrorBody } from "./types";
+
+/** A request that failed, as the server's envelope says it, or because no server answered (status 0). */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly details: Record<string, unknown> = {},
+    /** Seconds until it is worth trying again, from `Retry-After`. */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+
+  /** The input field that the server found fault with. */
+  get field(): string | undefined {
+    return typeof this.details.field === "string" ? this.details.field : undefined;
+  }
+}
+
+export function isErrorBody(value: unknown): value is ErrorBody {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "error" in value &&
+    typeof value.error === "string" &&
+    "message" in value &&
+    typeof value.message === "string"
+  );
+}
+
+export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {
+  if (!header) return undefined;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, Math.ceil(seconds));
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000));
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Turns whatever was thrown into a sentence for the reader. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error && error.message ? error.message : "Something went wrong.";
+}
+
+/** The message that belongs under the input called `field`. */
+export function fieldError(error: unknown, field: string): string | undefined {
+  if (!(error instanceof ApiError) || !error.field) return undefined;
+  return error.field === field || error.field.startsWith(`${field}.`) || error.field.startsWith(`${field}[`)
+    ? error.message
+    : undefined;
+}
+
+/** The message of an error that no input shown can carry. */
+export function formError(error: unknown, fields: readonly string[]): string | undefined {
+  if (!error) return undefined;
+  return fields.some((field) => fieldError(error, field)) ? undefined : messageOf(error);
+}

@@ -1,0 +1,40 @@
+import type { ServerEvent } from "./types";
+
+/** Every query key, so that what an event touches can be told in one place. */
+export const keys = {
+  authStatus: ["auth", "status"] as const,
+  me: ["auth", "me"] as const,
+  health: ["health"] as const,
+  projects: ["projects", "list"] as const,
+  projectDetails: ["projects", "detail"] as const,
+  project: (id: string) => ["projects", "detail", id] as const,
+  projectDeploymentLists: ["projects", "deployments"] as const,
+  projectDeployments: (id: string) => ["projects", "deployments", id] as const,
+  env: (projectId: string) => ["projects", "env", projectId] as const,
+  plan: (repoUrl: string, branch: string, root: string) => ["projects", "plan", repoUrl, branch, root] as const,
+  deployment: (id: string) => ["deployments", "detail", id] as const,
+  nodes: ["nodes", "list"] as const,
+  node: (id: string) => ["nodes", "detail", id] as const,
+  nodeMetrics: (id: string) => ["nodes", "metrics", id] as const,
+  tokens: ["tokens", "list"] as const,
+};
+
+export type QueryKey = readonly string[];
+
+/** What has to be read again after an event. Keys are prefixes: an address may carry a slug instead of an id. */
+export function keysTouchedBy(event: ServerEvent): QueryKey[] {
+  const [noun] = event.kind.split(".");
+  switch (noun) {
+    case "project":
+      return [keys.projects, keys.projectDetails];
+    case "deployment": {
+      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists];
+      if (event.deployment_id) touched.push(keys.deployment(event.deployment_id));
+      return touched;
+    }
+    case "node":
+      return [["nodes"]];
+    default:
+      return [];
+  }
+}

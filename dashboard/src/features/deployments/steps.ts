@@ -1,0 +1,77 @@
+import type { Deployment, DeploymentState } from "@/api/types";
+
+export type StepName = "fetch" | "install" | "build" | "start" | "probe";
+export type StepStatus = "done" | "running" | "failed" | "stopped" | "waiting" | "skipped";
+
+export interface Step {
+  name: StepName;
+  label: string;
+  status: StepStatus;
+}
+
+const labels: Record<StepName, string> = {
+  fetch: "Fetch",
+  install: "Install",
+  build: "Build",
+  start: "Start",
+  probe: "Probe",
+};
+
+const all: readonly StepName[] = ["fetch", "install", "build", "start", "probe"];
+/** A rollback starts a release that exists already. */
+const withoutBuild: readonly StepName[] = ["start", "probe"];
+
+export function isSettled(state: DeploymentState): boolean {
+  return state !== "queued" && state !== "building" && state !== "starting";
+}
+
+export function isStep(name: string | null | undefined): name is StepName {
+  return all.some((step) => step === name);
+}
+
+export function stepNames(deployment: Pick<Deployment, "trigger">): readonly StepName[] {
+  return deployment.trigger === "rollback" ? withoutBuild : all;
+}
+
+function skips(deployment: Deployment, name: StepName): boolean {
+  if (!deployment.plan) return false;
+  if (name === "install") return !deployment.plan.install_command;
+  if (name === "build") return !deployment.plan.build_command;
+  return false;
+}
+
+/** Where it is, or where it ended; -1 when nobody can say. */
+function position(deployment: Deployment, names: readonly StepName[]): number {
+  if (isStep(deployment.step)) return names.indexOf(deployment.step);
+  if (deployment.state === "building") return 0;
+  if (deployment.state === "starting") return names.indexOf("start");
+  const code = deployment.failure_code?.toLowerCase() ?? "";
+  return names.findIndex((name) => code.includes(name));
+}
+
+export function stepsOf(deployment: Deployment): Step[] {
+  const names = stepNames(deployment);
+  const at = position(deployment, names);
+  return names.map((name, index) => {
+    const status = statusOf(deployment.state, index, at);
+    return { name, label: labels[name], status: status !== "running" && skips(deployment, name) ? "skipped" : status };
+  });
+}
+
+function statusOf(state: DeploymentState, index: number, at: number): StepStatus {
+  switch (state) {
+    case "live":
+    case "retired":
+      return "done";
+    case "queued":
+    case "superseded":
+      return "waiting";
+    case "building":
+    case "starting":
+      return index < at ? "done" : index === at ? "running" : "waiting";
+    case "failed":
+      return index < at ? "done" : index === at ? "failed" : "waiting";
+    case "cancelled":
+      return index < at ? "done" : index === at ? "stopped" : "waiting";
+  }
+}

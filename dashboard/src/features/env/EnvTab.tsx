@@ -1,0 +1,133 @@
+import { CircleCheck, KeyRound } from "lucide-react";
+import { useMemo, useState } from "react";
+
+import { messageOf } from "@/api/error";
+import type { EnvVar, Project } from "@/api/types";
+import { RedeployButton } from "@/features/deployments/actions";
+import { useProjectContext } from "@/features/projects/project-context";
+import { Button } from "@/ui/Button";
+import { Panel } from "@/ui/Card";
+import { PageTitle } from "@/ui/PageTitle";
+import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
+
+import { blankRow, changesOf, fromStored, isChanged, problemsOf, toUpdates, type EnvChanges, type EnvRow } from "./env-draft";
+import { EnvRows } from "./EnvRows";
+import { useEnv, useSaveEnv } from "./queries";
+
+function describe({ added, replaced, removed }: EnvChanges): string {
+  return [added && `${added} new`, replaced && `${replaced} replaced`, removed && `${removed} removed`].filter(Boolean).join(", ");
+}
+
+function startRows(stored: readonly EnvVar[]): EnvRow[] {
+  return stored.length > 0 ? fromStored(stored) : [blankRow()];
+}
+
+function EnvForm({ project, stored }: { project: Project; stored: readonly EnvVar[] }) {
+  // The draft belongs to the reader until it is saved; a reload in the background must not take it away.
+  const [base, setBase] = useState(stored);
+  const [rows, setRows] = useState(() => startRows(stored));
+  const [saved, setSaved] = useState(false);
+  const [tried, setTried] = useState(false);
+  const save = useSaveEnv(project.id);
+  const problems = useMemo(() => problemsOf(rows), [rows]);
+  const changes = changesOf(rows, base);
+  const changed = isChanged(changes);
+
+  if (stored !== base && !changed) {
+    setBase(stored);
+    setRows(startRows(stored));
+  }
+
+  function submit() {
+    setTried(true);
+    if (problems.size > 0 || !changed) return;
+    const updates = toUpdates(rows);
+    save.mutate(updates, {
+      onSuccess: () => {
+        const now = updates.map(({ key }) => ({ key, has_value: true }));
+        setBase(now);
+        setRows(startRows(now));
+        setSaved(true);
+        setTried(false);
+      },
+    });
+  }
+
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <EnvRows
+        rows={rows}
+        problems={tried ? problems : new Map()}
+        onChange={(next) => {
+          setRows(next);
+          save.reset();
+        }}
+      />
+      <div className="mt-4 flex flex-col gap-3 border-t border-line pt-4">
+        {save.error && <Notice tone="bad">{messageOf(save.error)}</Notice>}
+        {saved && !changed && (
+          <Notice
+            tone="busy"
+            icon={CircleCheck}
+            action={project.latest_deployment ? <RedeployButton projectId={project.id} size="sm" label="Redeploy to apply" onStarted={() => setSaved(false)} /> : undefined}
+          >
+            Saved. The next deployment gets these variables; what runs now keeps the ones it started with.
+          </Notice>
+        )}
+        <div className="flex flex-wrap items-center gap-3">
+          <Button type="submit" variant="primary" busy={save.isPending} disabled={!changed} data-testid="env-save">
+            Save
+          </Button>
+          {changed && (
+            <>
+              <Button variant="ghost" onClick={() => setRows(startRows(base))}>
+                Discard
+              </Button>
+              <span className="text-[13px] text-faint" role="status">
+                {describe(changes)}
+              </span>
+            </>
+          )}
+        </div>
+      </div>
+    </form>
+  );
+}
+
+export default function EnvTab() {
+  const { project } = useProjectContext();
+  const { data, error, refetch } = useEnv(project.id);
+  return (
+    <>
+      <PageTitle>{`Environment · ${project.name}`}</PageTitle>
+      {!data && error ? (
+        <ErrorState error={error} onRetry={() => void refetch()} />
+      ) : (
+        <Panel
+          title="Environment variables"
+          description={
+            <>
+              <KeyRound aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
+              Kept encrypted. Builds and the running app see them; their values are never shown again.
+            </>
+          }
+        >
+          {data ? (
+            <EnvForm key={project.id} project={project} stored={data} />
+          ) : (
+            <Loading label="Loading the variables" className="flex flex-col gap-2.5">
+              {[1, 2, 3].map((row) => (
+                <Skeleton key={row} className="h-9" />
+              ))}
+            </Loading>
+          )}
+        </Panel>
+      )}
+    </>
+  );
+}

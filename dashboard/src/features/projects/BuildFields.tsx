@@ -1,0 +1,40 @@
+import type { Plan } from "@/api/types";
+import { TextField } from "@/ui/Field";
+
+import type { FormField, ProjectForm } from "./project-form";
+
+interface BuildFieldsProps {
+  form: ProjectForm;
+  onChange: (field: FormField, value: string) => void;
+  errorOf: (field: FormField) => string | undefined;
+  /** What would be used for what is left empty. */
+  plan?: Plan;
+  onRootBlur?: () => void;
+  withPort: boolean;
+}
+
+/** Everything about building and running that NanoScale otherwise finds out by itself. */
+export function BuildFields({ form, onChange, errorOf, plan, onRootBlur, withPort }: BuildFieldsProps) {
+  function bind(field: FormField) {
+    return {
+      value: form[field],
+      onChange: (value: string) => onChange(field, value),
+      error: errorOf(field),
+      mono: true,
+      spellCheck: false,
+      autoComplete: "off",
+      autoCapitalize: "none",
+    };
+  }
+  return (
+    <div className="grid gap-4 sm:grid-cols-2">
+      <TextField label="Root directory" placeholder="the repository's top" {...bind("root_directory")} onBlur={onRootBlur} />
+      <TextField label="Output directory" placeholder={plan?.output_directory ?? "detected"} {...bind("output_directory")} />
+      <TextField label="Install command" placeholder={plan ? (plan.install_command ?? "nothing to install") : "detected"} {...bind("install_command")} />
+      <TextField label="Build command" placeholder={plan ? (plan.build_command ?? "nothing to build") : "detected"} {...bind("build_command")} />
+      <TextField label="Run command" placeholder={plan ? (plan.run_command ?? "served as files") : "detected"} {...bind("run_command")} />
+      <TextField label="Health path" placeholder="/" hint="Asked for before visitors are sent to a new version." {...bind("health_path")} />
+      {withPort && <TextField label="Port" placeholder="a free one" inputMode="numeric" hint="3100 or higher, on the server itself." {...bind("port")} />}
+    </div>
+  );
+}

@@ -1,0 +1,58 @@
+import { ChevronRight } from "lucide-react";
+
+import type { Plan } from "@/api/types";
+import { Chip } from "@/ui/Badge";
+
+const kinds: Record<string, string> = {
+  node: "Node.js",
+  python: "Python",
+  static: "Static site",
+  spa: "Single-page app",
+  custom: "Custom commands",
+};
+
+export function planKind(plan: Plan): string {
+  return kinds[plan.kind] ?? plan.kind;
+}
+
+export function PlanCommands({ plan }: { plan: Plan }) {
+  const rows = [
+    ["Install", plan.install_command],
+    ["Build", plan.build_command],
+    ["Run", plan.run_command],
+    ["Output", plan.output_directory],
+  ] as const;
+  return (
+    <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-[13px]">
+      {rows.map(
+        ([label, value]) =>
+          value && (
+            <div key={label} className="contents">
+              <dt className="text-faint">{label}</dt>
+              <dd className="min-w-0 font-mono wrap-anywhere">{value}</dd>
+            </div>
+          ),
+      )}
+    </dl>
+  );
+}
+
+/** One line that opens to the commands and the reasons for them. */
+export function PlanSummary({ plan }: { plan: Plan }) {
+  return (
+    <details className="group border-t border-line pt-3 text-[13px]">
+      <summary className="flex w-fit items-center gap-2 rounded text-soft hover:text-ink [&::-webkit-details-marker]:hidden">
+        <ChevronRight aria-hidden className="size-4 text-faint transition-transform group-open:rotate-90" />
+        How it is built and run <Chip>{planKind(plan)}</Chip>
+      </summary>
+      <div className="mt-2 flex flex-col gap-3 pl-6">
+        <PlanCommands plan={plan} />
+        <ul className="list-disc pl-4 text-soft">
+          {plan.reasons.map((reason) => (
+            <li key={reason}>{reason}</li>
+          ))}
+        </ul>
+      </div>
+    </details>
+  );
+}

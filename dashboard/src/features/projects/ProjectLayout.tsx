@@ -1,0 +1,92 @@
+import { ExternalLink } from "lucide-react";
+import { NavLink, Outlet, useParams } from "react-router";
+
+import { ApiError } from "@/api/error";
+import { RedeployButton } from "@/features/deployments/actions";
+import { NotFound } from "@/shell/NotFound";
+import { buttonClass } from "@/ui/Button";
+import { classes } from "@/ui/classes";
+import { PageHeader } from "@/ui/PageTitle";
+import { ErrorState, Loading, Skeleton } from "@/ui/states";
+
+import type { ProjectContext } from "./project-context";
+import { ProjectStatusBadge } from "./ProjectStatusBadge";
+import { useProject } from "./queries";
+
+const tabs = [
+  { to: ".", label: "Overview", end: true },
+  { to: "deployments", label: "Deployments", end: false },
+  { to: "logs", label: "Logs", end: false },
+  { to: "env", label: "Environment", end: false },
+  { to: "settings", label: "Settings", end: false },
+];
+
+function Tabs() {
+  return (
+    <nav aria-label="Project" className="-mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
+      <ul className="flex gap-1">
+        {tabs.map(({ to, label, end }) => (
+          <li key={to}>
+            <NavLink
+              to={to}
+              end={end}
+              className={({ isActive }) =>
+                classes(
+                  "-mb-px block border-b-2 px-2.5 py-2 font-medium whitespace-nowrap focus-visible:-outline-offset-2",
+                  isActive ? "border-accent text-ink" : "border-transparent text-faint hover:text-ink",
+                )
+              }
+            >
+              {label}
+            </NavLink>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+export default function ProjectLayout() {
+  const { id = "" } = useParams();
+  const { data: project, error, refetch } = useProject(id);
+
+  if (!project) {
+    if (error instanceof ApiError && error.status === 404) return <NotFound what="project" />;
+    if (error) return <ErrorState error={error} onRetry={() => void refetch()} />;
+    return (
+      <Loading label="Loading the project" className="flex flex-col gap-5">
+        <Skeleton className="h-12 w-72" />
+        <Skeleton className="h-9" />
+        <Skeleton className="h-56" />
+      </Loading>
+    );
+  }
+
+  const deployable = project.source === "git" || project.latest_deployment != null;
+  return (
+    <div className="flex flex-col gap-5">
+      <PageHeader
+        crumbs={[{ label: "Projects", to: "/" }]}
+        title={
+          <>
+            <span className="wrap-anywhere">{project.name}</span>
+            <ProjectStatusBadge status={project.status} />
+          </>
+        }
+        actions={
+          <>
+            {deployable && <RedeployButton projectId={project.id} disabled={project.status === "deleting"} />}
+            {project.live_deployment && (
+              <a href={project.url} target="_blank" rel="noreferrer" data-testid="open-app" className={buttonClass("primary")}>
+                <ExternalLink aria-hidden className="size-4" />
+                Open app
+              </a>
+            )}
+          </>
+        }
+      />
+      <Tabs />
+      <Outlet context={{ project } satisfies ProjectContext} />
+    </div>
+  );
+}

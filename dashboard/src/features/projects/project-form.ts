@@ -1,0 +1,89 @@
+import type { Project, ProjectCreate, ProjectUpdate } from "@/api/types";
+
+/** The texts that a project is made of, as they stand in the inputs. */
+export interface ProjectForm {
+  name: string;
+  repo_url: string;
+  branch: string;
+  root_directory: string;
+  install_command: string;
+  build_command: string;
+  run_command: string;
+  output_directory: string;
+  health_path: string;
+  port: string;
+}
+
+export type FormField = keyof ProjectForm;
+
+export const emptyForm: ProjectForm = {
+  name: "",
+  repo_url: "",
+  branch: "",
+  root_directory: "",
+  install_command: "",
+  build_command: "",
+  run_command: "",
+  output_directory: "",
+  health_path: "",
+  port: "",
+};
+
+export const advancedFields: readonly FormField[] = [
+  "root_directory",
+  "install_command",
+  "build_command",
+  "run_command",
+  "output_directory",
+  "port",
+  "health_path",
+];
+
+/** Those that can change after creation. */
+export const updatableFields = [
+  "name",
+  "repo_url",
+  "branch",
+  "root_directory",
+  "install_command",
+  "build_command",
+  "run_command",
+  "output_directory",
+  "health_path",
+] as const satisfies readonly FormField[];
+
+const textFields = updatableFields.filter((field) => field !== "name");
+
+export function portProblem(text: string): string | undefined {
+  if (text.trim() === "") return undefined;
+  const port = Number(text);
+  return Number.isInteger(port) && port >= 3100 && port <= 65535 ? undefined : "A port is a whole number from 3100 to 65535.";
+}
+
+/** Only what was filled in: the rest is the server's to detect. */
+export function toCreate(form: ProjectForm): ProjectCreate {
+  const create: ProjectCreate = { name: form.name.trim() };
+  for (const field of textFields) {
+    const value = form[field].trim();
+    if (value) create[field] = value;
+  }
+  if (form.port.trim()) create.port = Number(form.port);
+  return create;
+}
+
+export function fromProject(project: Project): ProjectForm {
+  const form = { ...emptyForm, port: String(project.port) };
+  for (const field of updatableFields) form[field] = project[field] ?? "";
+  return form;
+}
+
+/** Only what was changed; an emptied text goes as an empty one, which means detection again. */
+export function toUpdate(form: ProjectForm, project: Project): ProjectUpdate {
+  const before = fromProject(project);
+  const update: ProjectUpdate = {};
+  for (const field of updatableFields) {
+    const value = form[field].trim();
+    if (value !== before[field]) update[field] = value;
+  }
+  return update;
+}

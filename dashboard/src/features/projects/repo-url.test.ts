@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+
+import { nameFromRepoUrl, repoUrlProblem, shortRepo } from "./repo-url";
+
+describe("nameFromRepoUrl", () => {
+  it.each([
+    ["https://github.com/acme/hello-node.git", "hello-node"],
+    ["https://gitlab.com/group/sub/site/", "site"],
+    ["https://example.com/~me/app.git?x=1#y", "app"],
+    ["git@github.com:acme/api.git", "api"],
+    ["https://github.com", ""],
+    ["", ""],
+  ])("%s → %s", (url, name) => expect(nameFromRepoUrl(url)).toBe(name));
+});
+
+describe("repoUrlProblem", () => {
+  it("accepts what the server may fetch", () => {
+    expect(repoUrlProblem(" https://github.com/acme/hello ")).toBeUndefined();
+  });
+
+  it("says what to do instead", () => {
+    expect(repoUrlProblem("")).toMatch(/Paste/);
+    expect(repoUrlProblem("git@github.com:acme/api.git")).toContain("https://github.com/acme/api.git");
+    expect(repoUrlProblem("http://github.com/a/b")).toMatch(/https/);
+    expect(repoUrlProblem("https://me:pw@github.com/a/b")).toMatch(/password/);
+    expect(repoUrlProblem("https://github.com/")).toMatch(/no repository/);
+  });
+});
+
+it("shortens", () => expect(shortRepo("https://github.com/acme/api.git")).toBe("github.com/acme/api"));

@@ -1,0 +1,32 @@
+/** The project name that a repository's address suggests. */
+export function nameFromRepoUrl(url: string): string {
+  const path = url
+    .trim()
+    .replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, "")
+    .replace(/^[^/@]+@[^:/]+:/, "/")
+    .replace(/[?#].*$/, "")
+    .replace(/\/+$/, "");
+  const last = path.slice(path.lastIndexOf("/") + 1).replace(/\.git$/i, "");
+  return last.replace(/[^\w .-]+/g, "-").slice(0, 80);
+}
+
+/** What is visibly wrong with it, before the server is asked. */
+export function repoUrlProblem(text: string): string | undefined {
+  const url = text.trim();
+  if (url === "") return "Paste the address of a Git repository.";
+  const ssh = /^(?:ssh:\/\/)?(?:[^/@]+@)([^:/]+)[:/](.+)$/.exec(url);
+  if (ssh && !url.startsWith("http")) return `Use the https address: https://${ssh[1]}/${ssh[2]}`;
+  if (!/^https:\/\//i.test(url)) return "The address has to start with https://.";
+  try {
+    const parsed = new URL(url);
+    if (parsed.username || parsed.password) return "Leave user name and password out of the address.";
+    return parsed.pathname.length > 1 ? undefined : "The address names a host but no repository.";
+  } catch {
+    return "This is not an address.";
+  }
+}
+
+/** The short form for people: host and path. */
+export function shortRepo(url: string): string {
+  return url.replace(/^https?:\/\//, "").replace(/\.git$/, "");
+}

@@ -1,0 +1,72 @@
+import { Boxes, FileText, KeyRound, LogOut, Moon, Plus, RotateCw, Server, Settings, Sun, type LucideIcon } from "lucide-react";
+import { useNavigate } from "react-router";
+
+import { useLogout } from "@/features/auth/queries";
+import { useRedeploy } from "@/features/deployments/queries";
+import { useProjects } from "@/features/projects/queries";
+import { toast } from "@/ui/toast-store";
+
+import { setTheme, useResolvedTheme } from "./theme";
+
+export interface PaletteItem {
+  id: string;
+  group: "Projects" | "Pages" | "Actions";
+  label: string;
+  hint?: string;
+  keywords?: string;
+  icon: LucideIcon;
+  run: () => void;
+}
+
+/** Everything the palette can find. */
+export function usePaletteItems(): PaletteItem[] {
+  const navigate = useNavigate();
+  const { data: projects = [] } = useProjects();
+  const redeploy = useRedeploy();
+  const logout = useLogout();
+  const theme = useResolvedTheme();
+  const go = (to: string) => () => void navigate(to);
+
+  const ofProjects = projects.map<PaletteItem>((project) => ({
+    id: `project-${project.id}`,
+    group: "Projects",
+    label: project.name,
+    hint: project.domain,
+    keywords: project.domain,
+    icon: Boxes,
+    run: go(`/projects/${project.id}`),
+  }));
+  const pages: PaletteItem[] = [
+    { id: "projects", group: "Pages", label: "Projects", icon: Boxes, keywords: "home apps", run: go("/") },
+    { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers") },
+    { id: "settings", group: "Pages", label: "Settings", icon: Settings, keywords: "account theme tokens api", run: go("/settings") },
+  ];
+  const actions: PaletteItem[] = [
+    { id: "new", group: "Actions", label: "New project", icon: Plus, keywords: "deploy create git", run: go("/projects/new") },
+    {
+      id: "theme",
+      group: "Actions",
+      label: theme === "dark" ? "Use the light theme" : "Use the dark theme",
+      icon: theme === "dark" ? Sun : Moon,
+      keywords: "appearance colour",
+      run: () => setTheme(theme === "dark" ? "light" : "dark"),
+    },
+    { id: "logout", group: "Actions", label: "Sign out", icon: LogOut, keywords: "log out leave", run: () => logout.mutate(undefined, { onError: toast.error }) },
+  ];
+  const perProject = projects.flatMap<PaletteItem>(({ id, name }) => [
+    { id: `logs-${id}`, group: "Actions", label: `Logs of ${name}`, icon: FileText, run: go(`/projects/${id}/logs`) },
+    { id: `env-${id}`, group: "Actions", label: `Environment of ${name}`, icon: KeyRound, keywords: "variables secrets", run: go(`/projects/${id}/env`) },
+    {
+      id: `redeploy-${id}`,
+      group: "Actions",
+      label: `Redeploy ${name}`,
+      icon: RotateCw,
+      run: () =>
+        redeploy.mutate(
+          { projectId: id },
+          { onSuccess: ({ deployment }) => void navigate(`/projects/${id}/deployments/${deployment.id}`), onError: toast.error },
+        ),
+    },
+  ]);
+  return [...ofProjects, ...pages, ...actions, ...perProject];
+}
