@@ -137,15 +137,18 @@ impl Agent {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, reports it and wakes whoever has to act on it.
+    /// Changes the state, reports it and has the rest converge towards it.
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = {
-            let mut state = self.lock();
-            let result = change(&mut state);
-            self.report(&state);
-            result
-        };
+        let result = self.note(change);
         self.inner.wake.notify_one();
+        result
+    }
+
+    /// Changes the state and reports it; for what converging itself does.
+    fn note<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        self.report(&state);
         result
     }
 

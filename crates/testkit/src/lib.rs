@@ -1,1 +1,50 @@
-//! Real parts for tests.
+//! Real parts for tests: the real binary, a real git host, a real database, a real browser.
+//!
+//! Everything here waits with a deadline and cleans up when it is dropped, also after a
+//! failed test; then the directories stay, and standard error says where.
+
+mod background;
+mod browser;
+mod child;
+mod client;
+mod git;
+mod load;
+mod postgres;
+mod scratch;
+mod secrets;
+mod server;
+mod visitor;
+mod wait;
+
+use std::path::{Path, PathBuf};
+
+pub use browser::{Browser, Page};
+pub use client::{ApiFailure, Client, LogsQuery, Sse};
+pub use git::{GitServer, Hold, Repo};
+pub use load::{Failure, Load, Report};
+pub use postgres::Postgres;
+pub use secrets::{Secrets, random_secret};
+pub use server::{Builder, Database, TestServer};
+pub use visitor::{App, Reply, Socket, WebSocket};
+pub use wait::{PATIENCE, wait_some, wait_until};
+
+/// The top of the workspace.
+pub fn workspace() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).expect("crates/testkit lies two levels deep").to_owned()
+}
+
+/// The directory of an app in `examples/`.
+pub fn example(name: &str) -> PathBuf {
+    let path = workspace().join("examples").join(name);
+    assert!(path.is_dir(), "there is no example {name}");
+    path
+}
+
+/// Where screenshots and other things to look at go.
+pub fn artifacts() -> PathBuf {
+    let path = std::env::var_os("NANOSCALE_TEST_ARTIFACTS")
+        .map_or_else(|| workspace().join("target/artifacts"), PathBuf::from);
+    std::fs::create_dir_all(&path).expect("make the directory of artifacts");
+    path
+}

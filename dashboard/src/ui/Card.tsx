@@ -3,7 +3,7 @@ import type { ComponentProps, ReactNode } from "react";
 import { classes } from "./classes";
 
 export function Card({ className, ...rest }: ComponentProps<"section">) {
-  return <section className={classes("rounded-xl border border-line bg-surface shadow-card", className)} {...rest} />;
+  return <section className={classes("min-w-0 rounded-xl border border-line bg-surface shadow-card", className)} {...rest} />;
 }
 
 interface PanelProps {
@@ -18,7 +18,7 @@ interface PanelProps {
 /** A card with a heading. */
 export function Panel({ title, description, actions, children, className, tone = "plain" }: PanelProps) {
   return (
-    <Card className={classes("min-w-0", tone === "bad" && "border-bad/35", className)}>
+    <Card className={classes(tone === "bad" && "border-bad/35", className)}>
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 px-4 pt-3.5 sm:px-5">
         <div className="min-w-0">
           <h2 className="text-[15px] font-semibold">{title}</h2>

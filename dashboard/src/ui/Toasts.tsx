@@ -28,7 +28,7 @@ export function Toasts() {
           </Toast.Close>
         </Toast.Root>
       ))}
-      <Toast.Viewport className="fixed right-0 bottom-16 z-50 flex w-full flex-col gap-2 px-4 outline-none sm:bottom-4 sm:w-96" />
+      <Toast.Viewport className="fixed right-0 bottom-18 z-50 flex w-full flex-col gap-2 px-4 outline-none sm:bottom-4 sm:w-96" />
     </Toast.Provider>
   );
 }

@@ -146,7 +146,7 @@ impl Agent {
     fn remove_group(&self, group: &ProjectId) {
         // What could not be removed is tried again with the next round.
         if self.erase_group(group) {
-            self.update(|state| {
+            self.note(|state| {
                 state.removed_groups.insert(group.clone());
             });
         }

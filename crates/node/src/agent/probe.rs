@@ -74,8 +74,8 @@ async fn ask(port: u16, path: &str, host: &str) -> Result<u16, Seen> {
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| Seen::NoAnswer(error.to_string()))?;
-    tokio::select! {
-        answer = sender.send_request(request) => Ok(answer.map_err(no_answer)?.status().as_u16()),
-        ended = connection => Err(Seen::NoAnswer(ended.err().map_or_else(|| "it closed the connection".into(), |e| e.to_string()))),
-    }
+    let driven = tokio::spawn(connection);
+    let answer = sender.send_request(request).await;
+    driven.abort();
+    Ok(answer.map_err(no_answer)?.status().as_u16())
 }

@@ -44,7 +44,7 @@ impl Agent {
             if changed_port {
                 self.listen(route).await;
             }
-            self.update(|state| {
+            self.note(|state| {
                 let (workload, target) = choose(state, route);
                 if let Some(host) = state.routes.hosts.get_mut(&route.host) {
                     host.workload = workload;
@@ -52,7 +52,7 @@ impl Agent {
                 self.inner.edge.set_route(&route.host, target);
             });
         }
-        self.update(|state| {
+        self.note(|state| {
             state.routes.hosts.retain(|host, applied| {
                 let wanted = desired.routes.iter().any(|route| &route.host == host);
                 if !wanted {

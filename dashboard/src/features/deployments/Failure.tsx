@@ -13,9 +13,11 @@ export function Failure({ deployment, othersLive }: { deployment: Deployment; ot
         <CircleX aria-hidden className="mt-0.5 size-5 shrink-0 text-bad" />
         <div className="min-w-0 flex-1">
           <p className="font-medium wrap-anywhere">{reason || "It failed without a reason. The log below says more."}</p>
-          {othersLive && <p className="mt-0.5 text-[13px] text-soft">What was live before still answers visitors.</p>}
+          <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-[13px] text-soft">
+            {othersLive && "What was live before still answers visitors."}
+            {code && <Chip>{code}</Chip>}
+          </p>
         </div>
-        {code && <Chip>{code}</Chip>}
       </div>
       {lines.length > 0 && (
         <pre aria-label="Last lines of the log" tabIndex={0} className="max-h-56 overflow-auto border-t border-bad/20 bg-term px-4 py-3 font-mono text-[12.5px] leading-5 wrap-anywhere whitespace-pre-wrap">

@@ -42,9 +42,10 @@ interface RedeployProps extends Common {
   label?: string;
   disabled?: boolean;
   onStarted?: (deployment: Deployment) => void;
+  testId?: string;
 }
 
-export function RedeployButton({ projectId, size, variant, label = "Redeploy", disabled, onStarted }: RedeployProps) {
+export function RedeployButton({ projectId, size, variant, label = "Redeploy", disabled, onStarted, testId = "redeploy" }: RedeployProps) {
   const redeploy = useRedeploy();
   return (
     <Button
@@ -53,7 +54,7 @@ export function RedeployButton({ projectId, size, variant, label = "Redeploy", d
       icon={RotateCw}
       busy={redeploy.isPending}
       disabled={disabled}
-      data-testid="redeploy"
+      data-testid={testId}
       onClick={() =>
         redeploy.mutate(
           { projectId },

@@ -74,7 +74,7 @@ function EnvForm({ project, stored }: { project: Project; stored: readonly EnvVa
           <Notice
             tone="busy"
             icon={CircleCheck}
-            action={project.latest_deployment ? <RedeployButton projectId={project.id} size="sm" label="Redeploy to apply" onStarted={() => setSaved(false)} /> : undefined}
+            action={project.latest_deployment ? <RedeployButton projectId={project.id} size="sm" label="Redeploy to apply" testId="redeploy-apply" onStarted={() => setSaved(false)} /> : undefined}
           >
             Saved. The next deployment gets these variables; what runs now keeps the ones it started with.
           </Notice>

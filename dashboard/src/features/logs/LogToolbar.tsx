@@ -17,7 +17,9 @@ const STORAGE_KEY = "nanoscale-log-options";
 
 function readOptions(): LogOptions {
   try {
-    const stored = localStorage.getItem(STORAGE_KEY) ?? "";
+    const stored = localStorage.getItem(STORAGE_KEY);
+    // On a phone the times would take half of each line.
+    if (stored === null) return { times: window.matchMedia("(min-width: 48rem)").matches, wrap: true };
     return { times: !stored.includes("no-times"), wrap: !stored.includes("no-wrap") };
   } catch {
     return { times: true, wrap: true };

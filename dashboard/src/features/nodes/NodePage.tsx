@@ -1,4 +1,4 @@
-import { ArrowDown, ArrowUp, Ban, Cpu, HardDrive, MemoryStick, ShieldCheck, type LucideIcon } from "lucide-react";
+import { ArrowDownUp, Ban, Cpu, HardDrive, MemoryStick, ShieldCheck, type LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link, useParams } from "react-router";
 
@@ -32,7 +32,7 @@ function Stat({ icon: Icon, label, value, detail }: { icon: LucideIcon; label: s
 
 function Stats({ metrics }: { metrics: NodeMetrics }) {
   return (
-    <div className="grid grid-cols-2 gap-3 lg:grid-cols-5">
+    <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
       <Stat icon={Cpu} label="CPU" value={formatPercent(metrics.cpu_percent)} detail={`${plural(metrics.cpu_cores, "core")}, load ${metrics.load.toFixed(2)}`} />
       <Stat
         icon={MemoryStick}
@@ -46,8 +46,12 @@ function Stats({ metrics }: { metrics: NodeMetrics }) {
         value={formatPercent(percentOf(metrics.disk_used_bytes, metrics.disk_total_bytes))}
         detail={`${formatBytes(metrics.disk_total_bytes - metrics.disk_used_bytes)} free`}
       />
-      <Stat icon={ArrowDown} label="Received" value={formatRate(metrics.network_rx_bytes_per_second)} detail="over all networks" />
-      <Stat icon={ArrowUp} label="Sent" value={formatRate(metrics.network_tx_bytes_per_second)} detail="over all networks" />
+      <Stat
+        icon={ArrowDownUp}
+        label="Network"
+        value={formatRate(metrics.network_rx_bytes_per_second)}
+        detail={`received, ${formatRate(metrics.network_tx_bytes_per_second)} sent`}
+      />
     </div>
   );
 }

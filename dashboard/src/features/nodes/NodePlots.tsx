@@ -6,11 +6,8 @@ import { Panel } from "@/ui/Card";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 
 import { Plot } from "./Plot";
-import { cpuColumns, memoryColumns, networkColumns, rateCeiling, type Columns } from "./plot-series";
+import { cpuColumns, memoryColumns, networkColumns, percentAxis, rateAxis, type Columns } from "./plot-series";
 import { useNodeMetrics } from "./queries";
-
-const percentAxis = () => 100;
-const wholePercent = (value: number) => `${Math.round(value)}%`;
 
 const cpuLines = [{ label: "CPU", colour: "accent-strong" }];
 const memoryLines = [{ label: "Memory", colour: "accent-strong" }];
@@ -51,19 +48,17 @@ export function NodePlots({ nodeId }: { nodeId: string }) {
   return (
     <div className="grid gap-5 lg:grid-cols-3">
       <Panel title="CPU">
-        <Plot summary={`CPU use over the last minutes, now ${formatPercent(last(columns.cpu))}`} lines={cpuLines} data={columns.cpu} format={wholePercent} ceiling={percentAxis} axisWidth={42} />
+        <Plot summary={`CPU use over the last minutes, now ${formatPercent(last(columns.cpu))}`} lines={cpuLines} data={columns.cpu} vertical={percentAxis} />
       </Panel>
       <Panel title="Memory">
-        <Plot summary={`Memory use over the last minutes, now ${formatPercent(last(columns.memory))}`} lines={memoryLines} data={columns.memory} format={wholePercent} ceiling={percentAxis} axisWidth={42} />
+        <Plot summary={`Memory use over the last minutes, now ${formatPercent(last(columns.memory))}`} lines={memoryLines} data={columns.memory} vertical={percentAxis} />
       </Panel>
       <Panel title="Network">
         <Plot
           summary={`Network over the last minutes, now ${formatRate(last(columns.network))} received and ${formatRate(last(columns.network, 2))} sent`}
           lines={networkLines}
           data={columns.network}
-          format={formatRate}
-          ceiling={rateCeiling}
-          axisWidth={66}
+          vertical={rateAxis}
         />
       </Panel>
     </div>

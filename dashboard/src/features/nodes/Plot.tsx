@@ -5,7 +5,7 @@ import uPlot from "uplot";
 
 import { useResolvedTheme } from "@/shell/theme";
 
-import type { Columns } from "./plot-series";
+import type { Axis, Columns } from "./plot-series";
 
 interface Line {
   label: string;
@@ -18,11 +18,7 @@ interface PlotProps {
   summary: string;
   lines: Line[];
   data: Columns;
-  format: (value: number) => string;
-  /** The upper end of the axis for the largest value shown. */
-  ceiling: (max: number) => number;
-  /** How wide the texts of the vertical axis are. */
-  axisWidth: number;
+  vertical: Axis;
 }
 
 const HEIGHT = 168;
@@ -35,7 +31,7 @@ function withAlpha(colour: string, percent: number): string {
   return `color-mix(in oklab, ${colour} ${percent}%, transparent)`;
 }
 
-function options(element: HTMLElement, lines: Line[], { format, ceiling, axisWidth }: Pick<PlotProps, "format" | "ceiling" | "axisWidth">): uPlot.Options {
+function options(element: HTMLElement, lines: Line[], { format, ceiling, width, increments }: Axis): uPlot.Options {
   const axis = { stroke: themeColour(element, "ink-faint"), grid: { stroke: themeColour(element, "line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   return {
     width: element.clientWidth || 320,
@@ -46,7 +42,7 @@ function options(element: HTMLElement, lines: Line[], { format, ceiling, axisWid
     scales: { y: { range: (_plot, _min, max) => [0, ceiling(max)] } },
     axes: [
       { ...axis, space: 70, size: 28, grid: { show: false }, values: (_plot, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })) },
-      { ...axis, space: 34, size: axisWidth, values: (_plot, values) => values.map((value) => format(value)) },
+      { ...axis, space: 30, size: width, incrs: increments, values: (_plot, values) => values.map((value) => format(value)) },
     ],
     series: [
       { label: "Time", value: (_plot, time) => (time == null ? "now" : new Date(time * 1000).toLocaleTimeString("en-GB")) },
@@ -65,7 +61,7 @@ function options(element: HTMLElement, lines: Line[], { format, ceiling, axisWid
   };
 }
 
-export function Plot({ summary, lines, data, format, ceiling, axisWidth }: PlotProps) {
+export function Plot({ summary, lines, data, vertical }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const latest = useRef(data);
@@ -84,7 +80,7 @@ export function Plot({ summary, lines, data, format, ceiling, axisWidth }: PlotP
       const [label = "", colour = ""] = line.split(":");
       return { label, colour };
     });
-    const made = new uPlot(options(element, parsed, { format, ceiling, axisWidth }), latest.current, element);
+    const made = new uPlot(options(element, parsed, vertical), latest.current, element);
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
@@ -94,7 +90,7 @@ export function Plot({ summary, lines, data, format, ceiling, axisWidth }: PlotP
       plot.current = null;
     };
     // The colours are the theme's.
-  }, [shape, format, ceiling, axisWidth, theme]);
+  }, [shape, vertical, theme]);
 
   return <div ref={box} role="img" aria-label={summary} className="plot min-w-0" />;
 }

@@ -28,6 +28,6 @@ it("makes columns of samples and leaves out those without a time", () => {
 it("keeps silence at the bottom", () => {
   expect(rateCeiling(0)).toBe(1024);
   expect(rateCeiling(9000)).toBe(10 * 1024);
-  expect(rateCeiling(400_000)).toBe(800 * 1024);
+  expect(rateCeiling(400_000)).toBe(512 * 1024);
   expect(rateCeiling(1_040_000)).toBe(2 * 1024 ** 2);
 });

@@ -1,5 +1,5 @@
 import type { NodeMetrics } from "@/api/types";
-import { percentOf } from "@/format/quantity";
+import { formatRate, percentOf } from "@/format/quantity";
 
 /** Columns as uPlot takes them: the times first, then one for each line. */
 export type Columns = [number[], ...number[][]];
@@ -25,10 +25,35 @@ export function networkColumns(samples: readonly NodeMetrics[]): Columns {
   );
 }
 
+const STEPS = [1, 2, 3, 4, 6, 8, 10, 16, 20, 32, 40, 64, 100, 128, 200, 256, 400, 512, 800];
+
 /** The upper end of the axis for rates: a round number with a little room, and never a flat line at the top for silence. */
 export function rateCeiling(max: number): number {
   const wanted = Math.max(1024, max * 1.05);
   const unit = 1024 ** Math.floor(Math.log(wanted) / Math.log(1024));
-  const round = [1, 2, 4, 8, 10, 20, 40, 80, 100, 200, 400, 800].find((step) => step * unit >= wanted);
-  return (round ?? 1024) * unit;
+  return (STEPS.find((step) => step * unit >= wanted) ?? 1024) * unit;
 }
+
+export interface Axis {
+  format: (value: number) => string;
+  /** The upper end for the largest value shown. */
+  ceiling: (max: number) => number;
+  /** How wide its texts are. */
+  width: number;
+  /** Distances that make round numbers. */
+  increments: number[];
+}
+
+export const percentAxis: Axis = {
+  format: (value) => `${Math.round(value)}%`,
+  ceiling: () => 100,
+  width: 42,
+  increments: [25, 50],
+};
+
+export const rateAxis: Axis = {
+  format: formatRate,
+  ceiling: rateCeiling,
+  width: 66,
+  increments: [1, 1024, 1024 ** 2, 1024 ** 3].flatMap((unit) => [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].map((step) => step * unit)),
+};

@@ -1,5 +1,6 @@
 import { ExternalLink } from "lucide-react";
-import { NavLink, Outlet, useParams } from "react-router";
+import { useEffect, useRef } from "react";
+import { NavLink, Outlet, useLocation, useParams } from "react-router";
 
 import { ApiError } from "@/api/error";
 import { RedeployButton } from "@/features/deployments/actions";
@@ -22,8 +23,16 @@ const tabs = [
 ];
 
 function Tabs() {
+  const nav = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+
+  // On a phone the current tab may lie beyond the edge.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [pathname]);
+
   return (
-    <nav aria-label="Project" className="-mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
+    <nav ref={nav} aria-label="Project" className="-mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
       <ul className="flex gap-1">
         {tabs.map(({ to, label, end }) => (
           <li key={to}>
@@ -50,8 +59,9 @@ export default function ProjectLayout() {
   const { id = "" } = useParams();
   const { data: project, error, refetch } = useProject(id);
 
+  // Also when it was here a moment ago.
+  if (error instanceof ApiError && error.status === 404) return <NotFound what="project" />;
   if (!project) {
-    if (error instanceof ApiError && error.status === 404) return <NotFound what="project" />;
     if (error) return <ErrorState error={error} onRetry={() => void refetch()} />;
     return (
       <Loading label="Loading the project" className="flex flex-col gap-5">

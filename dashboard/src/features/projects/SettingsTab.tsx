@@ -90,7 +90,7 @@ function SettingsForm({ project }: { project: Project }) {
       </Panel>
       {failure && <Notice tone="bad">{failure}</Notice>}
       {saved && !changed && (
-        <Notice tone="busy" action={project.latest_deployment ? <RedeployButton projectId={project.id} size="sm" label="Redeploy to apply" onStarted={() => setSaved(false)} /> : undefined}>
+        <Notice tone="busy" action={project.latest_deployment ? <RedeployButton projectId={project.id} size="sm" label="Redeploy to apply" testId="redeploy-apply" onStarted={() => setSaved(false)} /> : undefined}>
           Saved. What runs now stays as it is until the next deployment.
         </Notice>
       )}

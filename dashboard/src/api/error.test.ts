@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+
+import { ApiError, fieldError, formError, isErrorBody, parseRetryAfter } from "./error";
+
+describe("errors", () => {
+  const taken = new ApiError(409, "NAME_TAKEN", "Another project has this name.", { field: "name" });
+
+  it("go to the field they speak of, and nowhere else", () => {
+    expect(fieldError(taken, "name")).toBe("Another project has this name.");
+    expect(fieldError(taken, "port")).toBeUndefined();
+    expect(formError(taken, ["name", "port"])).toBeUndefined();
+    expect(formError(taken, ["port"])).toBe("Another project has this name.");
+    expect(formError(null, ["name"])).toBeUndefined();
+  });
+
+  it("inside a list belong to the list's field", () => {
+    const inList = new ApiError(400, "INVALID", "Bad name.", { field: "env_vars[2].key" });
+    expect(fieldError(inList, "env_vars")).toBe("Bad name.");
+  });
+
+  it("are told from other answers", () => {
+    expect(isErrorBody({ error: "X", message: "y" })).toBe(true);
+    expect(isErrorBody({ error: { code: 1 } })).toBe(false);
+    expect(isErrorBody("<html>")).toBe(false);
+  });
+});
+
+describe("Retry-After", () => {
+  it("comes in seconds or as a date", () => {
+    const now = Date.parse("2026-03-01T12:00:00Z");
+    expect(parseRetryAfter("42")).toBe(42);
+    expect(parseRetryAfter("Sun, 01 Mar 2026 12:00:30 GMT", now)).toBe(30);
+    expect(parseRetryAfter("soon")).toBeUndefined();
+    expect(parseRetryAfter(null)).toBeUndefined();
+  });
+});
