@@ -1,1 +1,77 @@
-fn main() {}
+//! Development tasks. `cargo xtask` lists them.
+
+mod bench;
+mod command;
+mod dashboard;
+mod lint;
+mod packages;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use command::{cargo, root};
+
+const USAGE: &str = "cargo xtask <task>
+
+  run [args…]    build everything and start NanoScale for development
+  test [args…]   install what the tests need and run all of them
+  lint           formatting, clippy, types, generated files, the repository's own rules
+  gen            write docs/openapi.json and the dashboard's types anew
+  dist           build the release binary with the dashboard in it
+  bench          measure, beside peers, and write docs/BENCHMARKS.md";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest = arguments.collect::<Vec<_>>();
+    let outcome = match task.as_str() {
+        "run" => run(&rest),
+        "test" => test(&rest),
+        "lint" => lint::run(),
+        "gen" => generate(),
+        "dist" => dist(),
+        "bench" => bench::run(&rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(rest: &[String]) -> Result<()> {
+    dashboard::build()?;
+    cargo(&["run", "--package", "nanoscale", "--", "serve"]).args(rest).run()
+}
+
+/// Everything, on SQLite; then what both databases have to do alike, on PostgreSQL too.
+fn test(rest: &[String]) -> Result<()> {
+    packages::install()?;
+    dashboard::build()?;
+    dashboard::test()?;
+    cargo(&["test", "--workspace"]).args(rest).run()?;
+    cargo(&["test", "--package", "nanoscale", "--test", "it", "--", "both::"])
+        .env("NANOSCALE_TEST_DATABASE", "postgres")
+        .run()
+}
+
+fn generate() -> Result<()> {
+    let openapi = cargo(&["run", "--quiet", "--package", "server", "--example", "openapi"]).output()?;
+    std::fs::write(root().join("docs/openapi.json"), openapi).context("write docs/openapi.json")?;
+    dashboard::install()?;
+    dashboard::npm(&["run", "gen"])
+}
+
+fn dist() -> Result<()> {
+    dashboard::build()?;
+    cargo(&["build", "--release", "--package", "nanoscale"]).run()?;
+    println!("{}", command::target().join("release/nanoscale").display());
+    Ok(())
+}

@@ -1,6 +1,100 @@
-#[derive(clap::Subcommand)]
-pub(crate) enum ClientCommand {}
+//! The client half of the command line: talks to a server over its API, and knows nothing of how a server works.
 
-pub(crate) async fn run(command: ClientCommand) -> anyhow::Result<std::process::ExitCode> {
-    match command {}
+mod account;
+mod client;
+mod find;
+mod output;
+mod time;
+
+mod login;
+mod node;
+mod token;
+
+mod dotenv;
+mod env;
+mod project;
+
+mod deploy;
+mod deployment;
+mod pack;
+mod watch;
+
+mod follow;
+mod logs;
+mod sse;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use client::ClientError;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Sign in to a server and keep an API token for the commands below.
+    Login(login::LoginArgs),
+    /// Revoke and forget the token that `login` keeps.
+    Logout,
+    /// Deploy a directory, or a project's repository, and follow until it is live.
+    Deploy(deploy::DeployArgs),
+    /// Deploy a project's newest commit, or its last upload, again.
+    Redeploy(deploy::RedeployArgs),
+    /// Make an earlier release live again, without a build.
+    Rollback(deploy::RollbackArgs),
+    /// What an app writes.
+    Logs(logs::LogsArgs),
+    /// Projects: list, show, create, update, delete, open.
+    Project(project::ProjectArgs),
+    /// Deployments: list, show, log, cancel.
+    Deployment(deployment::DeploymentArgs),
+    /// Environment variables of a project.
+    Env(env::EnvArgs),
+    /// The machines that apps run on.
+    Node(node::NodeArgs),
+    /// API tokens.
+    Token(token::TokenArgs),
+}
+
+/// Whether a person or a script reads the output.
+#[derive(clap::Args, Clone, Copy)]
+pub(crate) struct Format {
+    /// Print the API's JSON unchanged, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Does what the command says. A failure is printed here, with what to do about it.
+pub(crate) async fn run(command: ClientCommand) -> Result<ExitCode> {
+    match Box::pin(dispatch(command)).await {
+        Ok(code) => Ok(code),
+        Err(error) if reader_left(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            if let Some(hint) = error.downcast_ref::<ClientError>().and_then(ClientError::hint) {
+                output::note(format!("hint: {hint}"));
+            }
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
+    match command {
+        ClientCommand::Login(args) => login::login(args).await,
+        ClientCommand::Logout => login::logout().await,
+        ClientCommand::Deploy(args) => deploy::deploy(args).await,
+        ClientCommand::Redeploy(args) => deploy::redeploy(args).await,
+        ClientCommand::Rollback(args) => deploy::rollback(args).await,
+        ClientCommand::Logs(args) => logs::run(args).await,
+        ClientCommand::Project(args) => project::run(args).await,
+        ClientCommand::Deployment(args) => deployment::run(args).await,
+        ClientCommand::Env(args) => env::run(args).await,
+        ClientCommand::Node(args) => node::run(args).await,
+        ClientCommand::Token(args) => token::run(args).await,
+    }
+}
+
+/// Whether somebody like `head` closed our standard output.
+fn reader_left(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<output::Closed>().is_some()
 }

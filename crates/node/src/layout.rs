@@ -76,12 +76,8 @@ impl Layout {
         self.group_logs(group).join(workload.as_str()).join(kind)
     }
 
-    pub(crate) fn uploads(&self) -> PathBuf {
-        self.root.join("uploads")
-    }
-
     pub(crate) fn upload(&self, upload: &DeploymentId) -> PathBuf {
-        self.uploads().join(format!("{upload}.tar"))
+        self.root.join("uploads").join(format!("{upload}.tar"))
     }
 }
 

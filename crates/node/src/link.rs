@@ -20,7 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use wire::{Capability, Desired, Hello, LINK_PROTOCOL, Metrics, Observed, Preview, PreviewSpec};
 
 use crate::Agent;
-use crate::layout;
 
 /// How long a node keeps a question for news open.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -119,12 +118,6 @@ async fn store_upload(agent: &Agent, upload: &DeploymentId, body: Body) -> std::
     // The unpacking process reads it as another user.
     std::fs::set_permissions(&part, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     std::fs::rename(&part, &path)?;
-    for entry in std::fs::read_dir(agent.confine().layout.uploads())?.flatten() {
-        let old = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
-        if old.is_some_and(|age| age > Duration::from_secs(3600)) {
-            layout::remove(&entry.path())?;
-        }
-    }
     Ok(())
 }
 

@@ -27,9 +27,9 @@ export function UserMenu({ compact = false }: { compact?: boolean }) {
   const navigate = useNavigate();
   const name = user?.username ?? "…";
   return (
-    <DropdownMenu.Root>
+    <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger
-        aria-label={`Account of ${name}`}
+        aria-label={compact ? `Account of ${name}` : undefined}
         className={compact ? "rounded-full" : "flex w-full items-center gap-2.5 rounded-lg px-2 py-1.5 text-left hover:bg-hover data-[state=open]:bg-hover"}
       >
         <span aria-hidden className="grid size-7 shrink-0 place-items-center rounded-full bg-accent-wash text-xs font-semibold text-accent-ink uppercase">
@@ -37,7 +37,10 @@ export function UserMenu({ compact = false }: { compact?: boolean }) {
         </span>
         {!compact && (
           <>
-            <span className="min-w-0 flex-1 truncate font-medium">{name}</span>
+            <span className="min-w-0 flex-1 truncate font-medium">
+              <span className="sr-only">Account of </span>
+              {name}
+            </span>
             <ChevronsUpDown aria-hidden className="size-4 text-faint" />
           </>
         )}

@@ -49,6 +49,10 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
     };
     agent.confine().kill(&spec.id);
     let _ = layout::remove(&agent.confine().layout.run(&spec.id));
+    if let Source::Upload { upload } = &spec.source {
+        // The control plane keeps it, and sends it again when it is wanted again.
+        let _ = layout::remove(&agent.confine().layout.upload(upload));
+    }
     match outcome {
         Some(outcome) => {
             if let BuildOutcome::Failed { failure } = &outcome {

@@ -281,7 +281,7 @@ impl Workload {
         }
         self.failure(
             "APP_EXITED",
-            format!("the app {} {after} ms after its start, before it was ready", how(exit.as_ref())),
+            format!("the app {}, {after} ms after its start and before it was ready", how(exit.as_ref())),
         )
     }
 

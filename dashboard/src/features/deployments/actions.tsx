@@ -94,7 +94,7 @@ export function RollbackButton({ deployment, size, variant, label = "Roll back",
         variant={variant}
         icon={History}
         data-testid="rollback-deployment"
-        aria-label={`Roll back to deployment ${deployment.number}`}
+        aria-label={`Roll back to #${deployment.number}`}
         onClick={() => change(true)}
       >
         {label}

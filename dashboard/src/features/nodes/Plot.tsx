@@ -36,7 +36,7 @@ function options(element: HTMLElement, lines: Line[], { format, ceiling, width, 
   return {
     width: element.clientWidth || 320,
     height: HEIGHT,
-    padding: [10, 6, 0, 0],
+    padding: [10, 18, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     legend: { show: true, live: true },
     scales: { y: { range: (_plot, _min, max) => [0, ceiling(max)] } },

@@ -174,7 +174,11 @@ impl Deployments {
         };
         if let Some(failure) = failure {
             let mut tx = self.store.write().await?;
-            self.end(&mut tx, deployment, DeploymentState::Failed, &failure).await?;
+            let failed = self.end(&mut tx, deployment, DeploymentState::Failed, &failure).await?;
+            // What never ran is nothing to roll back to.
+            if let (true, Some(release)) = (failed, held.releases.iter().find(|it| it.deployment_id == deployment.id)) {
+                tx.release_delete(&release.id).await?;
+            }
             self.promote(&mut tx, &deployment.project_id).await?;
             tx.commit().await?;
             self.wake.notify_one();

@@ -1,0 +1,45 @@
+//! Debian packages of the real parts that the tests run against.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::command::Command;
+
+/// A file that is there when the package is, and the package.
+const NEEDED: [(&str, &str); 5] = [
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15"),
+    ("/usr/bin/git", "git"),
+    ("/usr/bin/python3", "python3"),
+    ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),
+];
+
+/// What `cargo xtask bench` compares with.
+const PEERS: [(&str, &str); 2] = [("/usr/sbin/nginx", "nginx-light"), ("/usr/bin/wrk", "wrk")];
+
+pub(crate) fn install() -> Result<()> {
+    ensure(&NEEDED)
+}
+
+pub(crate) fn install_peers() -> Result<()> {
+    ensure(&PEERS)
+}
+
+fn ensure(list: &[(&str, &str)]) -> Result<()> {
+    let missing = list.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, package)| *package);
+    let missing = missing.collect::<Vec<_>>();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let is_root = Command::new("id").args(["-u"]).output()?.trim() == "0";
+    if !is_root {
+        bail!("these packages are missing: sudo apt-get install {}", missing.join(" "));
+    }
+    Command::new("apt-get").args(["update", "-qq"]).run()?;
+    Command::new("apt-get")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(missing)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .run()
+}
