@@ -86,7 +86,8 @@ impl Client {
     async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
         let response = self.send(request.timeout(PATIENCE)).await?;
         let text = response.text().await.map_err(|error| ApiFailure::unreachable(&error))?;
-        Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("the answer is not what docs/API.md says: {error}\n{text}")))
+        Ok(serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("the answer is not what docs/API.md says: {error}\n{text}")))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -170,7 +171,11 @@ impl Client {
         self.get(&format!("/api/projects/{id}")).await
     }
 
-    pub async fn project_update(&self, id: impl std::fmt::Display, update: &api::ProjectUpdate) -> Result<api::Project> {
+    pub async fn project_update(
+        &self,
+        id: impl std::fmt::Display,
+        update: &api::ProjectUpdate,
+    ) -> Result<api::Project> {
         self.call(self.raw(Method::PATCH, &format!("/api/projects/{id}")).json(update)).await
     }
 
@@ -210,7 +215,11 @@ impl Client {
     }
 
     /// To a deployment's release, or to the one before the live one.
-    pub async fn rollback(&self, id: impl std::fmt::Display, to: Option<&ids::DeploymentId>) -> Result<api::Deployment> {
+    pub async fn rollback(
+        &self,
+        id: impl std::fmt::Display,
+        to: Option<&ids::DeploymentId>,
+    ) -> Result<api::Deployment> {
         let rollback = api::Rollback { deployment_id: to.map(ToString::to_string) };
         self.accepted(self.raw(Method::POST, &format!("/api/projects/{id}/rollback")).json(&rollback)).await
     }
@@ -233,7 +242,8 @@ impl Client {
         cursor: Option<&str>,
     ) -> Result<api::DeploymentList> {
         let request = self.raw(Method::GET, &format!("/api/projects/{id}/deployments")).query(&[("limit", limit)]);
-        self.call(request.query(&cursor.map(|cursor| [("cursor", cursor)]))).await
+        let cursor: Vec<_> = cursor.map(|cursor| ("cursor", cursor)).into_iter().collect();
+        self.call(request.query(&cursor)).await
     }
 
     pub async fn deployment_get(&self, id: impl std::fmt::Display) -> Result<api::Deployment> {

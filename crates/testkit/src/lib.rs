@@ -18,7 +18,7 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 
-pub use browser::{Browser, Page};
+pub use browser::{Browser, ColorScheme, Page};
 pub use client::{ApiFailure, Client, LogsQuery, Sse};
 pub use git::{GitServer, Hold, Repo};
 pub use load::{Failure, Load, Report};

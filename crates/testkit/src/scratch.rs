@@ -24,10 +24,8 @@ impl Scratch {
     pub(crate) fn new(kind: &str, program: Option<&Path>) -> Self {
         static STALE: Once = Once::new();
         STALE.call_once(remove_stale);
-        let directory = tempfile::Builder::new()
-            .prefix(&format!("{PREFIX}{kind}-"))
-            .tempdir()
-            .expect("make a temporary directory");
+        let directory =
+            tempfile::Builder::new().prefix(&format!("{PREFIX}{kind}-")).tempdir().expect("make a temporary directory");
         let scratch = Self { path: directory.keep() };
         let program = program.unwrap_or(Path::new("")).display();
         std::fs::write(scratch.path.join(OWNER), format!("{}\n{program}\n", std::process::id()))

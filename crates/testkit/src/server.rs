@@ -130,12 +130,12 @@ impl TestServer {
     /// `program` is `env!("CARGO_BIN_EXE_nanoscale")` of the calling test.
     pub fn builder(program: impl AsRef<Path>) -> Builder {
         let program = fs::canonicalize(program).expect("the server's binary is there");
-        // Releases settle quickly here, so that tests need not wait for them.
+        // Everything that only waits is short here, so that tests need not wait along.
         let config = json!({
             "orchestrator": { "bind_address": "127.0.0.1:0" },
             "edge": { "http_bind": "127.0.0.1:0" },
             "git": { "allow_hosts": [] },
-            "limits": { "settle_ms": 200 },
+            "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
         Builder { program, config, database: None, env: Vec::new() }
     }

@@ -6,21 +6,31 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` holds, and panics with `what` when it does not in time.
-pub async fn wait_until(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> bool) {
-    wait_some(what, within, async || condition().await.then_some(())).await;
+pub async fn wait_until(what: &str, within: Duration, condition: impl AsyncFnMut() -> bool) {
+    assert!(came_true(within, condition).await, "waited {within:?} in vain: {what}");
 }
 
 /// Waits until `find` has found something.
-pub async fn wait_some<T>(what: &str, within: Duration, mut find: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + within;
-    loop {
-        // Bounded as a whole: the condition itself may hang.
-        match tokio::time::timeout_at(deadline, find()).await {
-            Ok(Some(found)) => return found,
-            Ok(None) if tokio::time::Instant::now() < deadline => tokio::time::sleep(POLL_INTERVAL).await,
-            Ok(None) | Err(_) => panic!("waited {within:?} in vain: {what}"),
+pub async fn wait_some<T>(what: &str, within: Duration, find: impl AsyncFnMut() -> Option<T>) -> T {
+    found(within, find).await.unwrap_or_else(|| panic!("waited {within:?} in vain: {what}"))
+}
+
+/// Whether `condition` came true in time, for callers with more to say when it did not.
+pub(crate) async fn came_true(within: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool {
+    found(within, async || condition().await.then_some(())).await.is_some()
+}
+
+async fn found<T>(within: Duration, mut find: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    // Bounded as a whole: the search itself may hang.
+    let search = async {
+        loop {
+            if let Some(found) = find().await {
+                return found;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-    }
+    };
+    tokio::time::timeout(within, search).await.ok()
 }
 
 /// The same where nothing is async, as in `Drop`: whether it came true in time.

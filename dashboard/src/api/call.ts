@@ -1,4 +1,4 @@
-import { ApiError, isErrorBody, isRecord, parseRetryAfter } from "./error";
+import { ApiError, asSentence, isErrorBody, isRecord, parseRetryAfter } from "./error";
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -44,7 +44,7 @@ async function toError(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => undefined);
   if (isErrorBody(body)) {
     const details = isRecord(body.details) ? body.details : {};
-    return new ApiError(response.status, body.error, body.message, details, retryAfter);
+    return new ApiError(response.status, body.error, asSentence(body.message), details, retryAfter);
   }
   const message =
     response.status >= 500

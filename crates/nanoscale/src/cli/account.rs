@@ -23,6 +23,12 @@ pub(super) struct Account {
     pub(super) token_id: Option<TokenId>,
 }
 
+impl Account {
+    pub(super) fn url(&self) -> Result<Url> {
+        parse_url(&self.url)
+    }
+}
+
 /// Where a request goes, and the token that goes with it.
 pub(super) struct Target {
     pub(super) url: Url,
@@ -33,7 +39,7 @@ pub(super) struct Target {
 pub(super) fn target() -> Result<Target> {
     let account = load()?;
     let named = env_text("NANOSCALE_URL").map(|url| parse_url(&url)).transpose().context("NANOSCALE_URL")?;
-    let kept = account.as_ref().map(|account| parse_url(&account.url)).transpose()?;
+    let kept = account.as_ref().map(Account::url).transpose()?;
     let url = match named.clone().or_else(|| kept.clone()) {
         Some(url) => url,
         None => parse_url(DEFAULT_URL)?,
@@ -56,7 +62,7 @@ fn env_text(name: &str) -> Option<String> {
 
 /// Reads `https://host:port`; without a scheme it is https, except on this machine.
 fn parse_url(text: &str) -> Result<Url> {
-    let text = text.trim().trim_end_matches('/');
+    let text = text.trim();
     let parsed = if text.contains("://") {
         Url::parse(text)
     } else {

@@ -16,6 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For answers that come as a whole; streams and uploads take as long as they take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+#[derive(Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
@@ -68,15 +69,11 @@ impl Client {
     }
 
     pub(super) fn with_token(&self, token: &str) -> Self {
-        Self { credential: Credential::Token(token.to_owned()), ..self.clone_http() }
+        Self { credential: Credential::Token(token.to_owned()), ..self.clone() }
     }
 
     pub(super) fn with_session(&self, cookie: String) -> Self {
-        Self { credential: Credential::Session(cookie), ..self.clone_http() }
-    }
-
-    fn clone_http(&self) -> Self {
-        Self { http: self.http.clone(), url: self.url.clone(), credential: self.credential.clone() }
+        Self { credential: Credential::Session(cookie), ..self.clone() }
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -238,11 +235,11 @@ impl ClientError {
     }
 
     /// Whether the same request may go well later.
-    pub(super) fn may_pass(&self) -> bool {
-        match self {
-            Self::Broken { .. } => true,
-            Self::Refused { status, .. } | Self::NotOurs { status, .. } => status.is_server_error(),
-            Self::NotSignedIn => false,
+    pub(super) fn may_pass(error: &anyhow::Error) -> bool {
+        match error.downcast_ref() {
+            Some(Self::Broken { .. }) => true,
+            Some(Self::Refused { status, .. } | Self::NotOurs { status, .. }) => status.is_server_error(),
+            Some(Self::NotSignedIn) | None => false,
         }
     }
 

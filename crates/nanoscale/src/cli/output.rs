@@ -41,6 +41,13 @@ pub(super) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Shows on a terminal how far something has come, in place of what it showed before; nothing clears it.
+pub(super) fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr().lock(), "\r\x1b[K{text}");
+    }
+}
+
 pub(super) fn error(text: &str) {
     let word = if *STDERR_COLOURED { "\x1b[31;1merror:\x1b[0m" } else { "error:" };
     note(format!("{word} {text}"));

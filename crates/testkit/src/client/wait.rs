@@ -27,7 +27,9 @@ impl Client {
         let mut last = None;
         loop {
             match self.deployment_get(id).await {
-                Ok(deployment) if Some(deployment.state) == state || deployment.state.is_settled() => return deployment,
+                Ok(deployment) if Some(deployment.state) == state || deployment.state.is_settled() => {
+                    return deployment;
+                }
                 Ok(deployment) => last = Some(deployment),
                 Err(failure) if failure.is_passing() => {}
                 Err(failure) => panic!("cannot read deployment {id}: {failure}"),
@@ -56,11 +58,9 @@ impl Client {
 
     async fn describe(&self, deployment: &api::Deployment) -> String {
         let mut text = format!("state {}", deployment.state);
-        for (name, value) in [
-            ("step", &deployment.step),
-            ("failure_code", &deployment.failure_code),
-            ("reason", &deployment.reason),
-        ] {
+        for (name, value) in
+            [("step", &deployment.step), ("failure_code", &deployment.failure_code), ("reason", &deployment.reason)]
+        {
             if let Some(value) = value {
                 let _ = write!(text, "\n{name}: {value}");
             }

@@ -88,7 +88,8 @@ impl Marks<'_> {
         if field("Uid:").and_then(|uid| uid.parse().ok()).is_some_and(|uid| self.uids.contains(&uid)) {
             return true;
         }
-        let links_into = |link: &str| fs::read_link(process.join(link)).is_ok_and(|to| to.starts_with(self.scratch.join("data")));
+        let links_into =
+            |link: &str| fs::read_link(process.join(link)).is_ok_and(|to| to.starts_with(self.scratch.join("data")));
         if links_into("cwd") || links_into("root") {
             return true;
         }

@@ -2,7 +2,7 @@ import { CircleCheck } from "lucide-react";
 import { useEffect, useState, type FormEvent } from "react";
 import { Navigate, useLocation, useNavigate } from "react-router";
 
-import { fieldError, formError } from "@/api/error";
+import { ApiError, fieldError, formError, messageOf } from "@/api/error";
 import { Button } from "@/ui/Button";
 import { PasswordField, TextField } from "@/ui/Field";
 import { PageTitle } from "@/ui/PageTitle";
@@ -40,6 +40,8 @@ export default function SetupPage() {
     code: code.trim() ? undefined : "The server printed it when it started.",
   };
 
+  const wrongCode = setup.error instanceof ApiError && setup.error.code === "WRONG_SETUP_CODE";
+
   function submit(event: FormEvent) {
     event.preventDefault();
     setTried(true);
@@ -55,10 +57,11 @@ export default function SetupPage() {
   }
 
   function errorOf(field: keyof typeof problems): string | undefined {
-    return (tried ? problems[field] : undefined) ?? fieldError(setup.error, field);
+    const refused = field === "code" && wrongCode ? messageOf(setup.error) : fieldError(setup.error, field);
+    return (tried ? problems[field] : undefined) ?? refused;
   }
 
-  const failure = formError(setup.error, ["username", "password", "code"]);
+  const failure = wrongCode ? undefined : formError(setup.error, ["username", "password", "code"]);
   return (
     <AuthLayout title="Set up NanoScale" lead="Make the first account. It administers this server.">
       <PageTitle>Set up</PageTitle>

@@ -3,7 +3,7 @@ import { CalendarClock, ExternalLink, GitBranch, Timer, User } from "lucide-reac
 import { useEffect, useState, type ReactNode } from "react";
 import { useNavigate, useParams } from "react-router";
 
-import { ApiError } from "@/api/error";
+import { ApiError, asSentence } from "@/api/error";
 import { keys } from "@/api/keys";
 import type { Deployment } from "@/api/types";
 import { downloadLog } from "@/features/logs/download";
@@ -20,12 +20,13 @@ import { RelativeTime } from "@/ui/RelativeTime";
 import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
 import { toast } from "@/ui/toast-store";
 
-import { canRollBackTo, CancelButton, RedeployButton, RollbackButton } from "./actions";
+import { CancelButton, RedeployButton, RollbackButton } from "./actions";
 import { CommitLine, whoDid } from "./CommitLine";
 import { DeploymentStateBadge, triggerWords } from "./DeploymentStateBadge";
 import { Duration } from "./Duration";
 import { Failure } from "./Failure";
 import { useDeployment } from "./queries";
+import { canRollBackTo } from "./rollback-target";
 import { StepProgress } from "./StepProgress";
 import { isSettled } from "./steps";
 
@@ -141,13 +142,13 @@ export default function DeploymentPage() {
               </a>
             )}
             {!settled && <CancelButton deployment={deployment} />}
-            {canRollBackTo(deployment) && <RollbackButton deployment={deployment} onStarted={follow} />}
+            {canRollBackTo(deployment, project?.live_deployment) && <RollbackButton deployment={deployment} onStarted={follow} />}
             {(deployment.state === "failed" || deployment.state === "cancelled") && <RedeployButton projectId={projectId} label="Try again" onStarted={follow} />}
           </>
         }
       />
       {(deployment.state === "failed" || (deployment.last_lines?.length ?? 0) > 0) && <Failure deployment={deployment} othersLive={project?.live_deployment != null} />}
-      {deployment.state !== "failed" && deployment.reason && <Notice>{deployment.reason}</Notice>}
+      {deployment.state !== "failed" && deployment.reason && <Notice>{asSentence(deployment.reason)}</Notice>}
       <Card className="flex flex-col gap-4 px-4 py-4 sm:px-5">
         {deployment.state !== "superseded" && <StepProgress deployment={deployment} />}
         <Facts deployment={deployment} />

@@ -1,7 +1,7 @@
 import { Rocket } from "lucide-react";
 import { Link } from "react-router";
 
-import type { Deployment } from "@/api/types";
+import type { Deployment, Project } from "@/api/types";
 import { useProjectContext } from "@/features/projects/project-context";
 import { Button } from "@/ui/Button";
 import { Card } from "@/ui/Card";
@@ -10,29 +10,30 @@ import { RelativeTime } from "@/ui/RelativeTime";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
 import { useWide } from "@/ui/use-wide";
 
-import { canRollBackTo, CancelButton, RedeployButton, RollbackButton } from "./actions";
+import { CancelButton, RedeployButton, RollbackButton } from "./actions";
 import { CommitLine, whoDid } from "./CommitLine";
 import { DeploymentStateBadge, triggerWords } from "./DeploymentStateBadge";
 import { Duration } from "./Duration";
 import { useProjectDeployments } from "./queries";
+import { canRollBackTo } from "./rollback-target";
 import { isSettled } from "./steps";
 
-function RowActions({ deployment }: { deployment: Deployment }) {
+function RowActions({ deployment, project }: { deployment: Deployment; project: Project }) {
   if (!isSettled(deployment.state)) return <CancelButton deployment={deployment} size="sm" />;
-  if (canRollBackTo(deployment)) return <RollbackButton deployment={deployment} size="sm" />;
+  if (canRollBackTo(deployment, project.live_deployment)) return <RollbackButton deployment={deployment} size="sm" />;
   return null;
 }
 
-function pathOf(deployment: Deployment, projectId: string): string {
-  return `/projects/${projectId}/deployments/${deployment.id}`;
+function pathOf(deployment: Deployment): string {
+  return `/projects/${deployment.project_id}/deployments/${deployment.id}`;
 }
 
 interface ListProps {
   deployments: Deployment[];
-  projectId: string;
+  project: Project;
 }
 
-function HistoryTable({ deployments, projectId }: ListProps) {
+function HistoryTable({ deployments, project }: ListProps) {
   const head = "px-3 py-2 text-left text-xs font-medium text-faint first:pl-5 last:pr-5";
   const cell = "px-3 py-2.5 align-middle first:pl-5 last:pr-5";
   return (
@@ -67,7 +68,7 @@ function HistoryTable({ deployments, projectId }: ListProps) {
           <tr key={deployment.id} className="group relative hover:bg-hover/50">
             <td className={cell}>
               <Link
-                to={pathOf(deployment, projectId)}
+                to={pathOf(deployment)}
                 aria-label={`Deployment ${deployment.number}`}
                 className="font-medium tabular-nums before:absolute before:inset-0 hover:underline"
               >
@@ -92,7 +93,7 @@ function HistoryTable({ deployments, projectId }: ListProps) {
             </td>
             <td className={`${cell} text-right`}>
               <span className="relative">
-                <RowActions deployment={deployment} />
+                <RowActions deployment={deployment} project={project} />
               </span>
             </td>
           </tr>
@@ -102,13 +103,13 @@ function HistoryTable({ deployments, projectId }: ListProps) {
   );
 }
 
-function HistoryCards({ deployments, projectId }: ListProps) {
+function HistoryCards({ deployments, project }: ListProps) {
   return (
     <ul className="divide-y divide-line">
       {deployments.map((deployment) => (
         <li key={deployment.id} className="relative flex flex-col gap-2 px-4 py-3">
           <div className="flex items-center justify-between gap-3">
-            <Link to={pathOf(deployment, projectId)} className="font-medium tabular-nums before:absolute before:inset-0">
+            <Link to={pathOf(deployment)} className="font-medium tabular-nums before:absolute before:inset-0">
               #{deployment.number}
             </Link>
             <DeploymentStateBadge state={deployment.state} />
@@ -119,7 +120,7 @@ function HistoryCards({ deployments, projectId }: ListProps) {
               {whoDid(deployment) ?? triggerWords[deployment.trigger]} · <RelativeTime at={deployment.created_at} /> · <Duration deployment={deployment} />
             </span>
             <span className="relative">
-              <RowActions deployment={deployment} />
+              <RowActions deployment={deployment} project={project} />
             </span>
           </div>
         </li>
@@ -155,7 +156,7 @@ export default function DeploymentsTab() {
       )}
       {deployments && deployments.length > 0 && (
         <Card className="overflow-hidden">
-          <History deployments={deployments} projectId={project.id} />
+          <History deployments={deployments} project={project} />
         </Card>
       )}
       {hasNextPage && (

@@ -1,5 +1,6 @@
 import { CircleX } from "lucide-react";
 
+import { asSentence } from "@/api/error";
 import type { Deployment } from "@/api/types";
 import { plainText } from "@/features/logs/ansi";
 import { Chip } from "@/ui/Badge";
@@ -12,7 +13,7 @@ export function Failure({ deployment, othersLive }: { deployment: Deployment; ot
       <div className="flex items-start gap-3 bg-bad-wash px-4 py-3">
         <CircleX aria-hidden className="mt-0.5 size-5 shrink-0 text-bad" />
         <div className="min-w-0 flex-1">
-          <p className="font-medium wrap-anywhere">{reason || "It failed without a reason. The log below says more."}</p>
+          <p className="font-medium wrap-anywhere">{reason ? asSentence(reason) : "It failed without a reason. The log below says more."}</p>
           <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-[13px] text-soft">
             {othersLive && "What was live before still answers visitors."}
             {code && <Chip>{code}</Chip>}

@@ -129,7 +129,3 @@ export function RollbackButton({ deployment, size, variant, label = "Roll back",
     </>
   );
 }
-
-export function canRollBackTo(deployment: Deployment): boolean {
-  return deployment.release_kept && deployment.state !== "live";
-}

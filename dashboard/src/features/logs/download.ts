@@ -2,7 +2,6 @@ import { callText } from "@/api/call";
 import { isRecord } from "@/api/error";
 import type { LogLine } from "@/api/types";
 
-import type { LogSnapshot } from "./log-buffer";
 import { toPlainLog } from "./log-filter";
 
 function parseJsonLines(text: string): LogLine[] {
@@ -23,10 +22,6 @@ function save(name: string, text: string) {
 }
 
 /** The whole log, more of it than the page holds. */
-export async function downloadLog(path: string, name: string): Promise<void> {
-  save(name, toPlainLog(parseJsonLines(await callText(path))));
-}
-
-export function downloadShown(log: LogSnapshot, name: string): void {
-  save(name, toPlainLog(log.chunks.flatMap((chunk) => chunk.lines)));
+export async function downloadLog(path: string, name: string, query?: Record<string, string | number>): Promise<void> {
+  save(name, toPlainLog(parseJsonLines(await callText(path, query))));
 }

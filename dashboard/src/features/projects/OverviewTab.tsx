@@ -3,12 +3,13 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 
 import type { Deployment, Project } from "@/api/types";
-import { canRollBackTo, CancelButton, RollbackButton } from "@/features/deployments/actions";
+import { CancelButton, RollbackButton } from "@/features/deployments/actions";
 import { CommitLine, whoDid } from "@/features/deployments/CommitLine";
 import { DeploymentStateBadge } from "@/features/deployments/DeploymentStateBadge";
 import { Duration } from "@/features/deployments/Duration";
 import { Failure } from "@/features/deployments/Failure";
 import { useProjectDeployments } from "@/features/deployments/queries";
+import { canRollBackTo } from "@/features/deployments/rollback-target";
 import { StepProgress } from "@/features/deployments/StepProgress";
 import { isSettled } from "@/features/deployments/steps";
 import { useNode } from "@/features/nodes/queries";
@@ -67,8 +68,7 @@ function LastFailed({ deployment, othersLive }: { deployment: Deployment; others
 
 function Live({ project, deployment }: { project: Project; deployment: Deployment }) {
   const { data: history } = useProjectDeployments(project.id);
-  // Only releases from before: the newest of them is what "back" means.
-  const previous = history?.find((each) => each.number < deployment.number && canRollBackTo(each));
+  const previous = history?.find((each) => canRollBackTo(each, deployment));
   const who = whoDid(deployment);
   return (
     <Panel

@@ -1,0 +1,254 @@
+//! Projects: what there is to deploy, and how.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use reqwest::StatusCode;
+
+use super::client::{Client, ClientError};
+use super::output::{self, Cell, Colour, Fields, Table};
+use super::watch::{Show, Wait, conclude};
+use super::{Format, dotenv, find, time};
+
+/// How long a removal is waited for.
+const REMOVAL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(500);
+
+#[derive(clap::Args)]
+pub(crate) struct ProjectArgs {
+    #[command(flatten)]
+    format: Format,
+    #[command(subcommand)]
+    command: ProjectCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum ProjectCommand {
+    /// Every project with its state and address.
+    #[command(visible_alias = "ls")]
+    List,
+    /// One project with its settings.
+    Show { project: String },
+    /// Make a project and, when it has a repository, deploy it.
+    Create(Box<CreateArgs>),
+    /// Change settings; the next deployment takes them up.
+    Update(Box<UpdateArgs>),
+    /// Remove a project with its processes, files and logs.
+    #[command(visible_alias = "rm")]
+    Delete {
+        project: String,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print a project's address.
+    Open { project: String },
+}
+
+#[derive(clap::Args)]
+struct Settings {
+    /// The repository's https address, without credentials.
+    #[arg(long, value_name = "URL")]
+    repo: Option<String>,
+    /// Branch or tag; the repository's default branch when absent.
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// Where in the source the app lies.
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// Command that installs dependencies; detected when absent.
+    #[arg(long, value_name = "COMMAND")]
+    install: Option<String>,
+    /// Command that builds; detected when absent.
+    #[arg(long, value_name = "COMMAND")]
+    build: Option<String>,
+    /// Command that runs the app; detected when absent.
+    #[arg(long, value_name = "COMMAND")]
+    run: Option<String>,
+    /// What of the built tree is run or served.
+    #[arg(long, value_name = "DIR")]
+    output: Option<String>,
+    /// The path the probe asks for.
+    #[arg(long, value_name = "PATH")]
+    health_path: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct CreateArgs {
+    name: String,
+    #[command(flatten)]
+    settings: Settings,
+    /// The stable loopback port at which the node also answers, 3100 or higher.
+    #[arg(long)]
+    port: Option<i64>,
+    /// An environment variable; other users of this machine may see it, `nanoscale env` and --env-file keep it secret.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = dotenv::parse_pair)]
+    env: Vec<(String, String)>,
+    /// A .env file with environment variables.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Options that are left out stay as they are; an empty text goes back to detection.
+#[derive(clap::Args)]
+struct UpdateArgs {
+    project: String,
+    /// A new name; the address stays.
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) async fn run(args: ProjectArgs) -> Result<ExitCode> {
+    let client = Client::signed_in()?;
+    let format = args.format;
+    match args.command {
+        ProjectCommand::List => {
+            client.get::<api::ProjectList>(&["projects"]).await?.show(format.json, print_list)?;
+        }
+        ProjectCommand::Show { project } => find::project(&client, &project).await?.show(format.json, print)?,
+        ProjectCommand::Create(create) => return self::create(&client, *create, format).await,
+        ProjectCommand::Update(update) => self::update(&client, *update, format).await?,
+        ProjectCommand::Delete { project, yes } => delete(&client, &project, yes).await?,
+        ProjectCommand::Open { project } => {
+            find::project(&client, &project).await?.show(format.json, |project| output::line(&project.url))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_list(list: &api::ProjectList) -> Result<()> {
+    if list.projects.is_empty() {
+        return output::line("No projects yet; `nanoscale deploy` makes one of the current directory.");
+    }
+    let mut table = Table::new(["NAME", "STATUS", "SOURCE", "DEPLOYED", "URL"]);
+    for project in &list.projects {
+        let deployed = project.latest_deployment.as_ref().map(|latest| time::ago(&latest.created_at));
+        table.row([
+            Cell::new(&project.name, Colour::Bold),
+            output::project_status(project.status),
+            project.source.into(),
+            deployed.as_deref().unwrap_or("never").into(),
+            Cell::from(&project.url),
+        ]);
+    }
+    table.print()
+}
+
+fn print(project: &api::Project) -> Result<()> {
+    let deployment = |deployment: &Option<api::Deployment>| {
+        let deployment = deployment.as_ref()?;
+        let ago = time::ago(&deployment.created_at);
+        Some(format!("{} ({}), {ago}, {}", deployment.number, deployment.state, deployment.id))
+    };
+    let mut fields = Fields::default();
+    fields.add("name", &project.name).add("id", &project.id).add("url", &project.url);
+    fields.add("status", output::project_status(project.status)).add("source", project.source);
+    fields.add_some("repository", project.repo_url.as_ref()).add_some("branch", project.branch.as_ref());
+    fields.add_some("root", project.root_directory.as_ref()).add_some("install", project.install_command.as_ref());
+    fields.add_some("build", project.build_command.as_ref()).add_some("run", project.run_command.as_ref());
+    fields.add_some("output", project.output_directory.as_ref()).add_some("health path", project.health_path.as_ref());
+    fields.add("port", project.port).add("node", &project.node_id);
+    fields.add_some("live", deployment(&project.live_deployment));
+    fields.add_some("latest", deployment(&project.latest_deployment));
+    fields.add("created", time::local(&project.created_at));
+    fields.print()
+}
+
+async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<ExitCode> {
+    let mut variables = match &args.env_file {
+        Some(path) => dotenv::read(path)?,
+        None => Vec::new(),
+    };
+    variables.retain(|(key, _)| args.env.iter().all(|(other, _)| other != key));
+    variables.extend(args.env);
+    let settings = args.settings;
+    let create = api::ProjectCreate {
+        name: args.name,
+        repo_url: settings.repo,
+        branch: settings.branch,
+        root_directory: settings.root,
+        install_command: settings.install,
+        build_command: settings.build,
+        run_command: settings.run,
+        output_directory: settings.output,
+        port: args.port,
+        health_path: settings.health_path,
+        env_vars: variables.into_iter().map(|(key, value)| api::EnvVarInput { key, value }).collect(),
+        node_id: None,
+    };
+    let answer = client.post::<api::ProjectCreated>(&["projects"], &create).await?;
+    answer.show(format.json, |created| output::line(format!("Created the project `{}`", created.project.name)))?;
+    match &answer.value.deployment {
+        // One document on standard output; a script reads on with the deployment's id.
+        _ if format.json => Ok(ExitCode::SUCCESS),
+        Some(deployment) => conclude(client, &answer.value.project, deployment, args.wait, Show::Log, format).await,
+        None => {
+            output::note(format!("Deploy a directory with: nanoscale deploy DIR --project '{}'", create.name));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()> {
+    let settings = args.settings;
+    let update = api::ProjectUpdate {
+        name: args.name,
+        repo_url: settings.repo,
+        branch: settings.branch,
+        root_directory: settings.root,
+        install_command: settings.install,
+        build_command: settings.build,
+        run_command: settings.run,
+        output_directory: settings.output,
+        health_path: settings.health_path,
+    };
+    if serde_json::to_value(&update)?.as_object().is_some_and(serde_json::Map::is_empty) {
+        bail!("nothing to change; `nanoscale project update --help` lists the settings");
+    }
+    let project = find::project(client, &args.project).await?.value;
+    let answer = client.patch::<api::Project>(&["projects", project.id.as_str()], &update).await?;
+    answer.show(format.json, |project| {
+        print(project)?;
+        output::note(format!("The next deployment takes it up: nanoscale redeploy '{}'", project.name));
+        Ok(())
+    })
+}
+
+async fn delete(client: &Client, name: &str, yes: bool) -> Result<()> {
+    let project = find::project(client, name).await?.value;
+    if !yes && !confirmed(&project)? {
+        bail!("that is not its name; nothing was removed");
+    }
+    let path = ["projects", project.id.as_str()];
+    let mut gone = client.delete(&path).await? == StatusCode::NO_CONTENT;
+    let give_up = tokio::time::Instant::now() + REMOVAL;
+    while !gone && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(POLL).await;
+        gone = match client.get::<api::Project>(&path).await {
+            Ok(_) => false,
+            Err(error) if ClientError::is_not_found(&error) => true,
+            Err(error) => return Err(error),
+        };
+    }
+    let said = if gone { "Deleted" } else { "Still deleting" };
+    output::line(format!("{said} `{}`", project.name))
+}
+
+fn confirmed(project: &api::Project) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("there is no terminal to ask at; --yes removes `{}` without asking", project.name);
+    }
+    eprintln!("This removes `{}` with its processes, files, variables and logs.", project.name);
+    eprint!("Type its name to go on: ");
+    io::stderr().flush()?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim() == project.name)
+}

@@ -1,0 +1,6 @@
+//! What has to hold on both databases alike.
+
+mod auth;
+mod deployments;
+mod refusals;
+mod routes;

@@ -1,0 +1,155 @@
+//! The binary as a person at a shell has it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use testkit::{TestServer, example};
+
+use crate::{program, server};
+
+fn nanoscale(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn no_or_contradictory_arguments_are_a_usage_error() {
+    for arguments in [&[][..], &["--role", "orchestrator", "migrate"], &["--role", "nonsense"], &["no-such-command"]] {
+        let output = nanoscale(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output));
+        assert!(text(&output).contains("Usage"), "{}", text(&output));
+    }
+    let version = nanoscale(&["--version"]).output().unwrap();
+    assert_eq!(text(&version).trim(), format!("nanoscale {}", env!("CARGO_PKG_VERSION")));
+    assert!(text(&nanoscale(&["completions", "bash"]).output().unwrap()).contains("_nanoscale"));
+}
+
+#[test]
+fn a_configuration_is_checked_as_a_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.json");
+    let check = |json: &str| {
+        std::fs::write(&file, json).unwrap();
+        nanoscale(&["config", "check", "--config"]).arg(&file).env("HOME", "/nonexistent").output().unwrap()
+    };
+    let bad = check(r#"{"orchestrator":{"bind_address":"x","base_domain":"a/b"},"limits":{"drain_seconds":"x"},"oops":1}"#);
+    assert!(!bad.status.success());
+    for path in ["orchestrator.bind_address", "orchestrator.base_domain", "limits.drain_seconds", "oops"] {
+        assert!(text(&bad).contains(path), "{}", text(&bad));
+    }
+    let defaults = nanoscale(&["config", "default"]).output().unwrap();
+    let good = check(&String::from_utf8(defaults.stdout).unwrap());
+    assert!(good.status.success(), "{}", text(&good));
+    let start = nanoscale(&["serve", "--config"]).arg("/no/such/file.json").output().unwrap();
+    assert_eq!(start.status.code(), Some(1));
+    assert!(text(&start).contains("/no/such/file.json"));
+}
+
+#[test]
+fn keys_setup_and_migrate() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        nanoscale(arguments).current_dir(directory.path()).env("HOME", directory.path()).output().unwrap()
+    };
+    assert!(run(&["keys", "generate", "--out", "keys.json"]).status.success());
+    let again = run(&["keys", "generate", "--out", "keys.json"]);
+    assert!(!again.status.success() && text(&again).contains("never overwritten"));
+
+    let mut setup = nanoscale(&["setup"])
+        .current_dir(directory.path())
+        .env("HOME", directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let data = directory.path().join("data");
+    write!(setup.stdin.take().unwrap(), "{}\n\n\nexample.com\n", data.display()).unwrap();
+    assert!(setup.wait().unwrap().success());
+    let file: Value = serde_json::from_slice(&std::fs::read(directory.path().join("config.json")).unwrap()).unwrap();
+    assert_eq!(file["orchestrator"]["base_domain"], "example.com");
+    let migrate = run(&["migrate", "--config", "config.json"]);
+    assert!(migrate.status.success(), "{}", text(&migrate));
+    assert!(data.join("nanoscale.db").is_file());
+}
+
+/// A shell of somebody who is signed in.
+struct Shell<'a> {
+    server: &'a TestServer,
+    token: String,
+    home: tempfile::TempDir,
+}
+
+impl Shell<'_> {
+    async fn run(&self, directory: &Path, arguments: &[&str]) -> Output {
+        let mut command = nanoscale(arguments);
+        command
+            .current_dir(directory)
+            .env("HOME", self.home.path())
+            .env("NANOSCALE_URL", self.server.api_url())
+            .env("NANOSCALE_TOKEN", &self.token);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn deploy_logs_env_and_rollback_from_a_shell() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let token = admin.token_create("shell").await.unwrap().token;
+    let shell = Shell { server: &server, token, home: tempfile::tempdir().unwrap() };
+    let work = tempfile::tempdir().unwrap();
+    let app = work.path().join("hello-node");
+    std::fs::create_dir(&app).unwrap();
+    for file in std::fs::read_dir(example("hello-node")).unwrap().flatten() {
+        std::fs::copy(file.path(), app.join(file.file_name())).unwrap();
+    }
+    std::fs::write(app.join(".gitignore"), "secret.txt\n").unwrap();
+    std::fs::write(app.join("secret.txt"), "not for upload").unwrap();
+    std::fs::write(app.join("version.txt"), "1").unwrap();
+
+    let deployed = shell.run(work.path(), &["deploy", "./hello-node"]).await;
+    assert!(deployed.status.success(), "{}", text(&deployed));
+    assert!(text(&deployed).contains("run: $ node server.js"), "{}", text(&deployed));
+    assert!(text(&deployed).contains("http://hello-node.localhost"), "{}", text(&deployed));
+    let visitor = server.app("hello-node.localhost");
+    assert_eq!(visitor.get("/").await.unwrap().version(), Some("1"));
+    let project = admin.project_get("hello-node").await.unwrap();
+    let release = server.data_dir().join("node/groups").join(project.id.as_str()).join("releases");
+    let release = release.join(project.live_deployment.unwrap().id.as_str());
+    assert!(release.join("server.js").is_file() && !release.join("secret.txt").exists());
+
+    let set = shell.run(&app, &["env", "set", "hello-node", "GREETING=from the shell"]).await;
+    assert!(set.status.success(), "{}", text(&set));
+    assert!(text(&shell.run(&app, &["env", "list", "hello-node"]).await).contains("GREETING"));
+    std::fs::write(app.join("version.txt"), "2").unwrap();
+    let second = shell.run(&app, &["deploy"]).await;
+    assert!(second.status.success(), "{}", text(&second));
+    assert_eq!(visitor.get("/").await.unwrap().version(), Some("2"));
+
+    std::fs::rename(app.join("server.js"), app.join("moved.js")).unwrap();
+    let broken = shell.run(&app, &["deploy"]).await;
+    assert_eq!(broken.status.code(), Some(1), "{}", text(&broken));
+    assert_eq!(visitor.get("/").await.unwrap().version(), Some("2"));
+
+    let back = shell.run(&app, &["rollback", "hello-node"]).await;
+    assert!(back.status.success(), "{}", text(&back));
+    assert_eq!(visitor.get("/").await.unwrap().version(), Some("1"));
+    let logs = shell.run(&app, &["logs", "hello-node"]).await;
+    assert!(logs.status.success() && !logs.stdout.is_empty(), "{}", text(&logs));
+    let listed = shell.run(&app, &["deployment", "list", "hello-node", "--json"]).await;
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["deployments"].as_array().unwrap().len(), 4);
+
+    let gone = shell.run(&app, &["project", "delete", "hello-node", "--yes"]).await;
+    assert!(gone.status.success(), "{}", text(&gone));
+    let missing = shell.run(&app, &["project", "show", "hello-node"]).await;
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("error:"), "{}", text(&missing));
+}

@@ -1,0 +1,111 @@
+use ids::DeploymentState;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::apps::{archive, deploy, project_with};
+use crate::{BUILD, server};
+
+/// Writes what it got into the response as JSON, and what the build got into a file.
+fn tell_app() -> Vec<u8> {
+    let server = "const http = require('node:http'), fs = require('node:fs');\
+        const at_build = fs.readFileSync('built.json', 'utf8');\
+        http.createServer((q, r) => r.end(JSON.stringify({ run: process.env, build: JSON.parse(at_build) }))).listen(process.env.PORT);";
+    let build = "require('node:fs').writeFileSync('built.json', JSON.stringify(process.env)); console.log('the key is ' + process.env.SECRET);";
+    archive(&[
+        ("package.json", r#"{"scripts":{"start":"node server.js","build":"node build.js"}}"#),
+        ("server.js", server),
+        ("build.js", build),
+    ])
+}
+
+const ODD: [(&str, &str); 5] = [
+    ("SECRET", "hunter2-very-secret"),
+    ("DOLLAR", "a$HOME$(id)`id`$$"),
+    ("QUOTES", "it's \"quoted\" \\ back"),
+    ("LINES", "-----BEGIN KEY-----\nabcdefgh\n-----END KEY-----\n"),
+    ("UNICODE", "Größe 🦀 \u{202e}x"),
+];
+
+#[tokio::test]
+async fn values_reach_build_and_process_byte_for_byte_and_nobody_else() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let env_vars = ODD.map(|(key, value)| api::EnvVarInput { key: key.into(), value: value.into() }).to_vec();
+    let create = api::ProjectCreate { name: "tell".into(), env_vars, ..api::ProjectCreate::default() };
+    let id = project_with(&client, create).await;
+    let deployment = deploy(&client, &id, tell_app()).await;
+    let told: Value = serde_json::from_str(&server.app("tell.localhost").get("/").await.unwrap().text()).unwrap();
+    for (key, value) in ODD {
+        assert_eq!(told["run"][key], value, "{key} at run time");
+        assert_eq!(told["build"][key], value, "{key} at build time");
+    }
+    // Nothing of the server's own environment came along.
+    assert!(told["run"].get("NANOSCALE_SETUP_CODE").is_none());
+    for path in [
+        format!("/api/projects/{id}"),
+        "/api/projects".into(),
+        format!("/api/projects/{id}/env"),
+        format!("/api/projects/{id}/deployments"),
+        format!("/api/deployments/{}", deployment.id),
+        format!("/api/deployments/{}/log", deployment.id),
+        format!("/api/projects/{id}/logs"),
+        "/api/nodes".into(),
+    ] {
+        let text = client.raw(Method::GET, &path).send().await.unwrap().text().await.unwrap();
+        assert!(!text.contains("hunter2") && !text.contains("abcdefgh"), "{path}: {text}");
+    }
+    let log = client.log(&deployment.id).await.unwrap();
+    assert!(log.iter().any(|line| line.text == "the key is [SECRET]"), "{log:#?}");
+    assert!(!server.output().contains("hunter2"));
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let cmdline = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&cmdline).contains("hunter2-very-secret"), "{process:?}");
+    }
+    files_hold_no_secret(&server.data_dir(), "hunter2");
+}
+
+/// Sealed in the database, in no other file of ours but the release that the build itself wrote into.
+fn files_hold_no_secret(directory: &std::path::Path, secret: &str) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.ends_with("node/groups") || path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            files_hold_no_secret(&path, secret);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{} holds a secret", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_set_is_written_whole_and_values_can_be_kept() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let env_vars = vec![
+        api::EnvVarInput { key: "KEPT".into(), value: "kept-value".into() },
+        api::EnvVarInput { key: "GONE".into(), value: "gone-value".into() },
+    ];
+    let create = api::ProjectCreate { name: "tell".into(), env_vars, ..api::ProjectCreate::default() };
+    let id = project_with(&client, create).await;
+    deploy(&client, &id, tell_app()).await;
+    let listed = client.env_put(&id, &[("KEPT", None), ("NEW", Some("new-value"))]).await.unwrap();
+    assert_eq!(listed.iter().map(|var| var.key.as_str()).collect::<Vec<_>>(), ["KEPT", "NEW"]);
+    assert_eq!(client.env_put(&id, &[("UNKNOWN", None)]).await.unwrap_err().code(), "ENV_VALUE_MISSING");
+    assert_eq!(client.env_put(&id, &[("A", Some("1")), ("A", Some("2"))]).await.unwrap_err().code(), "DUPLICATE_ENV_KEY");
+
+    let again = client.redeploy(&id).await.unwrap();
+    client.wait_for(&again.id, DeploymentState::Live, BUILD).await;
+    let read = async || -> Value {
+        serde_json::from_str(&server.app("tell.localhost").get("/").await.unwrap().text()).unwrap()
+    };
+    let told = read().await;
+    assert_eq!((&told["run"]["KEPT"], &told["run"]["NEW"]), (&json!("kept-value"), &json!("new-value")));
+    assert!(told["run"].get("GONE").is_none());
+    // A rollback brings the environment of its release back.
+    let back = client.rollback(&id, None).await.unwrap();
+    client.wait_for(&back.id, DeploymentState::Live, BUILD).await;
+    assert_eq!(read().await["run"]["GONE"], "gone-value");
+}

@@ -1,0 +1,59 @@
+use reqwest::Method;
+
+use crate::server;
+
+#[tokio::test]
+async fn health_says_ok_and_503_when_the_database_is_gone() {
+    let server = server().database(testkit::Database::Sqlite).start().await;
+    let client = server.client();
+    let get = async |path: &str| client.raw(Method::GET, path).send().await.unwrap();
+    assert_eq!(get("/api/health").await.text().await.unwrap(), r#"{"status":"ok"}"#);
+    let detail: api::HealthDetail = get("/health").await.json().await.unwrap();
+    assert_eq!(detail.version, env!("CARGO_PKG_VERSION"));
+    assert!(detail.time.ends_with('Z'));
+    std::fs::rename(server.data_dir().join("nanoscale.db"), server.data_dir().join("moved.db")).unwrap();
+    for path in ["/api/health", "/health"] {
+        let response = get(path).await;
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.json::<api::ErrorBody>().await.unwrap().error, "DATABASE_UNAVAILABLE");
+    }
+    std::fs::rename(server.data_dir().join("moved.db"), server.data_dir().join("nanoscale.db")).unwrap();
+    assert_eq!(get("/api/health").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_server_stops_in_time_and_its_directory_is_its_own() {
+    let mut server = server().start().await;
+    let second = std::process::Command::new(crate::program())
+        .args(["serve", "--config"])
+        .arg(server.config_path())
+        .env("NANOSCALE_ORCHESTRATOR_BIND_ADDRESS", "127.0.0.1:0")
+        .env("NANOSCALE_EDGE_HTTP_BIND", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another nanoscale works in"), "{second:?}");
+    server.terminate();
+    server.restart().await;
+    assert_eq!(server.client().status().await.unwrap().users_count, 0);
+}
+
+#[tokio::test]
+async fn the_node_tells_what_it_can_enforce_and_what_it_uses() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let nodes = client.nodes().await.unwrap();
+    assert_eq!(nodes.len(), 1);
+    assert!(nodes[0].embedded);
+    for name in ["memory_limit", "pid_namespace", "mount_namespace", "landlock", "seccomp", "own_uid"] {
+        let capability = nodes[0].capabilities.iter().find(|it| it.name == name);
+        assert!(capability.is_some_and(|it| !it.detail.is_empty()), "{name}");
+    }
+    testkit::wait_until("samples come in", testkit::PATIENCE, async || {
+        client.node_metrics(&nodes[0].id).await.is_ok_and(|history| !history.samples.is_empty())
+    })
+    .await;
+    let metrics = client.node_get(&nodes[0].id).await.unwrap().metrics.unwrap();
+    assert!(metrics.memory_total_bytes > metrics.memory_used_bytes && metrics.memory_used_bytes > 0);
+    assert!(metrics.disk_total_bytes > 0 && metrics.cpu_cores > 0 && (0.0..=100.0).contains(&metrics.cpu_percent));
+}

@@ -1,0 +1,180 @@
+//! Where an app can come from: branches, tags, commits, subdirectories of a real git server.
+
+use ids::{DeploymentState, Trigger};
+use testkit::{Client, GitServer, TestServer, example};
+
+use crate::apps::{archive_of, deploy, project, project_with};
+use crate::{BUILD, server};
+
+struct Fixture {
+    git: GitServer,
+    server: TestServer,
+    client: Client,
+}
+
+async fn fixture() -> Fixture {
+    let git = GitServer::start().await;
+    let server = server().git_allow(git.host()).start().await;
+    let client = server.setup().await;
+    Fixture { git, server, client }
+}
+
+impl Fixture {
+    async fn live(&self, create: api::ProjectCreate) -> api::Deployment {
+        let made = self.client.project_create(&create).await.unwrap();
+        self.client.wait_for(&made.deployment.unwrap().id, DeploymentState::Live, BUILD).await
+    }
+
+    async fn failed(&self, create: api::ProjectCreate) -> api::Deployment {
+        let made = self.client.project_create(&create).await.unwrap();
+        self.client.wait_for(&made.deployment.unwrap().id, DeploymentState::Failed, BUILD).await
+    }
+}
+
+fn from(name: &str, url: &str) -> api::ProjectCreate {
+    api::ProjectCreate { name: name.into(), repo_url: Some(url.into()), ..api::ProjectCreate::default() }
+}
+
+#[tokio::test]
+async fn hello_node_from_a_git_server() {
+    let fixture = fixture().await;
+    let repo = fixture.git.repo_from_example("hello", "hello-node");
+    let sha = repo.commit_as("Grace Hopper", "grace@example.com", "Say hello\n\nAnd more.");
+    let deployment = fixture.live(from("hello", repo.url())).await;
+    assert_eq!(deployment.trigger, Trigger::Create);
+    let commit = deployment.commit.unwrap();
+    assert_eq!((commit.sha, commit.message.as_str(), commit.author.as_str()), (sha, "Say hello", "Grace Hopper"));
+
+    let app = fixture.server.app("hello.localhost");
+    assert!(app.get("/").await.unwrap().text().contains("Hello from NanoScale"));
+    let mut socket = app.websocket("/ws").await.unwrap();
+    for text in ["one", "zwei", &"x".repeat(100_000)] {
+        assert_eq!(socket.echo(text).await.unwrap(), Some(()));
+    }
+
+    let log = fixture.client.log(&deployment.id).await.unwrap();
+    let place = |text: &str| log.iter().position(|line| line.text.contains(text)).unwrap_or_else(|| panic!("{text}: {log:#?}"));
+    let order = ["fetch:", "commit ", "plan: node", "run: $ ", "probe: "].map(place);
+    assert!(order.is_sorted(), "{order:?}");
+
+    let next = repo.commit_version("2");
+    let second = fixture.client.redeploy("hello").await.unwrap();
+    fixture.client.wait_for(&second.id, DeploymentState::Live, BUILD).await;
+    assert_eq!(app.get("/").await.unwrap().version(), Some("2"));
+    assert_eq!(fixture.client.deployment_get(&second.id).await.unwrap().commit.unwrap().sha, next);
+}
+
+#[tokio::test]
+async fn hello_python_and_a_static_site() {
+    let fixture = fixture().await;
+    let python = fixture.git.repo_from_example("python", "hello-python");
+    let deployment = fixture.live(from("python", python.url())).await;
+    assert_eq!(deployment.plan.unwrap().kind, "python");
+    assert!(fixture.server.app("python.localhost").get("/").await.unwrap().text().contains("version="));
+
+    let site = fixture.git.repo_from_example("site", "static-site");
+    site.write(".env", "SECRET=1").commit("A file that is nobody's business");
+    let deployment = fixture.live(from("site", site.url())).await;
+    assert_eq!(deployment.plan.unwrap().kind, "static");
+    let app = fixture.server.app("site.localhost");
+    let index = app.get("/").await.unwrap();
+    assert_eq!((index.status, index.header("content-type")), (200, Some("text/html")));
+    assert_eq!(app.get("/about/").await.unwrap().status, 200);
+    assert_eq!(app.get("/no-such-page").await.unwrap().status, 404);
+    for hidden in ["/.env", "/%2eenv", "/about/../.env", "/..%2f..%2fetc/passwd"] {
+        let reply = app.get(hidden).await.unwrap();
+        assert!(reply.status >= 400, "{hidden}: {}", reply.status);
+    }
+}
+
+#[tokio::test]
+async fn a_branch_a_tag_a_commit_and_a_subdirectory() {
+    let fixture = fixture().await;
+    let repo = fixture.git.repo("mono");
+    repo.copy(&example("static-site")).commit("Something else at the top");
+    std::fs::create_dir_all(repo.path().join("apps/web")).unwrap();
+    for file in std::fs::read_dir(example("hello-node")).unwrap().flatten() {
+        std::fs::copy(file.path(), repo.path().join("apps/web").join(file.file_name())).unwrap();
+    }
+    let version = |version: &str| repo.commit_file("apps/web/version.txt", version, &format!("Version {version}"));
+    let oldest = version("1");
+    version("2");
+    repo.tag("v2").tag_annotated("v2-annotated", "two");
+    repo.branch("feature/x");
+    version("3");
+    repo.checkout("main");
+    version("4");
+    let in_directory = |name: &str, branch: Option<&str>| api::ProjectCreate {
+        branch: branch.map(str::to_owned),
+        root_directory: Some("apps/web".into()),
+        ..from(name, repo.url())
+    };
+    for (name, branch, version) in [
+        ("default", None, "4"),
+        ("branch", Some("feature/x"), "3"),
+        ("tag", Some("v2"), "2"),
+        ("annotated", Some("v2-annotated"), "2"),
+    ] {
+        fixture.live(in_directory(name, branch)).await;
+        let reply = fixture.server.app(format!("{name}.localhost")).get("/").await.unwrap();
+        assert_eq!(reply.version(), Some(version), "{name}");
+    }
+    let redeploy = api::Redeploy { commit: Some(oldest) };
+    let older = fixture.client.redeploy_with("default", &redeploy).await.unwrap();
+    fixture.client.wait_for(&older.id, DeploymentState::Live, BUILD).await;
+    assert_eq!(fixture.server.app("default.localhost").get("/").await.unwrap().version(), Some("1"));
+    let plan = api::PlanRequest { repo_url: repo.url().into(), branch: None, root_directory: Some("apps/web".into()) };
+    let plan = fixture.client.project_plan(&plan).await.unwrap();
+    assert_eq!((plan.kind.as_str(), plan.run_command.as_deref()), ("node", Some("node server.js")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_fetched_says_why() {
+    let fixture = fixture().await;
+    let repo = fixture.git.repo_from_example("hello", "hello-node");
+    let private = fixture.git.repo_from_example("private", "hello-node");
+    private.require("deploy", "s3cret-password");
+    let gone = "0123456789012345678901234567890123456789";
+    let with_branch = api::ProjectCreate { branch: Some("no-such-branch".into()), ..from("a", repo.url()) };
+    let with_directory = api::ProjectCreate { root_directory: Some("no/such".into()), ..from("b", repo.url()) };
+    let missing = repo.url().replace("hello", "no-such-repository");
+    for (create, code) in [
+        (with_branch, "REF_NOT_FOUND"),
+        (with_directory, "ROOT_DIRECTORY_MISSING"),
+        (from("c", private.url()), "REPO_PRIVATE"),
+        (from("d", &missing), "REPO_NOT_FOUND"),
+    ] {
+        let failed = fixture.failed(create).await;
+        assert_eq!(failed.failure_code.as_deref(), Some(code), "{:?} {:?}", failed.reason, failed.last_lines);
+    }
+    fixture.live(from("e", repo.url())).await;
+    let request = api::Redeploy { commit: Some(gone.into()) };
+    let failed = fixture.client.redeploy_with("e", &request).await.unwrap();
+    let failed = fixture.client.wait_for(&failed.id, DeploymentState::Failed, BUILD).await;
+    assert_eq!(failed.failure_code.as_deref(), Some("COMMIT_NOT_FOUND"), "{:?}", failed.last_lines);
+    let short = api::Redeploy { commit: Some("abc".into()) };
+    assert_eq!(fixture.client.redeploy_with("e", &short).await.unwrap_err().code(), "INVALID_COMMIT");
+}
+
+#[tokio::test]
+async fn an_uploaded_directory_with_its_own_commands() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "hello").await;
+    deploy(&client, &id, archive_of(&example("hello-node"))).await;
+    assert_eq!(server.app("hello.localhost").get("/healthz").await.unwrap().status, 200);
+
+    let create = api::ProjectCreate {
+        name: "made".into(),
+        build_command: Some("mkdir -p 'out dir' && echo '<h1>built $HOME</h1>' > 'out dir/index.html'".into()),
+        run_command: Some("python3 -m http.server --bind 127.0.0.1 $PORT".into()),
+        output_directory: Some("out dir".into()),
+        ..api::ProjectCreate::default()
+    };
+    let made = project_with(&client, create).await;
+    deploy(&client, &made, crate::apps::archive(&[("README.md", "x")])).await;
+    assert!(server.app("made.localhost").get("/").await.unwrap().text().contains("built $HOME"));
+    // The same upload again, without sending it.
+    let again = client.redeploy(&made).await.unwrap();
+    client.wait_for(&again.id, DeploymentState::Live, BUILD).await;
+}

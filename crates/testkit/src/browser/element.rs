@@ -1,0 +1,130 @@
+//! What a person does with what is in a page.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Page;
+use super::keys::Key;
+
+/// How long an element may take to appear and to hold still.
+const APPEARS: Duration = Duration::from_secs(10);
+
+/// The first visible element that fits. `text` compares what it says or is labelled, as a whole.
+const FIND: &str = "(css, text) => [...document.querySelectorAll(css)].find((element) => {
+    const box = element.getBoundingClientRect();
+    if (!box.width || !box.height || getComputedStyle(element).visibility !== 'visible') return false;
+    const says = [element.innerText, element.getAttribute('aria-label')].map((said) => said?.trim());
+    return text === null || says.includes(text);
+})";
+
+/// Its centre, if a click there would reach it.
+const CENTRE: &str = "(element) => {
+    if (!element || element.disabled) return null;
+    element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+    const box = element.getBoundingClientRect();
+    const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+    const hit = document.elementFromPoint(x, y);
+    return hit && (element.contains(hit) || hit.control === element) ? [x, y] : null;
+}";
+
+/// Takes the focus with everything selected that it contains.
+const FOCUS: &str = "(element) => {
+    if (!element || element.disabled || element.readOnly) return null;
+    element.scrollIntoView({ block: 'center', behavior: 'instant' });
+    element.focus();
+    element.select?.();
+    return document.activeElement === element || null;
+}";
+
+/// Sets a `<select>` the way a person's choice does: through its own setter and with its events.
+const CHOOSE: &str = "(element, value) => {
+    if (!element || element.disabled) return null;
+    const option = [...element.options].find((option) => option.value === value || option.text === value);
+    if (!option) return null;
+    Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set.call(element, option.value);
+    element.dispatchEvent(new Event('input', { bubbles: true }));
+    element.dispatchEvent(new Event('change', { bubbles: true }));
+    return true;
+}";
+
+fn on(action: &str, css: &str, text: Option<&str>, argument: &Value) -> String {
+    format!("({action})(({FIND})({}, {}), {argument})", json!(css), json!(text))
+}
+
+fn say(css: &str, text: Option<&str>) -> String {
+    text.map_or_else(|| css.to_owned(), |text| format!("{css} that says {text:?}"))
+}
+
+impl Page {
+    /// Clicks the first visible element that `css` selects, once it is there and nothing covers it.
+    pub async fn click(&self, css: &str) {
+        self.click_where(css, None).await;
+    }
+
+    /// Clicks the element that `css` selects and that says, or is labelled, exactly `text`.
+    pub async fn click_text(&self, css: &str, text: &str) {
+        self.click_where(css, Some(text)).await;
+    }
+
+    async fn click_where(&self, css: &str, text: Option<&str>) {
+        let js = on(CENTRE, css, text, &Value::Null);
+        let what = format!("{} can be clicked", say(css, text));
+        let mut place = self.wait_value(&js, &what, APPEARS).await;
+        // What moves is clicked once it holds still.
+        loop {
+            let again = self.wait_value(&js, &what, APPEARS).await;
+            if again == place {
+                break;
+            }
+            place = again;
+        }
+        for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
+            let button = if kind == "mouseMoved" { "none" } else { "left" };
+            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": button, "buttons": buttons,
+                "clickCount": i32::from(kind != "mouseMoved") });
+            self.call("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
+    /// Replaces what is in a field, as by typing.
+    pub async fn fill(&self, css: &str, text: &str) {
+        self.wait_value(&on(FOCUS, css, None, &Value::Null), &format!("{css} can be filled"), APPEARS).await;
+        if text.is_empty() {
+            self.press("Delete").await;
+        } else {
+            self.call("Input.insertText", json!({ "text": text })).await;
+        }
+    }
+
+    /// Chooses an option of a `<select>` by its value or text.
+    pub async fn choose(&self, css: &str, option: &str) {
+        let js = on(CHOOSE, css, None, &json!(option));
+        self.wait_value(&js, &format!("{css} has the choice {option}"), APPEARS).await;
+    }
+
+    /// Presses a key, like `Enter`, `Escape`, `a` or `Control+k`.
+    pub async fn press(&self, key: &str) {
+        let key = Key::parse(key);
+        for event in [key.down(), key.up()] {
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// What the first visible element that `css` selects says, once it is there.
+    pub async fn text(&self, css: &str) -> String {
+        let js = on("(element) => element ? element.innerText : null", css, None, &Value::Null);
+        let text = self.wait_value(&js, &format!("{css} is there"), APPEARS).await;
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the page says `text` somewhere.
+    pub async fn wait_for_text(&self, text: &str, within: Duration) {
+        self.wait_for(&format!("document.body.innerText.includes({})", json!(text)), within).await;
+    }
+
+    /// How many elements `css` selects now, visible or not.
+    pub async fn count(&self, css: &str) -> u64 {
+        self.eval(&format!("document.querySelectorAll({}).length", json!(css))).await.as_u64().unwrap_or_default()
+    }
+}

@@ -1,0 +1,7 @@
+//! The kit's parts, each against the real thing.
+
+mod browser;
+mod git;
+mod postgres;
+mod tmp_server;
+mod visitor;
