@@ -1,7 +1,7 @@
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,7 +25,8 @@ rm -rf "$DIRECTORY"
 pub struct Postgres {
     port: u16,
     databases: AtomicU32,
-    _keeper: ChildStdin,
+    /// Holds the other end of the keeper's standard input.
+    _keeper: Child,
 }
 
 static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
@@ -97,9 +98,8 @@ impl Postgres {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let mut keeper = keeper.expect("start the database's keeper");
-        let stdin = keeper.stdin.take().expect("it was piped");
-        let postgres = Self { port, databases: AtomicU32::new(0), _keeper: stdin };
+        let keeper = keeper.expect("start the database's keeper");
+        let postgres = Self { port, databases: AtomicU32::new(0), _keeper: keeper };
         let url = postgres.url("postgres");
         if !wait_blocking(PATIENCE, || psql(&url, "select 1").status.success()) {
             let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();

@@ -80,6 +80,11 @@ impl Client {
         &self.url
     }
 
+    /// The server's address as people write it.
+    pub(super) fn address(&self) -> &str {
+        shown(&self.url)
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Answer<T>> {
         self.get_with(path, &[]).await
     }
@@ -194,12 +199,18 @@ impl fmt::Display for ClientError {
         match self {
             Self::NotSignedIn => f.write_str("you are not signed in to a server"),
             Self::Broken { url, cause } if cause.is_connect() => {
-                write!(f, "the server is not reachable at {url} ({})", root_cause(cause))
+                write!(f, "the server is not reachable at {} ({})", shown(url), root_cause(cause))
             }
-            Self::Broken { url, cause } if cause.is_timeout() => write!(f, "the server at {url} did not answer in time"),
-            Self::Broken { url, cause } => write!(f, "the connection to {url} broke off ({})", root_cause(cause)),
+            Self::Broken { url, cause } if cause.is_timeout() => {
+                write!(f, "the server at {} did not answer in time", shown(url))
+            }
+            Self::Broken { url, cause } => {
+                write!(f, "the connection to {} broke off ({})", shown(url), root_cause(cause))
+            }
             Self::Refused { body, .. } => f.write_str(&body.message),
-            Self::NotOurs { url, status } => write!(f, "{url} does not answer like a NanoScale server (status {status})"),
+            Self::NotOurs { url, status } => {
+                write!(f, "{} does not answer like a NanoScale server (status {status})", shown(url))
+            }
         }
     }
 }
@@ -246,6 +257,10 @@ impl ClientError {
     pub(super) fn is_not_found(error: &anyhow::Error) -> bool {
         matches!(error.downcast_ref(), Some(Self::Refused { status: StatusCode::NOT_FOUND, .. }))
     }
+}
+
+fn shown(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
 }
 
 fn root_cause(error: &reqwest::Error) -> String {

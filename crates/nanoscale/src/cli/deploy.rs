@@ -155,7 +155,8 @@ async fn upload(client: &Client, project: &api::Project, directory: PathBuf) -> 
     match (sent, packed) {
         (Ok(accepted), Ok(packed)) => {
             let total = output::bytes(packed.bytes);
-            output::note(format!("Uploaded {} files, {total} packed into {}", packed.files, made()));
+            let files = if packed.files == 1 { "file" } else { "files" };
+            output::note(format!("Uploaded {} {files}, {total} packed into {}", packed.files, made()));
             Ok(accepted.value.deployment)
         }
         // A server that says no stops reading, and a broken archive breaks the connection: each hides behind the other.

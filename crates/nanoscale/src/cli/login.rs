@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use reqwest::{Response, header};
 use serde_json::json;
-use url::Url;
 
 use super::account::{self, Account};
 use super::client::{Client, ClientError};
@@ -34,14 +33,14 @@ pub(super) async fn login(args: LoginArgs) -> Result<ExitCode> {
     let url = account::login_url(args.url.as_deref())?;
     let client = Client::anonymous(url)?;
     let status = client.get::<api::AuthStatus>(&["auth", "status"]).await?.value;
-    warn_of_listeners(client.url());
+    warn_of_listeners(&client);
     let (account, username) = if args.token_stdin {
         given_token(&client).await?
     } else {
         own_token(&client, &args, status.users_count == 0).await?
     };
     let path = account::save(&account)?;
-    output::line(format!("Signed in to {} as {username}; the token is in {}", client.url(), path.display()))?;
+    output::line(format!("Signed in to {} as {username}; the token is in {}", client.address(), path.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,16 +75,17 @@ fn is_gone(error: &anyhow::Error) -> bool {
     }
 }
 
-fn warn_of_listeners(url: &Url) {
+fn warn_of_listeners(client: &Client) {
+    let url = client.url();
     if url.scheme() == "http" && !account::is_loopback(url) {
-        output::note(format!("warning: {url} is not encrypted; whoever listens on the way can sign in as you"));
+        output::note(format!("warning: {} is not encrypted; whoever listens on the way can sign in as you", client.address()));
     }
 }
 
 async fn given_token(client: &Client) -> Result<(Account, String)> {
     let token = from_stdin()?.trim().to_owned();
     let me = client.with_token(&token).get::<api::Me>(&["auth", "me"]).await.context("check the token")?.value;
-    Ok((Account { url: client.url().to_string(), token, token_id: None }, me.user.username))
+    Ok((Account { url: client.address().to_owned(), token, token_id: None }, me.user.username))
 }
 
 /// Signs in, has a token made, and signs out again: a session is for browsers.
@@ -103,14 +103,14 @@ async fn own_token(client: &Client, args: &LoginArgs, first: bool) -> Result<(Ac
     if let Err(error) = ended {
         output::note(format!("warning: the session was not ended: {error:#}"));
     }
-    let account = Account { url: client.url().to_string(), token: created.token, token_id: Some(created.id) };
+    let account = Account { url: client.address().to_owned(), token: created.token, token_id: Some(created.id) };
     Ok((account, me.user.username))
 }
 
 /// Revokes the token of the login before this one, which this one's replaces.
 async fn revoke_kept(session: &Client) {
     let Ok(Some(Account { url, token_id: Some(id), .. })) = account::load() else { return };
-    if url == session.url().as_str() {
+    if url == session.address() {
         // It may be revoked already, or belong to somebody else.
         let _ = session.delete(&["tokens", id.as_str()]).await;
     }

@@ -52,7 +52,7 @@ pub(super) async fn until_ready(port: u16, path: &str, host: &str, seen: &mut Se
     let mut pause = FIRST;
     loop {
         tokio::time::sleep(pause).await;
-        match tokio::time::timeout(ANSWER, ask(port, path, host)).await {
+        match tokio::time::timeout(ANSWER, ask(port, path, host, seen)).await {
             Ok(Ok(status)) if status < 500 => return,
             Ok(Ok(status)) => *seen = Seen::Status(status),
             Ok(Err(next)) => *seen = next,
@@ -62,9 +62,10 @@ pub(super) async fn until_ready(port: u16, path: &str, host: &str, seen: &mut Se
     }
 }
 
-async fn ask(port: u16, path: &str, host: &str) -> Result<u16, Seen> {
+async fn ask(port: u16, path: &str, host: &str, seen: &mut Seen) -> Result<u16, Seen> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect(address).await.map_err(|_| Seen::NothingListens)?;
+    *seen = Seen::NoAnswer("none came at all".into());
     let no_answer = |error: hyper::Error| Seen::NoAnswer(error.to_string());
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(no_answer)?;

@@ -3,5 +3,4 @@
 mod browser;
 mod git;
 mod postgres;
-mod tmp_server;
 mod visitor;

@@ -1,0 +1,3 @@
+//! The node's link, spoken to as a control plane does.
+
+mod link;
