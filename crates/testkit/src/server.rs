@@ -270,6 +270,25 @@ impl TestServer {
     }
 }
 
+impl TestServer {
+    /// Every log of this server and its apps: none may hold a password, token, session or value.
+    fn assert_logs_hold_no_secret(&self) {
+        let mut logs = vec![self.output_path()];
+        collect_files(&self.data_dir().join("node/logs"), &mut logs);
+        for log in logs {
+            let found = self.secrets.found_in(&String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()));
+            assert!(found.is_empty(), "{} holds secrets: {found:?}", log.display());
+        }
+    }
+}
+
+fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { collect_files(&path, files) } else { files.push(path) }
+    }
+}
+
 impl Drop for TestServer {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -281,6 +300,9 @@ impl Drop for TestServer {
             }
         }
         sweep(self.scratch.path(), &self.program);
+        if !std::thread::panicking() {
+            self.assert_logs_hold_no_secret();
+        }
     }
 }
 

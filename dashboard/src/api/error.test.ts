@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { ApiError, fieldError, formError, isErrorBody, parseRetryAfter } from "./error";
+import { ApiError, asSentence, fieldError, formError, isErrorBody, parseRetryAfter } from "./error";
 
 describe("errors", () => {
   const taken = new ApiError(409, "NAME_TAKEN", "Another project has this name.", { field: "name" });
@@ -23,6 +23,16 @@ describe("errors", () => {
     expect(isErrorBody({ error: { code: 1 } })).toBe(false);
     expect(isErrorBody("<html>")).toBe(false);
   });
+});
+
+describe("asSentence", () => {
+  it.each([
+    ["the name is taken", "The name is taken."],
+    ["list it in `git.allow_hosts`", "List it in `git.allow_hosts`."],
+    ["Done.", "Done."],
+    ["is that meant?", "Is that meant?"],
+    ["", ""],
+  ])("%s → %s", (text, sentence) => expect(asSentence(text)).toBe(sentence));
 });
 
 describe("Retry-After", () => {

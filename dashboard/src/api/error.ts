@@ -44,9 +44,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The API's sentences begin small, as its command line's do. */
+/** The API's sentences begin small and end without a period, as its command line's do. */
 export function asSentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  const sentence = text.trim();
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[\p{L}\p{N}`)"'”]$/u.test(sentence) ? "." : "");
 }
 
 /** Turns whatever was thrown into a sentence for the reader. */

@@ -2,6 +2,7 @@ import { Eye, EyeOff } from "lucide-react";
 import { useId, useState, type ComponentProps, type ReactNode } from "react";
 
 import { classes } from "./classes";
+import { Prose } from "./Prose";
 
 export const inputClass = classes(
   "w-full rounded-lg border border-line-strong/80 bg-surface px-3 py-1.5 h-9 text-ink shadow-card",
@@ -28,7 +29,9 @@ interface ControlProps {
 
 export function Field({ label, hint, error, optional, aside, children }: FieldProps & { children: (control: ControlProps) => ReactNode }) {
   const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
+  // What went wrong says more than the hint, and often the same.
+  const shownHint = error ? undefined : hint;
+  const described = error ? `${id}-error` : hint ? `${id}-hint` : undefined;
   return (
     <div className="flex min-w-0 flex-col gap-1.5">
       <div className="flex items-baseline justify-between gap-3">
@@ -38,15 +41,15 @@ export function Field({ label, hint, error, optional, aside, children }: FieldPr
         </label>
         {aside}
       </div>
-      {children({ id, "aria-describedby": described || undefined, "aria-invalid": error ? true : undefined })}
+      {children({ id, "aria-describedby": described, "aria-invalid": error ? true : undefined })}
       {error && (
         <p id={`${id}-error`} role="alert" className="text-[13px] text-bad">
-          {error}
+          <Prose>{error}</Prose>
         </p>
       )}
-      {hint && (
+      {shownHint && (
         <p id={`${id}-hint`} className="text-[13px] text-faint">
-          {hint}
+          {shownHint}
         </p>
       )}
     </div>

@@ -1,6 +1,7 @@
 import { CircleAlert, CircleCheck, X } from "lucide-react";
 import { Toast } from "radix-ui";
 
+import { Prose } from "./Prose";
 import { toast, useToasts } from "./toast-store";
 
 export function Toasts() {
@@ -22,7 +23,9 @@ export function Toasts() {
           ) : (
             <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
           )}
-          <Toast.Description className="min-w-0 flex-1 wrap-anywhere">{text}</Toast.Description>
+          <Toast.Description className="min-w-0 flex-1 wrap-anywhere">
+            <Prose>{text}</Prose>
+          </Toast.Description>
           <Toast.Close aria-label="Dismiss" className="rounded-md p-1 text-faint hover:bg-hover hover:text-ink">
             <X aria-hidden className="size-3.5" />
           </Toast.Close>

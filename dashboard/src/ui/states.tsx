@@ -5,6 +5,7 @@ import { messageOf } from "@/api/error";
 
 import { Button } from "./Button";
 import { classes } from "./classes";
+import { Prose } from "./Prose";
 
 export function Skeleton({ className }: { className?: string }) {
   return <div aria-hidden className={classes("animate-sheen rounded-md bg-hover", className)} />;
@@ -25,7 +26,9 @@ export function ErrorState({ error, title = "This could not be loaded", onRetry 
       <CloudOff aria-hidden className="size-7 text-bad" />
       <div>
         <h2 className="text-[15px] font-semibold">{title}</h2>
-        <p className="mx-auto mt-1 max-w-prose text-soft">{messageOf(error)}</p>
+        <p className="mx-auto mt-1 max-w-prose text-soft">
+          <Prose>{messageOf(error)}</Prose>
+        </p>
       </div>
       {onRetry && (
         <Button icon={RotateCw} onClick={onRetry}>
@@ -70,7 +73,7 @@ export function Notice({ tone = "calm", icon: Icon, children, action }: { tone?:
     <div role={tone === "bad" ? "alert" : undefined} className={classes("flex flex-wrap items-center gap-x-3 gap-y-2 rounded-lg border px-3 py-2 text-[13px]", tones[tone])}>
       <div className="flex min-w-0 flex-1 basis-52 items-start gap-2">
         {Icon && <Icon aria-hidden className="mt-0.5 size-4 shrink-0" />}
-        <div className="min-w-0">{children}</div>
+        <div className="min-w-0 wrap-anywhere">{typeof children === "string" ? <Prose>{children}</Prose> : children}</div>
       </div>
       {action}
     </div>

@@ -66,9 +66,8 @@ fn parse_url(text: &str) -> Result<Url> {
     let parsed = if text.contains("://") {
         Url::parse(text)
     } else {
-        Url::parse(&format!("http://{text}")).and_then(|url| {
-            if is_loopback(&url) { Ok(url) } else { Url::parse(&format!("https://{text}")) }
-        })
+        Url::parse(&format!("http://{text}"))
+            .and_then(|url| if is_loopback(&url) { Ok(url) } else { Url::parse(&format!("https://{text}")) })
     };
     match parsed {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {

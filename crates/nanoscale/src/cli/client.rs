@@ -187,11 +187,20 @@ impl Client {
 pub(super) enum ClientError {
     NotSignedIn,
     /// No connection, or one that ended too early.
-    Broken { url: Url, cause: reqwest::Error },
+    Broken {
+        url: Url,
+        cause: reqwest::Error,
+    },
     /// The server says no.
-    Refused { status: StatusCode, body: api::ErrorBody },
+    Refused {
+        status: StatusCode,
+        body: api::ErrorBody,
+    },
     /// Something answers there, but not NanoScale's API.
-    NotOurs { url: Url, status: StatusCode },
+    NotOurs {
+        url: Url,
+        status: StatusCode,
+    },
 }
 
 impl fmt::Display for ClientError {

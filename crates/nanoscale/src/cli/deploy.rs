@@ -68,6 +68,7 @@ pub(super) async fn deploy(args: DeployArgs) -> Result<ExitCode> {
         bail!("only a project with a repository has commits; leave out --commit to deploy the current directory");
     }
     let directory = directory(args.directory.as_deref())?;
+    pack::check(&directory)?;
     let name = match args.project {
         Some(name) => name,
         None => directory_name(&directory)?,

@@ -134,16 +134,18 @@ mod tests {
     fn quotes() {
         check(r#"A="a\nb\t\"c\" \\ \$x \d""#, &[("A", "a\nb\t\"c\" \\ $x \\d")]);
         check(r"A='a\n$b'", &[("A", r"a\n$b")]);
-        check("KEY=\"-----BEGIN-----\nabc=\n-----END-----\n\"\nB=2", &[
-            ("KEY", "-----BEGIN-----\nabc=\n-----END-----\n"),
-            ("B", "2"),
-        ]);
+        check(
+            "KEY=\"-----BEGIN-----\nabc=\n-----END-----\n\"\nB=2",
+            &[("KEY", "-----BEGIN-----\nabc=\n-----END-----\n"), ("B", "2")],
+        );
         check("A='one\ntwo'\nB=\"\"", &[("A", "one\ntwo"), ("B", "")]);
     }
 
     #[test]
     fn mistakes_are_found_with_their_line() {
-        for (text, line) in [("A=1\nnonsense", 2), ("1A=2", 1), ("A=\"x\n\ny\"\nB='open", 4), ("A=\"x\"y", 1), ("A=\"\\n\\n\"\n-", 2)] {
+        for (text, line) in
+            [("A=1\nnonsense", 2), ("1A=2", 1), ("A=\"x\n\ny\"\nB='open", 4), ("A=\"x\"y", 1), ("A=\"\\n\\n\"\n-", 2)]
+        {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.starts_with(&format!("line {line}: ")), "{text}: {error}");
         }

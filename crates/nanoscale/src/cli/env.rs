@@ -28,7 +28,7 @@ enum EnvCommand {
     /// Set variables; the others stay.
     Set {
         project: String,
-        /// `KEY=VALUE`, or `KEY` alone to read its value from standard input.
+        /// `KEY=VALUE`, or `KEY` alone to read a secret from standard input.
         #[arg(required = true, value_name = "KEY[=VALUE]")]
         variables: Vec<String>,
         #[command(flatten)]
@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn what_is_not_named_keeps_its_value() {
         let stored = ["A", "B", "C"].map(|key| api::EnvVar { key: key.into(), has_value: true });
-        let changes = Changes::from([("B".into(), Some("2".into())), ("C".into(), None), ("D".into(), Some("4".into()))]);
+        let changes =
+            Changes::from([("B".into(), Some("2".into())), ("C".into(), None), ("D".into(), Some("4".into()))]);
         let set = merged(&stored, &changes).into_iter().map(|update| (update.key, update.value)).collect::<Vec<_>>();
         let expected = [("A", None), ("B", Some("2")), ("D", Some("4"))];
         assert_eq!(set, expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))));

@@ -78,7 +78,10 @@ fn is_gone(error: &anyhow::Error) -> bool {
 fn warn_of_listeners(client: &Client) {
     let url = client.url();
     if url.scheme() == "http" && !account::is_loopback(url) {
-        output::note(format!("warning: {} is not encrypted; whoever listens on the way can sign in as you", client.address()));
+        output::note(format!(
+            "warning: {} is not encrypted; whoever listens on the way can sign in as you",
+            client.address()
+        ));
     }
 }
 
@@ -147,7 +150,8 @@ fn password(args: &LoginArgs) -> Result<String> {
         let text = from_stdin()?;
         return Ok(text.trim_end_matches(['\n', '\r']).to_owned());
     }
-    rpassword::prompt_password("Password: ").context("there is no terminal to ask for the password; use --password-stdin")
+    rpassword::prompt_password("Password: ")
+        .context("there is no terminal to ask for the password; use --password-stdin")
 }
 
 fn from_stdin() -> Result<String> {

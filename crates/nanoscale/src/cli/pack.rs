@@ -34,6 +34,17 @@ pub(super) struct Packed {
     pub(super) bytes: u64,
 }
 
+/// Whether there is anything to pack.
+pub(super) fn check(directory: &Path) -> Result<()> {
+    // An entry that cannot be read is something, too: packing says what is wrong with it.
+    let is_something =
+        |entry: Result<DirEntry, _>| entry.map_or(true, |entry| entry.file_type().is_some_and(|kind| !kind.is_dir()));
+    if !walk(directory).any(is_something) {
+        bail!("there is nothing to deploy in {}: it is empty, or everything in it is ignored", directory.display());
+    }
+    Ok(())
+}
+
 /// Packs on a thread of its own. A failure also breaks the body off, so that no server takes half a tree for a whole.
 pub(super) fn start(directory: PathBuf) -> Packing {
     let (sender, receiver) = mpsc::channel::<io::Result<Vec<u8>>>(CHUNKS);
@@ -84,9 +95,6 @@ fn write_archive(directory: &Path, into: impl Write) -> Result<Packed> {
         if !path.as_os_str().is_empty() {
             append(&mut archive, &entry, path, &mut packed).with_context(|| format!("pack {}", path.display()))?;
         }
-    }
-    if packed.files == 0 {
-        bail!("there is nothing to deploy in {}: it is empty, or everything in it is ignored", directory.display());
     }
     archive.into_inner()?.finish()?.flush()?;
     Ok(packed)
@@ -171,7 +179,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::write_archive;
+    use super::{check, write_archive};
 
     fn tree(files: &[(&str, &str)]) -> TempDir {
         let directory = tempfile::tempdir().unwrap();
@@ -218,7 +226,14 @@ mod tests {
             ("vendor/lib.js", ""),
         ]);
         let expected = [
-            ".env", ".gitignore", ".nanoscaleignore", "app/.gitignore", "app/main.js", "dist.log", "keep.log", "local",
+            ".env",
+            ".gitignore",
+            ".nanoscaleignore",
+            "app/.gitignore",
+            "app/main.js",
+            "dist.log",
+            "keep.log",
+            "local",
             "vendor/lib.js",
         ];
         assert_eq!(names(tree.path()), expected);
@@ -275,7 +290,7 @@ mod tests {
 
     #[test]
     fn an_empty_tree_is_no_deployment() {
-        let tree = tree(&[(".nanoscaleignore", "*\n")]);
-        assert!(write_archive(tree.path(), Vec::new()).is_err());
+        assert!(check(tree(&[(".nanoscaleignore", "*\n"), ("a/b", "")]).path()).is_err());
+        assert!(check(tree(&[("a/b", "")]).path()).is_ok());
     }
 }

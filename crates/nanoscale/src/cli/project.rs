@@ -84,7 +84,7 @@ struct CreateArgs {
     /// The stable loopback port at which the node also answers, 3100 or higher.
     #[arg(long)]
     port: Option<i64>,
-    /// An environment variable; other users of this machine may see it, `nanoscale env` and --env-file keep it secret.
+    /// An environment variable. Others on this machine can see it while the command runs; --env-file keeps it secret.
     #[arg(long, value_name = "KEY=VALUE", value_parser = dotenv::parse_pair)]
     env: Vec<(String, String)>,
     /// A .env file with environment variables.

@@ -127,7 +127,8 @@ fn verdict(answer: &Answer<api::Deployment>, project: &api::Project, format: For
     match deployment.state {
         DeploymentState::Live | DeploymentState::Retired => {
             if !format.json {
-                let after = deployment.duration_ms.map(|took| format!(" after {}", time::took(took))).unwrap_or_default();
+                let after =
+                    deployment.duration_ms.map(|took| format!(" after {}", time::took(took))).unwrap_or_default();
                 output::line(paint(&format!("Deployment {number} is live{after}"), Colour::Green))?;
                 output::line(&project.url)?;
             }

@@ -5,6 +5,7 @@
 
 mod apps;
 mod both;
+mod browser;
 mod cancel;
 mod command_line;
 mod confinement;

@@ -313,7 +313,7 @@ impl Workload {
 
     fn died(&self, exit: Option<&Exit>, backoff: Duration) {
         let text = format!("the app {}; starting it again in {} ms", how(exit), backoff.as_millis());
-        let _ = self.agent.confine().log(&self.spec.id, &self.spec.group, LogKind::Run, &[text.clone()]);
+        let _ = self.agent.confine().log(&self.spec.id, &self.spec.group, LogKind::Run, std::slice::from_ref(&text));
         self.update(|running| {
             running.upstream = None;
             running.status.state = WorkloadState::Restarting;

@@ -41,7 +41,7 @@ impl Writer {
             let whole = last.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n"));
             next = whole
                 .filter_map(|line| serde_json::from_slice::<Record>(line).ok())
-                .last()
+                .next_back()
                 .map_or(*first, |record| record.number + 1);
             if last.is_empty() || last.ends_with(b"\n") {
                 let file = open_segment(&directory, *first)?;

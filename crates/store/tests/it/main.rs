@@ -1,5 +1,7 @@
 //! The store on both engines: every test runs once on SQLite and once on a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use domain::deployment::{Deployment, Failure};
 use domain::project::{Project, ProjectSettings};
 use domain::user::User;

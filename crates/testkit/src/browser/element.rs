@@ -97,6 +97,18 @@ impl Page {
         }
     }
 
+    /// Types into the field with this label, instead of what is there.
+    pub async fn fill_field(&self, label: &str, text: &str) {
+        let mark = format!(
+            "(() => {{ const found = [...document.querySelectorAll('label')].find((it) => it.innerText.trim() === {}); \
+             if (!found?.control) return false; found.control.setAttribute('data-filling', ''); return true; }})()",
+            json!(label)
+        );
+        self.wait_for(&mark, APPEARS).await;
+        self.fill("[data-filling]", text).await;
+        self.eval("document.querySelector('[data-filling]')?.removeAttribute('data-filling')").await;
+    }
+
     /// Chooses an option of a `<select>` by its value or text.
     pub async fn choose(&self, css: &str, option: &str) {
         let js = on(CHOOSE, css, None, &json!(option));

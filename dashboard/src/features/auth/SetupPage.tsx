@@ -18,12 +18,19 @@ export default function SetupPage() {
   const { data: status, error: statusError, refetch } = useAuthStatus();
   const navigate = useNavigate();
   const location = useLocation();
-  const [linked] = useState(() => codeFromHash(location.hash));
+  const [linked, setLinked] = useState(() => codeFromHash(location.hash));
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState(linked);
   const [tried, setTried] = useState(false);
   const setup = useSetup();
+
+  // Opened in a tab that already shows this page, the link changes only the fragment.
+  const fromHash = codeFromHash(location.hash);
+  if (fromHash && fromHash !== linked) {
+    setLinked(fromHash);
+    setCode(fromHash);
+  }
 
   // The code must not stay in the address bar or the history.
   useEffect(() => {

@@ -4,6 +4,7 @@ import { asSentence } from "@/api/error";
 import type { Deployment } from "@/api/types";
 import { plainText } from "@/features/logs/ansi";
 import { Chip } from "@/ui/Badge";
+import { Prose } from "@/ui/Prose";
 
 /** Why it ended, and the lines that usually say so first. */
 export function Failure({ deployment, othersLive }: { deployment: Deployment; othersLive: boolean }) {
@@ -13,7 +14,9 @@ export function Failure({ deployment, othersLive }: { deployment: Deployment; ot
       <div className="flex items-start gap-3 bg-bad-wash px-4 py-3">
         <CircleX aria-hidden className="mt-0.5 size-5 shrink-0 text-bad" />
         <div className="min-w-0 flex-1">
-          <p className="font-medium wrap-anywhere">{reason ? asSentence(reason) : "It failed without a reason. The log below says more."}</p>
+          <p className="font-medium wrap-anywhere">
+            <Prose>{reason ? asSentence(reason) : "It failed without a reason. Its log says more."}</Prose>
+          </p>
           <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-[13px] text-soft">
             {othersLive && "What was live before still answers visitors."}
             {code && <Chip>{code}</Chip>}

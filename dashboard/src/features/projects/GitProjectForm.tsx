@@ -28,10 +28,16 @@ function usePlanPreview(form: ProjectForm) {
     asked.current = JSON.stringify(source);
     plan.mutate(source);
   }
-  function askIfChanged() {
-    if (canAsk && asked.current !== JSON.stringify(source)) ask();
+  function forget() {
+    asked.current = "";
+    plan.reset();
   }
-  return { plan, canAsk, ask, askIfChanged };
+  function askIfChanged() {
+    if (asked.current === JSON.stringify(source)) return;
+    if (canAsk) ask();
+    else forget(); // It spoke of another address.
+  }
+  return { plan, canAsk, ask, askIfChanged, forget };
 }
 
 export function GitProjectForm() {
@@ -40,6 +46,8 @@ export function GitProjectForm() {
   const [named, setNamed] = useState(false);
   const [rows, setRows] = useState<EnvRow[]>(() => [blankRow()]);
   const [tried, setTried] = useState(false);
+  /** The address is complete: its reader went on to something else. */
+  const [addressLeft, setAddressLeft] = useState(false);
   const [advanced, setAdvanced] = useState(false);
   const create = useCreateProject();
   const preview = usePlanPreview(form);
@@ -47,6 +55,10 @@ export function GitProjectForm() {
 
   function change(field: FormField, value: string) {
     create.reset();
+    if (field === "repo_url") {
+      setAddressLeft(false);
+      if (preview.plan.error) preview.forget();
+    }
     setForm((before) => {
       const next = { ...before, [field]: value };
       if (field === "repo_url" && !named) next.name = nameFromRepoUrl(value);
@@ -62,8 +74,8 @@ export function GitProjectForm() {
   };
 
   function errorOf(field: FormField): string | undefined {
-    const own = field === "repo_url" && !tried && form.repo_url === "" ? undefined : local[field];
-    return (tried ? own : undefined) ?? fieldError(create.error, field) ?? fieldError(preview.plan.error, field);
+    const asked = tried || (field === "repo_url" && addressLeft && form.repo_url !== "");
+    return (asked ? local[field] : undefined) ?? fieldError(create.error, field) ?? fieldError(preview.plan.error, field);
   }
 
   function submit(event: FormEvent) {
@@ -101,7 +113,10 @@ export function GitProjectForm() {
           autoComplete="off"
           value={form.repo_url}
           onChange={(value) => change("repo_url", value)}
-          onBlur={preview.askIfChanged}
+          onBlur={() => {
+            setAddressLeft(true);
+            preview.askIfChanged();
+          }}
           error={errorOf("repo_url")}
           hint="Any public repository over https."
         />

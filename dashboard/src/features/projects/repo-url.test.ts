@@ -16,12 +16,14 @@ describe("nameFromRepoUrl", () => {
 describe("repoUrlProblem", () => {
   it("accepts what the server may fetch", () => {
     expect(repoUrlProblem(" https://github.com/acme/hello ")).toBeUndefined();
+    expect(repoUrlProblem("http://git.lan:3000/acme/hello")).toBeUndefined();
   });
 
   it("says what to do instead", () => {
     expect(repoUrlProblem("")).toMatch(/Paste/);
     expect(repoUrlProblem("git@github.com:acme/api.git")).toContain("https://github.com/acme/api.git");
-    expect(repoUrlProblem("http://github.com/a/b")).toMatch(/https/);
+    expect(repoUrlProblem("ftp://github.com/a/b")).toMatch(/https/);
+    expect(repoUrlProblem("github.com/a/b")).toMatch(/https/);
     expect(repoUrlProblem("https://me:pw@github.com/a/b")).toMatch(/password/);
     expect(repoUrlProblem("https://github.com/")).toMatch(/no repository/);
   });

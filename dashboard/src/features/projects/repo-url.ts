@@ -16,7 +16,8 @@ export function repoUrlProblem(text: string): string | undefined {
   if (url === "") return "Paste the address of a Git repository.";
   const ssh = /^(?:ssh:\/\/)?(?:[^/@]+@)([^:/]+)[:/](.+)$/.exec(url);
   if (ssh && !url.startsWith("http")) return `Use the https address: https://${ssh[1]}/${ssh[2]}`;
-  if (!/^https:\/\//i.test(url)) return "The address has to start with https://.";
+  // Plain http is for the hosts that the configuration lists; the server knows them.
+  if (!/^https?:\/\//i.test(url)) return "The address has to start with https://.";
   try {
     const parsed = new URL(url);
     if (parsed.username || parsed.password) return "Leave user name and password out of the address.";
