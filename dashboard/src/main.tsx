@@ -8,7 +8,7 @@ import { RouterProvider } from "react-router";
 import { createQueryClient } from "@/api/client";
 import { keys } from "@/api/keys";
 import type { AuthStatus } from "@/api/types";
-import { router } from "@/router";
+import { preloadPages, router } from "@/router";
 import { Toasts } from "@/ui/Toasts";
 
 /** The session has ended elsewhere; the guard around the pages then shows the sign-in. */
@@ -27,3 +27,6 @@ createRoot(root).render(
     </QueryClientProvider>
   </StrictMode>,
 );
+
+/** After what the first page needs. */
+window.setTimeout(() => void preloadPages(), 1500);

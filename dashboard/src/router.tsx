@@ -1,4 +1,4 @@
-import { lazy } from "react";
+import { lazy, type ComponentType } from "react";
 import { createBrowserRouter } from "react-router";
 
 import LoginPage from "@/features/auth/LoginPage";
@@ -7,17 +7,31 @@ import ProjectsPage from "@/features/projects/ProjectsPage";
 import { NotFound } from "@/shell/NotFound";
 import { Shell } from "@/shell/Shell";
 
-const NewProjectPage = lazy(() => import("@/features/projects/NewProjectPage"));
-const ProjectLayout = lazy(() => import("@/features/projects/ProjectLayout"));
-const OverviewTab = lazy(() => import("@/features/projects/OverviewTab"));
-const DeploymentsTab = lazy(() => import("@/features/deployments/DeploymentsTab"));
-const LogsTab = lazy(() => import("@/features/logs/LogsTab"));
-const EnvTab = lazy(() => import("@/features/env/EnvTab"));
-const SettingsTab = lazy(() => import("@/features/projects/SettingsTab"));
-const DeploymentPage = lazy(() => import("@/features/deployments/DeploymentPage"));
-const NodesPage = lazy(() => import("@/features/nodes/NodesPage"));
-const NodePage = lazy(() => import("@/features/nodes/NodePage"));
-const SettingsPage = lazy(() => import("@/shell/SettingsPage"));
+type PageModule = Promise<{ default: ComponentType }>;
+
+const loaders: (() => PageModule)[] = [];
+
+function page(load: () => PageModule) {
+  loaders.push(load);
+  return lazy(load);
+}
+
+const NewProjectPage = page(() => import("@/features/projects/NewProjectPage"));
+const ProjectLayout = page(() => import("@/features/projects/ProjectLayout"));
+const OverviewTab = page(() => import("@/features/projects/OverviewTab"));
+const DeploymentsTab = page(() => import("@/features/deployments/DeploymentsTab"));
+const LogsTab = page(() => import("@/features/logs/LogsTab"));
+const EnvTab = page(() => import("@/features/env/EnvTab"));
+const SettingsTab = page(() => import("@/features/projects/SettingsTab"));
+const DeploymentPage = page(() => import("@/features/deployments/DeploymentPage"));
+const NodesPage = page(() => import("@/features/nodes/NodesPage"));
+const NodePage = page(() => import("@/features/nodes/NodePage"));
+const SettingsPage = page(() => import("@/shell/SettingsPage"));
+
+/** Fetches the pages nobody opened yet: they must open also while the server is away, and after it was updated. */
+export async function preloadPages(): Promise<void> {
+  await Promise.allSettled(loaders.map((load) => load()));
+}
 
 export const router = createBrowserRouter([
   { path: "/setup", element: <SetupPage /> },

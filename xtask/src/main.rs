@@ -5,8 +5,10 @@ mod command;
 mod dashboard;
 mod lint;
 mod packages;
+mod smoke;
 mod tidy;
 
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -48,7 +50,10 @@ fn main() -> ExitCode {
 
 fn run(rest: &[String]) -> Result<()> {
     dashboard::build()?;
-    cargo(&["run", "--package", "nanoscale", "--", "serve"]).args(rest).run()
+    cargo(&["build", "--package", "nanoscale"]).run()?;
+    // In place of this process, so that signals reach the server itself.
+    let error = std::process::Command::new(command::target().join("debug/nanoscale")).arg("serve").args(rest).exec();
+    Err(error).context("start target/debug/nanoscale")
 }
 
 /// Everything, on SQLite; then what both databases have to do alike, on PostgreSQL too.
@@ -57,6 +62,7 @@ fn test(rest: &[String]) -> Result<()> {
     dashboard::build()?;
     dashboard::test()?;
     cargo(&["test", "--workspace"]).args(rest).run()?;
+    smoke::run()?;
     cargo(&["test", "--package", "nanoscale", "--test", "it", "--", "both::"])
         .env("NANOSCALE_TEST_DATABASE", "postgres")
         .run()

@@ -86,6 +86,7 @@ pub fn plan(tree: &Tree, settings: &Settings, place: &str) -> Result<Plan, PlanE
         None => Err(error),
     })?;
     if let Some(web) = tree.text("Procfile").and_then(web_process) {
+        plan.reasons.retain(|reason| !reason.starts_with("run "));
         plan.because(format!("run `{web}`: the Procfile's web process"));
         plan.run_command = Some(web.to_owned());
     }
@@ -124,6 +125,7 @@ fn apply(plan: &mut Plan, settings: &Settings) {
         (&settings.run_command, &mut plan.run_command, "run"),
     ] {
         if let Some(command) = set {
+            plan.reasons.retain(|reason| !reason.starts_with(&format!("{name} ")));
             plan.reasons.push(format!("{name} `{command}`: set for the project"));
             *field = Some(command.clone());
         }

@@ -62,6 +62,8 @@ pub fn main() -> ExitCode {
     let _ = nix::unistd::setsid();
     match run(spec) {
         Ok(()) => ExitCode::SUCCESS,
+        // The node has cancelled the run and removed its directory: nobody waits for the end any more.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "a shim failed");
             ExitCode::FAILURE

@@ -60,7 +60,7 @@ pub fn probe() -> Vec<Capability> {
     });
     found.push(Capability::tried("seccomp", "filter of system calls", sys::seccomp_available()));
     found.push(Capability::tried("no_new_privs", "prctl", rustix::thread::no_new_privs().map(|_| ())));
-    found.push(Capability::new("network_namespace", false, "not used yet"));
+    found.push(Capability::new("network_namespace", false, "workloads share the network of the host"));
     found
 }
 

@@ -78,6 +78,11 @@ impl Error {
         Self::new(Kind::Conflict, code, message)
     }
 
+    /// The request's field that the error is about.
+    pub(crate) fn at(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
+    }
+
     pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self::new(Kind::TooLarge, "TOO_LARGE", message)
     }

@@ -93,7 +93,7 @@ impl Server {
         let state = AppState {
             identity: Identity::new(store.clone(), config.clone()),
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
-            logs: Logs::new(nodes.clone(), deployments.clone(), projects.clone(), store.clone()),
+            logs: Logs::new(nodes.clone(), deployments.clone(), projects.clone(), store.clone(), closing.clone()),
             events: Events::new(store.clone(), closing.clone()),
             health: Health::new(store),
             projects,

@@ -20,7 +20,7 @@ pub struct TokenOwner {
     pub token_id: TokenId,
     pub user: User,
     pub scopes: Vec<String>,
-    pub expires_at: Option<i64>,
+    pub last_used_at: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ impl Tx {
 
     pub async fn token_owner(&mut self, token_hash: &str, now: i64) -> StoreResult<Option<TokenOwner>> {
         let row = sqlx::query(
-            "select t.id as token_id, t.scopes, t.expires_at, u.id as user_id, u.username, u.role \
+            "select t.id as token_id, t.scopes, t.last_used_at, u.id as user_id, u.username, u.role \
              from api_tokens t join users u on u.id = t.user_id \
              where t.token_hash = $1 and (t.expires_at is null or t.expires_at > $2)",
         )
@@ -173,22 +173,18 @@ impl Tx {
                 token_id: parse("token id", row.try_get("token_id")?)?,
                 user: user(&row)?,
                 scopes: words(row.try_get("scopes")?),
-                expires_at: row.try_get("expires_at")?,
+                last_used_at: row.try_get("last_used_at")?,
             })
         })
         .transpose()
     }
 
-    /// Remembers the use of a token, to the minute: not every request shall write.
     pub async fn token_used(&mut self, id: &TokenId, now: i64) -> StoreResult<()> {
-        sqlx::query(
-            "update api_tokens set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
-        )
-        .bind(id.as_str())
-        .bind(now)
-        .bind(now - 60_000)
-        .execute(&mut *self.inner)
-        .await?;
+        sqlx::query("update api_tokens set last_used_at = $2 where id = $1")
+            .bind(id.as_str())
+            .bind(now)
+            .execute(&mut *self.inner)
+            .await?;
         Ok(())
     }
 

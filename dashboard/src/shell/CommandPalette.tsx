@@ -3,6 +3,7 @@ import { Dialog } from "radix-ui";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 
 import { classes } from "@/ui/classes";
+import { useReturnFocus } from "@/ui/use-return-focus";
 
 import { usePaletteItems, type PaletteItem } from "./palette-items";
 import { search } from "./palette-search";
@@ -111,6 +112,7 @@ function Palette({ items, onClose }: { items: PaletteItem[]; onClose: () => void
 export function CommandPalette({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
   // Lives outside the dialog: an action goes on after it has closed.
   const items = usePaletteItems();
+  const returnFocus = useReturnFocus(open);
 
   useEffect(() => {
     function onKeyDown(event: globalThis.KeyboardEvent) {
@@ -125,9 +127,10 @@ export function CommandPalette({ open, onOpenChange }: { open: boolean; onOpenCh
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
-        <Dialog.Overlay className="fixed inset-0 z-40 bg-black/45 data-[state=open]:animate-fade" />
+        <Dialog.Overlay className="dims fixed inset-0 z-40 bg-black/45 data-[state=open]:animate-fade" />
         <Dialog.Content
           data-testid="palette"
+          onCloseAutoFocus={returnFocus}
           aria-describedby={undefined}
           className="fixed inset-x-3 top-[10vh] z-50 mx-auto max-w-xl overflow-hidden rounded-2xl border border-line bg-raised shadow-pop outline-none data-[state=open]:animate-rise"
         >

@@ -2,6 +2,15 @@ import { Component, type ReactNode } from "react";
 
 import { ErrorState } from "@/ui/states";
 
+/** After an update of the server, the parts that an open page asks for later are gone. */
+function isMissingPart(error: unknown): boolean {
+  return error instanceof Error && /dynamically imported module|importing a module script|preload/i.test(error.message);
+}
+
+function explain(error: unknown): unknown {
+  return isMissingPart(error) ? new Error("The server does not answer, or it was updated since this page was opened.") : error;
+}
+
 interface State {
   error: unknown;
 }
@@ -16,7 +25,6 @@ export class PageFailed extends Component<{ children: ReactNode }, State> {
 
   override render() {
     if (this.state.error === undefined) return this.props.children;
-    // After an update of the server, the parts that an open page asks for later are gone.
-    return <ErrorState title="This page broke" error={this.state.error} onRetry={() => window.location.reload()} />;
+    return <ErrorState title={isMissingPart(this.state.error) ? "This page could not be fetched" : "This page broke"} error={explain(this.state.error)} onRetry={() => window.location.reload()} />;
   }
 }

@@ -1,5 +1,5 @@
-import { Suspense, useState } from "react";
-import { Outlet, useLocation } from "react-router";
+import { Suspense, useEffect, useRef, useState } from "react";
+import { Outlet, ScrollRestoration, useLocation } from "react-router";
 
 import { RequireSession } from "@/features/auth/RequireSession";
 import { useLiveEvents } from "@/live/events";
@@ -24,8 +24,16 @@ function SignedIn() {
   const { connected } = useLiveEvents();
   const [searching, setSearching] = useState(false);
   const { pathname } = useLocation();
+  const content = useRef<HTMLElement>(null);
+
+  // What had the focus may be gone with the page before; the next Tab should not start at the top again.
+  useEffect(() => {
+    if (document.activeElement === document.body) content.current?.focus({ preventScroll: true });
+  }, [pathname]);
+
   return (
     <div className="flex min-h-dvh">
+      <ScrollRestoration />
       <a href="#content" className="sr-only z-50 rounded-lg bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2">
         Skip to the content
       </a>
@@ -33,7 +41,7 @@ function SignedIn() {
       <div className="flex min-w-0 flex-1 flex-col">
         <PhoneTopBar onSearch={() => setSearching(true)} />
         <ConnectionBanner connected={connected} />
-        <main id="content" tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 pt-5 pb-24 outline-none sm:px-6 md:pt-7 md:pb-10 lg:px-8">
+        <main ref={content} id="content" tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 pt-5 pb-24 outline-none sm:px-6 md:pt-7 md:pb-10 lg:px-8">
           <PageFailed key={pathname}>
             <Suspense fallback={<PageSkeleton />}>
               <Outlet />

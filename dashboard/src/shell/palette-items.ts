@@ -4,6 +4,7 @@ import { useNavigate } from "react-router";
 import { useLogout } from "@/features/auth/queries";
 import { useRedeploy } from "@/features/deployments/queries";
 import { useProjects } from "@/features/projects/queries";
+import { addressOf } from "@/features/projects/repo-url";
 import { toast } from "@/ui/toast-store";
 
 import { setTheme, useResolvedTheme } from "./theme";
@@ -31,7 +32,7 @@ export function usePaletteItems(): PaletteItem[] {
     id: `project-${project.id}`,
     group: "Projects",
     label: project.name,
-    hint: project.domain,
+    hint: addressOf(project),
     keywords: project.domain,
     icon: Boxes,
     run: go(`/projects/${project.id}`),

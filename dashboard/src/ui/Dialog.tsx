@@ -4,8 +4,9 @@ import type { ReactNode } from "react";
 
 import { Button, IconButton } from "./Button";
 import { Notice } from "./states";
+import { useReturnFocus } from "./use-return-focus";
 
-const overlayClass = "fixed inset-0 z-40 bg-black/45 data-[state=open]:animate-fade";
+const overlayClass = "dims fixed inset-0 z-40 bg-black/45 data-[state=open]:animate-fade";
 const contentClass =
   "fixed inset-x-3 top-[12vh] z-50 mx-auto flex max-h-[80vh] max-w-lg flex-col overflow-y-auto rounded-2xl border border-line bg-raised p-5 shadow-pop outline-none data-[state=open]:animate-rise";
 
@@ -18,11 +19,12 @@ interface DialogProps {
 }
 
 export function Dialog({ open, onOpenChange, title, description, children }: DialogProps) {
+  const returnFocus = useReturnFocus(open);
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className={overlayClass} />
-        <RadixDialog.Content className={contentClass} {...(description ? {} : { "aria-describedby": undefined })}>
+        <RadixDialog.Content className={contentClass} onCloseAutoFocus={returnFocus} {...(description ? {} : { "aria-describedby": undefined })}>
           <div className="flex items-start justify-between gap-4">
             <RadixDialog.Title className="text-base font-semibold">{title}</RadixDialog.Title>
             <RadixDialog.Close asChild>
@@ -54,11 +56,12 @@ interface ConfirmProps {
 }
 
 export function Confirm({ open, onOpenChange, title, description, confirm, onConfirm, busy, danger, allowed = true, error, children, testId }: ConfirmProps) {
+  const returnFocus = useReturnFocus(open);
   return (
     <AlertDialog.Root open={open} onOpenChange={onOpenChange}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className={overlayClass} />
-        <AlertDialog.Content className={contentClass}>
+        <AlertDialog.Content className={contentClass} onCloseAutoFocus={returnFocus}>
           <AlertDialog.Title className="text-base font-semibold">{title}</AlertDialog.Title>
           <AlertDialog.Description asChild>
             <div className="mt-1.5 text-soft">{description}</div>

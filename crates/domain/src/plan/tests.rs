@@ -76,6 +76,10 @@ fn a_procfile_overrides_the_language_and_settings_override_both() {
     let settings = Settings { run_command: Some("node mine.js".into()), ..Settings::default() };
     check_with(&files, &settings, "node | - | - | node mine.js | -");
     check_with(&[("x", "")], &settings, "custom | - | - | node mine.js | -");
+    // Only the choice that holds is explained.
+    let reasons = plan(&tree(&files), &settings, "").unwrap().reasons;
+    let run = reasons.iter().filter(|reason| reason.starts_with("run ")).collect::<Vec<_>>();
+    assert_eq!(run, ["run `node mine.js`: set for the project"]);
 }
 
 #[test]

@@ -21,23 +21,29 @@ pub(crate) async fn measure() -> Vec<Row> {
         drop(server);
     }
     let limits = serde_json::json!({"limits": {"settle_ms": 0}});
-    let server = TestServer::builder(env!("CARGO_BIN_EXE_nanoscale")).git_allow(git.host()).config(limits).start().await;
+    let server =
+        TestServer::builder(env!("CARGO_BIN_EXE_nanoscale")).git_allow(git.host()).config(limits).start().await;
     let client = server.setup().await;
     // Signing in takes 19 MB for a moment; idle is after that.
     let idle = resident_megabytes(server.pid().unwrap());
-    let create = api::ProjectCreate {
-        name: "hello".into(),
-        repo_url: Some(repo.url().into()),
-        ..api::ProjectCreate::default()
-    };
+    let create =
+        api::ProjectCreate { name: "hello".into(), repo_url: Some(repo.url().into()), ..api::ProjectCreate::default() };
     let first = client.project_create(&create).await.unwrap().deployment.unwrap();
     client.wait_for(&first.id, DeploymentState::Live, WAIT).await;
     let overheads = deploy_overheads(&client, &repo).await;
     let rollbacks = rollbacks(&client, &server).await;
     let report = under_load(&client, &repo, &server).await;
     vec![
-        Row { what: "idle memory of `serve` (RSS: server, node, edge)", value: format!("{idle:.1} MB"), budget: "60 MB" },
-        Row { what: "start of `serve` until it listens, empty directory", value: format!("{:.0} ms", median(starts)), budget: "" },
+        Row {
+            what: "idle memory of `serve` (RSS: server, node, edge)",
+            value: format!("{idle:.1} MB"),
+            budget: "60 MB",
+        },
+        Row {
+            what: "start of `serve` until it listens, empty directory",
+            value: format!("{:.0} ms", median(starts)),
+            budget: "",
+        },
         Row {
             what: "deploy overhead (all but clone, build and the app's own start), median of 10",
             value: format!("{:.0} ms", median(overheads)),

@@ -131,8 +131,18 @@ fn run(peer: &Peer) -> Run {
         .unwrap();
     let used = cpu_seconds(peer.child.id()) - before;
     let text = String::from_utf8(output.stdout).unwrap();
-    let field = |name: &str| text.lines().find(|line| line.trim().starts_with(name)).unwrap().split_whitespace().nth(1).unwrap();
-    let count: f64 = text.lines().find(|line| line.contains("requests in")).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    let field = |name: &str| {
+        text.lines().find(|line| line.trim().starts_with(name)).unwrap().split_whitespace().nth(1).unwrap()
+    };
+    let count: f64 = text
+        .lines()
+        .find(|line| line.contains("requests in"))
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(!text.contains("Non-2xx"), "{text}");
     Run {
         requests: field("Requests/sec").parse().unwrap(),

@@ -117,7 +117,9 @@ fn value_from_stdin(key: &EnvKey) -> Result<String> {
     io::stdin().read_to_string(&mut value).context("read standard input")?;
     // The newline that `echo` and editors put at the end; any other belongs to the value.
     let value = value.strip_suffix('\n').unwrap_or(&value);
-    Ok(value.strip_suffix('\r').unwrap_or(value).to_owned())
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    anyhow::ensure!(!value.is_empty(), "no value for {key} came on standard input; write {key}= for an empty one");
+    Ok(value.to_owned())
 }
 
 async fn change(client: &Client, name: &str, changes: Changes, then: Then, format: Format) -> Result<ExitCode> {

@@ -7,7 +7,11 @@ use testkit::{Browser, GitServer, Page};
 use crate::{BUILD, server};
 
 async fn state_is(page: &Page, state: &str) {
-    page.wait_for(&format!("document.querySelector('[data-testid=deployment-state]')?.dataset.state === '{state}'"), BUILD).await;
+    page.wait_for(
+        &format!("document.querySelector('[data-testid=deployment-state]')?.dataset.state === '{state}'"),
+        BUILD,
+    )
+    .await;
 }
 
 async fn log_says(page: &Page, text: &str) {
@@ -86,7 +90,8 @@ async fn setup_deploy_break_fix_and_roll_back() {
     page.resize(390, 800).await;
     page.goto(&format!("{}{project}", server.api_url())).await;
     page.wait_for("document.querySelector('[data-testid=project-status]')", BUILD).await;
-    let overflow = page.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+    let overflow =
+        page.eval("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)").await;
     assert_eq!(overflow, 0, "the page fits a phone");
     page.screenshot("6-phone.png").await;
     assert_eq!(page.errors(), Vec::<String>::new());

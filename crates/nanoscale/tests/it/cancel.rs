@@ -8,9 +8,9 @@ use crate::{BUILD, server};
 
 fn running(marker: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok()).any(|cmdline| {
-        String::from_utf8_lossy(&cmdline).split('\0').any(|argument| argument == marker)
-    })
+    processes
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|cmdline| String::from_utf8_lossy(&cmdline).split('\0').any(|argument| argument == marker))
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ fn a_configuration_is_checked_as_a_whole() {
         std::fs::write(&file, json).unwrap();
         nanoscale(&["config", "check", "--config"]).arg(&file).env("HOME", "/nonexistent").output().unwrap()
     };
-    let bad = check(r#"{"orchestrator":{"bind_address":"x","base_domain":"a/b"},"limits":{"drain_seconds":"x"},"oops":1}"#);
+    let bad =
+        check(r#"{"orchestrator":{"bind_address":"x","base_domain":"a/b"},"limits":{"drain_seconds":"x"},"oops":1}"#);
     assert!(!bad.status.success());
     for path in ["orchestrator.bind_address", "orchestrator.base_domain", "limits.drain_seconds", "oops"] {
         assert!(text(&bad).contains(path), "{}", text(&bad));

@@ -34,9 +34,10 @@ async fn database_keys_and_other_projects_are_out_of_reach() {
     let data = server.data_dir();
     let release = data.join("node/groups").join(neighbour.as_str()).join("releases").join(theirs.id.as_str());
     assert!(release.join("server.js").is_file());
-    let app_pid = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()).find(|path| {
-        std::fs::read_to_string(path.join("cgroup")).is_ok_and(|text| text.contains(theirs.id.as_str()))
-    });
+    let app_pid =
+        std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()).find(|path| {
+            std::fs::read_to_string(path.join("cgroup")).is_ok_and(|text| text.contains(theirs.id.as_str()))
+        });
     let forbidden = [
         data.join("nanoscale.db"),
         data.join("keys.json"),

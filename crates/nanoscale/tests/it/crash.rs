@@ -41,8 +41,7 @@ impl Fixture {
         let ours = processes.filter(|entry| {
             std::fs::read_to_string(entry.path().join("cgroup")).is_ok_and(|text| text.contains(&instance))
         });
-        let mut pids =
-            ours.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect::<Vec<i32>>();
+        let mut pids = ours.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect::<Vec<i32>>();
         pids.sort_unstable();
         pids
     }
@@ -50,7 +49,10 @@ impl Fixture {
     /// After a restart the deployment goes live, and nothing else is left running.
     async fn converges(&mut self, deployment: &api::Deployment, version: &str) {
         self.server.restart().await;
-        assert!(self.server.app("hello.localhost").get("/").await.unwrap().status == 200, "what was live serves at once");
+        assert!(
+            self.server.app("hello.localhost").get("/").await.unwrap().status == 200,
+            "what was live serves at once"
+        );
         self.client.wait_for(&deployment.id, DeploymentState::Live, BUILD).await;
         assert_eq!(self.server.app("hello.localhost").get("/").await.unwrap().version(), Some(version));
         let listed = self.client.deployment_list(&self.project).await.unwrap();
@@ -101,7 +103,9 @@ async fn during_the_clone() {
 #[tokio::test]
 async fn during_the_build() {
     // Waits for the test, except in the first deployment and after the kill.
-    let mut fixture = fixture(Some("until [ -e /cache/go ] || [ $(cat version.txt) = 1 ]; do touch /cache/here; sleep 0.05; done")).await;
+    let mut fixture =
+        fixture(Some("until [ -e /cache/go ] || [ $(cat version.txt) = 1 ]; do touch /cache/here; sleep 0.05; done"))
+            .await;
     fixture.repo.commit_version("2");
     let deployment = fixture.client.redeploy(&fixture.project).await.unwrap();
     let cache = fixture.server.data_dir().join("node/groups").join(fixture.project.as_str()).join("cache");

@@ -94,7 +94,10 @@ async fn the_set_is_written_whole_and_values_can_be_kept() {
     let listed = client.env_put(&id, &[("KEPT", None), ("NEW", Some("new-value"))]).await.unwrap();
     assert_eq!(listed.iter().map(|var| var.key.as_str()).collect::<Vec<_>>(), ["KEPT", "NEW"]);
     assert_eq!(client.env_put(&id, &[("UNKNOWN", None)]).await.unwrap_err().code(), "ENV_VALUE_MISSING");
-    assert_eq!(client.env_put(&id, &[("A", Some("1")), ("A", Some("2"))]).await.unwrap_err().code(), "DUPLICATE_ENV_KEY");
+    assert_eq!(
+        client.env_put(&id, &[("A", Some("1")), ("A", Some("2"))]).await.unwrap_err().code(),
+        "DUPLICATE_ENV_KEY"
+    );
 
     let again = client.redeploy(&id).await.unwrap();
     client.wait_for(&again.id, DeploymentState::Live, BUILD).await;

@@ -21,7 +21,10 @@ async fn the_old_version_serves_through_every_failure() {
     let id = project(&client, "hello").await;
     let live = deploy(&client, &id, node_app("1")).await;
     let broken_build = archive(&[
-        ("package.json", r#"{"scripts":{"start":"node server.js","build":"echo compiling && echo broken >&2 && exit 7"}}"#),
+        (
+            "package.json",
+            r#"{"scripts":{"start":"node server.js","build":"echo compiling && echo broken >&2 && exit 7"}}"#,
+        ),
         ("server.js", ""),
     ]);
     let silent = "require('node:net').createServer(() => {}).listen(process.env.PORT)";
@@ -80,7 +83,10 @@ async fn a_live_app_that_crashes_is_started_again() {
     deploy(&client, &id, app(crash)).await;
     let visitor = server.app("hello.localhost");
     assert_eq!(visitor.get("/crash").await.unwrap().status, 502);
-    testkit::wait_until("it serves again", BUILD, async || visitor.get("/").await.is_ok_and(|reply| reply.text() == "up")).await;
+    testkit::wait_until("it serves again", BUILD, async || {
+        visitor.get("/").await.is_ok_and(|reply| reply.text() == "up")
+    })
+    .await;
     let lines = client.project_logs(&id, &testkit::LogsQuery::default()).await.unwrap();
     let texts = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>();
     assert!(texts.contains(&"last words: boom"), "{texts:?}");

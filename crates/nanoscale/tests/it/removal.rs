@@ -5,7 +5,9 @@ use crate::{BUILD, server};
 
 fn mentions(id: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("cgroup")).ok()).any(|text| text.contains(id))
+    processes
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("cgroup")).ok())
+        .any(|text| text.contains(id))
 }
 
 #[tokio::test]
@@ -23,7 +25,9 @@ async fn a_deleted_project_leaves_nothing_and_its_name_is_free() {
     assert_eq!(server.app("hello.localhost").get("/").await.unwrap().status, 404);
     let left = |directory: &str| std::fs::read_dir(server.data_dir().join(directory)).unwrap().count();
     wait_until("no file is left", BUILD, async || {
-        ["node/groups", "node/logs", "node/runs", "node/uploads", "uploads"].iter().all(|directory| left(directory) == 0)
+        ["node/groups", "node/logs", "node/runs", "node/uploads", "uploads"]
+            .iter()
+            .all(|directory| left(directory) == 0)
     })
     .await;
     let identities = std::fs::read_to_string(server.data_dir().join("node/identities.json")).unwrap();

@@ -53,7 +53,8 @@ async fn hello_node_from_a_git_server() {
     }
 
     let log = fixture.client.log(&deployment.id).await.unwrap();
-    let place = |text: &str| log.iter().position(|line| line.text.contains(text)).unwrap_or_else(|| panic!("{text}: {log:#?}"));
+    let place =
+        |text: &str| log.iter().position(|line| line.text.contains(text)).unwrap_or_else(|| panic!("{text}: {log:#?}"));
     let order = ["fetch:", "commit ", "plan: node", "run: $ ", "probe: "].map(place);
     assert!(order.is_sorted(), "{order:?}");
 

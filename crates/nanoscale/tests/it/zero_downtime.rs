@@ -11,11 +11,8 @@ async fn twenty_redeploys_under_load_fail_no_request_and_never_go_back() {
     repo.commit_version("1");
     let server = server().git_allow(git.host()).start().await;
     let client = server.setup().await;
-    let create = api::ProjectCreate {
-        name: "hello".into(),
-        repo_url: Some(repo.url().into()),
-        ..api::ProjectCreate::default()
-    };
+    let create =
+        api::ProjectCreate { name: "hello".into(), repo_url: Some(repo.url().into()), ..api::ProjectCreate::default() };
     let first = client.project_create(&create).await.unwrap().deployment.unwrap();
     client.wait_for(&first.id, DeploymentState::Live, BUILD).await;
     let load = Load::start(&server.app("hello.localhost"));

@@ -67,7 +67,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
             stop.cancelled().await;
         }
         None => {
-            log(agent, spec, &["stopped".to_owned()]);
+            log(agent, spec, &["stopped: the deployment was cancelled".to_owned()]);
             agent.discard_release(spec);
         }
     }
@@ -145,6 +145,10 @@ fn node_error(error: std::io::Error) -> Failure {
 fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
     let confine = agent.confine();
     confine.kill(&spec.id);
+    let log_directory = confine.layout.log(&spec.group, &spec.id, LogKind::Build);
+    if !crate::log::segments(&log_directory).unwrap_or_default().is_empty() {
+        log(agent, spec, &["the node was restarted; building again from the beginning".to_owned()]);
+    }
     confine.prepare(&spec.id, &spec.group, Role::Build, LogKind::Build).map_err(node_error)?;
     confine.prepare_release(&spec.group, &spec.id).map_err(node_error)?;
     confine.limit(&spec.id, &spec.limits);
@@ -191,7 +195,12 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
     })?;
     let fetched = agent.confine().read_result(&spec.id).and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match fetched {
-        Some(Fetched::Source { commit, tree }) => Ok((commit, tree)),
+        Some(Fetched::Source { commit, tree }) => {
+            if let Some(wire::Commit { sha, message, author }) = &commit {
+                log(agent, spec, &[format!("commit {} by {author}: {message}", sha.get(..12).unwrap_or(sha))]);
+            }
+            Ok((commit, tree))
+        }
         Some(Fetched::Failed { code, reason }) => Err(agent.failure(spec, &code, reason)),
         None => Err(agent.failure(spec, "FETCH_FAILED", "the fetch step left no result".into())),
     }

@@ -174,7 +174,10 @@ impl Workload {
                 let request = StaticRequest { single_page: self.spec.process.kind == "spa" };
                 (
                     Program::Internal("serve-static", serde_json::to_string(&request).unwrap_or_default()),
-                    format!("run: serve the files in `{}`", self.spec.process.directory),
+                    match self.spec.process.directory.as_str() {
+                        "" => "run: serve the files".to_owned(),
+                        directory => format!("run: serve the files in `{directory}`"),
+                    },
                 )
             }
         };

@@ -52,7 +52,6 @@ fn fetch(request: &FetchRequest) -> Result<Fetched, Failed> {
     let mut lines = shown.lines().map(str::to_owned);
     let mut next = || lines.next().unwrap_or_default();
     let (sha, author, message) = (next(), next(), next());
-    println!("commit {} by {author}: {message}", sha.get(..12).unwrap_or(&sha));
     if Path::new(".gitmodules").exists() {
         println!("note: submodules are not fetched");
     }

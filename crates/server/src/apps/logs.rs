@@ -15,6 +15,7 @@ use ids::{DeploymentId, NodeId};
 use serde::Deserialize;
 use store::Store;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -38,11 +39,19 @@ pub(crate) struct Logs {
     deployments: Deployments,
     projects: Projects,
     store: Store,
+    /// The server stops: followers are let go, and come back to the next one.
+    closing: CancellationToken,
 }
 
 impl Logs {
-    pub(crate) fn new(nodes: Nodes, deployments: Deployments, projects: Projects, store: Store) -> Self {
-        Self { nodes, deployments, projects, store }
+    pub(crate) fn new(
+        nodes: Nodes,
+        deployments: Deployments,
+        projects: Projects,
+        store: Store,
+        closing: CancellationToken,
+    ) -> Self {
+        Self { nodes, deployments, projects, store, closing }
     }
 
     async fn lines(&self, node: &NodeId, path: &str, query: &[(&str, String)]) -> Result<Lines> {
@@ -161,8 +170,9 @@ fn json_lines(lines: Lines) -> Response {
     response
 }
 
-fn sse(received: mpsc::Receiver<Event>) -> Response {
+fn sse(received: mpsc::Receiver<Event>, closing: CancellationToken) -> Response {
     let stream = tokio_stream::wrappers::ReceiverStream::new(received).map(Ok::<_, Infallible>);
+    let stream = stream.take_until(async move { closing.cancelled().await });
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
 
@@ -202,12 +212,13 @@ async fn deployment_log(
         return Ok(json_lines(logs.lines(&project.node_id, &path, &[("after", after)]).await?));
     }
     let (send, received) = mpsc::channel(LINES);
+    let closing = logs.closing.clone();
     tokio::spawn(async move {
         if let Err(error) = logs.follow_deployment(id, after, send).await {
             tracing::debug!(%error, "a log could not be followed any more");
         }
     });
-    Ok(sse(received))
+    Ok(sse(received, closing))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -271,5 +282,5 @@ async fn project_logs(
             }
         }
     });
-    Ok(sse(received))
+    Ok(sse(received, logs.closing))
 }

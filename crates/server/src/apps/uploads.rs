@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -20,6 +21,9 @@ use crate::http::PathId;
 use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
 use crate::state::{AppState, Config};
+
+/// An archive that nobody has claimed after this long never will be.
+const UNCLAIMED: Duration = Duration::from_secs(3600);
 
 #[derive(Clone)]
 pub(crate) struct Uploads {
@@ -98,7 +102,23 @@ impl Uploads {
         link.put_file(&format!("/v1/uploads/{upload}"), file).await
     }
 
-    /// Removes an archive that no deployment takes any more.
+    /// Removes archives that no project and no deployment under way takes any more.
+    pub(crate) async fn keep_only(&self, wanted: &BTreeSet<DeploymentId>) {
+        let Ok(mut entries) = tokio::fs::read_dir(self.config.data_dir.join("uploads")).await else { return };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let id = name.split('.').next().and_then(|id| id.parse::<DeploymentId>().ok());
+            let age =
+                entry.metadata().await.and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+            // One that was just received belongs to a deployment that is about to be written down.
+            let old = age.is_some_and(|age| age > UNCLAIMED);
+            if old && !id.is_some_and(|id| wanted.contains(&id)) {
+                let _ = tokio::fs::remove_file(entry.path()).await;
+            }
+        }
+    }
+
+    /// Removes the archive of a project that goes.
     pub(crate) async fn forget(&self, upload: Option<&DeploymentId>) {
         if let Some(upload) = upload {
             let _ = tokio::fs::remove_file(self.path(upload)).await;
@@ -125,7 +145,9 @@ async fn source_put(
     let project = projects.find(&id).await?;
     let upload = uploads.receive(body).await?;
     let deployed = uploads.deployments.deploy_upload(&project, &user, upload.clone()).await;
-    uploads.forget(if deployed.is_ok() { project.upload.as_ref() } else { Some(&upload) }).await;
+    if deployed.is_err() {
+        uploads.forget(Some(&upload)).await;
+    }
     let deployment = shown(deployed?, false);
     Ok((StatusCode::ACCEPTED, axum::Json(api::DeploymentAccepted { deployment })))
 }

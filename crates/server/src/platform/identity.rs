@@ -32,6 +32,7 @@ const FIRST_LOCK_MS: i64 = 30_000;
 const LONGEST_LOCK_MS: i64 = 15 * 60_000;
 /// Failures further apart than this are counted anew.
 const FAILURE_MEMORY_MS: i64 = 30 * 60_000;
+const TOKEN_USE_MS: i64 = 60_000;
 const SCOPES: [&str; 2] = ["read", "write"];
 
 #[derive(Clone)]
@@ -167,7 +168,9 @@ impl Identity {
     pub(crate) async fn token_owner(&self, token: &str) -> Result<Option<TokenOwner>> {
         let now = now_ms();
         let owner = self.store.read().await?.token_owner(&digest(token), now).await?;
-        if let Some(owner) = &owner {
+        // To the minute: not every request shall write.
+        let stale = |last: Option<i64>| last.is_none_or(|last| last < now - TOKEN_USE_MS);
+        if let Some(owner) = owner.as_ref().filter(|owner| stale(owner.last_used_at)) {
             let mut tx = self.store.write().await?;
             tx.token_used(&owner.token_id, now).await?;
             tx.commit().await?;

@@ -80,7 +80,7 @@ impl Projects {
             let mut tx = self.store.write().await?;
             if tx.project_name_exists(name.as_str()).await? {
                 let message = format!("there is a project named `{}` already", name.as_str());
-                return Err(Error::conflict("NAME_TAKEN", message));
+                return Err(Error::conflict("NAME_TAKEN", message).at("name"));
             }
             let slug = match tx.project_by_slug(name.slug().as_str()).await? {
                 Some(_) => name.slug().with_suffix(&id.as_str()[20..]),
@@ -128,7 +128,8 @@ impl Projects {
         let mut tx = self.store.write().await?;
         match tx.project_update(&project.id, ProjectPatch { name: &name, settings: &settings }, now_ms()).await {
             Err(StoreError::Taken(_)) => {
-                return Err(Error::conflict("NAME_TAKEN", format!("there is a project named `{name}` already")));
+                let message = format!("there is a project named `{name}` already");
+                return Err(Error::conflict("NAME_TAKEN", message).at("name"));
             }
             result => result?,
         }
@@ -174,11 +175,11 @@ impl Projects {
     async fn port(&self, node: &NodeId, wanted: Option<u16>, taken: &[u16]) -> Result<u16> {
         if let Some(port) = wanted {
             if taken.contains(&port) {
-                return Err(Error::conflict("PORT_TAKEN", format!("port {port} belongs to another project")));
+                return Err(Error::conflict("PORT_TAKEN", format!("port {port} belongs to another project")).at("port"));
             }
             if !self.nodes.port_is_free(node, port).await? {
                 let message = format!("something on the node listens on port {port} already; choose another one");
-                return Err(Error::conflict("PORT_IN_USE", message));
+                return Err(Error::conflict("PORT_IN_USE", message).at("port"));
             }
             return Ok(port);
         }

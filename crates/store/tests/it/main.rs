@@ -122,7 +122,8 @@ async fn a_transition_is_won_once(fixture: Fixture) {
         wins += usize::from(task.await.unwrap());
     }
     assert_eq!(wins, 1);
-    let failure = Failure { code: Some("X".into()), reason: "because".into(), last_lines: vec!["a".into(), "b".into()] };
+    let failure =
+        Failure { code: Some("X".into()), reason: "because".into(), last_lines: vec!["a".into(), "b".into()] };
     let change = DeploymentChange { failure: Some(&failure), ..DeploymentChange::default() };
     let mut tx = fixture.store.write().await.unwrap();
     let (from, to) = (DeploymentState::Building, DeploymentState::Failed);

@@ -26,6 +26,7 @@ export function CommitLine({ deployment, className }: { deployment: Deployment; 
   );
 }
 
+/** Who asked for it; the commit may be somebody else's. */
 export function whoDid(deployment: Deployment): string | undefined {
-  return deployment.commit?.author || deployment.created_by || undefined;
+  return deployment.created_by || deployment.commit?.author || undefined;
 }

@@ -17,9 +17,12 @@ const looks: Record<StepStatus, { icon: LucideIcon; ring: string; text: string; 
   skipped: { icon: Minus, ring: "bg-hover text-faint", text: "text-faint", word: "nothing to do" },
 };
 
+/** Less is more the network's doing than the step's. */
+const SHOWN_FROM_MS = 100;
+
 function StepTimeText({ step, time, over }: { step: Step; time: StepTime; over: boolean }) {
   if (step.status === "running") return time.since === undefined ? <>running</> : <Elapsed since={time.since} />;
-  if (time.took !== undefined && step.status !== "skipped") return <>{formatDuration(time.took)}</>;
+  if (time.took !== undefined && time.took >= SHOWN_FROM_MS && step.status !== "skipped") return <>{formatDuration(time.took)}</>;
   return <>{over && step.status === "waiting" ? "not reached" : looks[step.status].word}</>;
 }
 

@@ -56,6 +56,16 @@ function Stats({ metrics }: { metrics: NodeMetrics }) {
   );
 }
 
+const protectionNames: Record<string, string> = {
+  cpu_weight: "Share of the CPU",
+  pids_limit: "Limit of processes",
+  own_uid: "User of its own",
+  pid_namespace: "Process namespace",
+  ipc_namespace: "IPC namespace",
+  seccomp: "System call filter",
+  no_new_privs: "No new privileges",
+};
+
 function Protections({ capabilities }: { capabilities: readonly Capability[] }) {
   const missing = capabilities.filter((capability) => !capability.enabled).length;
   return (
@@ -64,14 +74,14 @@ function Protections({ capabilities }: { capabilities: readonly Capability[] }) 
       description={missing === 0 ? "Everything that keeps projects apart holds on this machine." : `${plural(missing, "protection")} of ${capabilities.length} cannot hold on this machine.`}
     >
       <ul className="-my-2 divide-y divide-line">
-        {capabilities.map(({ name, enabled, detail }) => {
+        {[...capabilities].sort((a, b) => Number(a.enabled) - Number(b.enabled)).map(({ name, enabled, detail }) => {
           const Icon = enabled ? ShieldCheck : Ban;
           return (
             <li key={name} className="flex items-start gap-3 py-2.5">
               <Icon aria-hidden className={enabled ? "mt-0.5 size-4 shrink-0 text-good" : "mt-0.5 size-4 shrink-0 text-warn"} />
               <div className="min-w-0 flex-1">
                 <p className="flex flex-wrap items-baseline justify-between gap-x-3">
-                  <span className="font-medium first-letter:uppercase">{name.replaceAll("_", " ")}</span>
+                  <span className="font-medium first-letter:uppercase">{protectionNames[name] ?? name.replaceAll("_", " ")}</span>
                   <span className={enabled ? "text-xs text-good" : "text-xs text-warn"}>{enabled ? "enforced" : "not enforced"}</span>
                 </p>
                 <p className="text-[13px] wrap-anywhere text-faint">{detail}</p>
@@ -147,7 +157,7 @@ export default function NodePage() {
           <span className="flex flex-wrap gap-x-4 text-[13px]">
             {node.embedded && <span>Runs inside the server's own process</span>}
             {node.version && <span>NanoScale {node.version}</span>}
-            {node.kernel && <span>Linux {node.kernel}</span>}
+            {node.kernel && <span>{node.kernel}</span>}
             {node.last_seen_at && (
               <span className="text-faint">
                 last heard from <RelativeTime at={node.last_seen_at} />

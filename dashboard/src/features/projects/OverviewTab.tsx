@@ -21,7 +21,7 @@ import { RelativeTime } from "@/ui/RelativeTime";
 
 import { planKind, PlanSummary } from "./PlanSummary";
 import { useProjectContext } from "./project-context";
-import { shortRepo } from "./repo-url";
+import { addressOf, shortRepo } from "./repo-url";
 import { UploadPanel } from "./UploadPanel";
 
 function pathOf(deployment: Deployment): string {
@@ -115,7 +115,7 @@ function Facts({ project }: { project: Project }) {
       <dl className="-my-2 divide-y divide-line text-[13px]">
         <Row label="Address">
           <a href={project.url} target="_blank" rel="noreferrer" className={linkClass}>
-            {project.domain}
+            {addressOf(project)}
           </a>
         </Row>
         <Row label="Source">
@@ -168,7 +168,7 @@ export default function OverviewTab() {
         {latest && !isSettled(latest.state) && <Running deployment={latest} />}
         {latest?.state === "failed" && <LastFailed deployment={latest} othersLive={live != null} />}
         {live && <Live project={project} deployment={live} />}
-        {project.source === "upload" && (!latest || !live) && <UploadPanel project={project} />}
+        {project.source === "upload" && latest?.state !== "queued" && project.status !== "deleting" && <UploadPanel project={project} />}
         {project.source === "git" && !latest && (
           <Panel title="Nothing was deployed yet">
             <p className="text-soft">Redeploy takes the newest commit of the branch, builds it and makes it live.</p>

@@ -5,6 +5,7 @@ import type { Plan } from "@/api/types";
 import { Chip } from "@/ui/Badge";
 import { Button } from "@/ui/Button";
 import { Card } from "@/ui/Card";
+import { Prose } from "@/ui/Prose";
 import { Loading, Notice, Skeleton } from "@/ui/states";
 
 import { PlanCommands, planKind } from "./PlanSummary";
@@ -39,7 +40,9 @@ export function PlanPreview({ plan, pending, error, onAsk, canAsk }: PlanPreview
               {plan.reasons.map((reason) => (
                 <li key={reason} className="flex gap-2">
                   <Check aria-hidden className="mt-0.5 size-3.5 shrink-0 text-good" />
-                  {reason}
+                  <span className="min-w-0">
+                    <Prose>{reason}</Prose>
+                  </span>
                 </li>
               ))}
             </ul>

@@ -2,6 +2,7 @@ import { ChevronRight } from "lucide-react";
 
 import type { Plan } from "@/api/types";
 import { Chip } from "@/ui/Badge";
+import { Prose } from "@/ui/Prose";
 
 const kinds: Record<string, string> = {
   node: "Node.js",
@@ -22,6 +23,7 @@ export function PlanCommands({ plan }: { plan: Plan }) {
     ["Run", plan.run_command],
     ["Output", plan.output_directory],
   ] as const;
+  if (rows.every(([, value]) => !value)) return null;
   return (
     <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-[13px]">
       {rows.map(
@@ -49,7 +51,9 @@ export function PlanSummary({ plan }: { plan: Plan }) {
         <PlanCommands plan={plan} />
         <ul className="list-disc pl-4 text-soft">
           {plan.reasons.map((reason) => (
-            <li key={reason}>{reason}</li>
+            <li key={reason}>
+              <Prose>{reason}</Prose>
+            </li>
           ))}
         </ul>
       </div>

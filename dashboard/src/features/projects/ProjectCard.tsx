@@ -8,6 +8,7 @@ import { isSettled } from "@/features/deployments/steps";
 import { RelativeTime } from "@/ui/RelativeTime";
 
 import { ProjectStatusBadge } from "./ProjectStatusBadge";
+import { addressOf } from "./repo-url";
 
 function LastDeployment({ project }: { project: Project }) {
   const deployment = project.latest_deployment;
@@ -49,7 +50,7 @@ export function ProjectCard({ project }: { project: Project }) {
             rel="noreferrer"
             className="relative mt-0.5 inline-flex max-w-full items-center gap-1 rounded text-[13px] text-faint hover:text-accent-ink hover:underline"
           >
-            <span className="truncate">{project.domain}</span>
+            <span className="truncate">{addressOf(project)}</span>
             <ExternalLink aria-label="opens in a new tab" className="size-3 shrink-0" />
           </a>
         </div>

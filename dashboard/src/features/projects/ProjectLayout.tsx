@@ -32,7 +32,7 @@ function Tabs() {
   }, [pathname]);
 
   return (
-    <nav ref={nav} aria-label="Project" className="-mx-4 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
+    <nav ref={nav} aria-label="Project" className="-mx-4 [scrollbar-width:none] overflow-x-auto overflow-y-hidden border-b border-line px-4 sm:mx-0 sm:px-0">
       <ul className="flex gap-1">
         {tabs.map(({ to, label, end }) => (
           <li key={to}>

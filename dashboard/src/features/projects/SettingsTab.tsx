@@ -17,7 +17,7 @@ import { BuildFields } from "./BuildFields";
 import { useProjectContext } from "./project-context";
 import { fromProject, toUpdate, updatableFields, type FormField } from "./project-form";
 import { useDeleteProject, useUpdateProject } from "./queries";
-import { repoUrlProblem } from "./repo-url";
+import { addressOf, repoUrlProblem } from "./repo-url";
 
 function SettingsForm({ project }: { project: Project }) {
   const [form, setForm] = useState(() => fromProject(project));
@@ -131,7 +131,7 @@ function DangerZone({ project }: { project: Project }) {
         title={`Delete ${project.name}?`}
         description={
           <>
-            The app at <strong className="font-medium text-ink">{project.domain}</strong> goes away with everything that belongs to it.
+            The app at <strong className="font-medium text-ink">{addressOf(project)}</strong> goes away with everything that belongs to it.
           </>
         }
         confirm="Delete for good"

@@ -30,7 +30,10 @@ export function UploadPanel({ project }: { project: Project }) {
   }
 
   return (
-    <Panel title="Send the files" description="This project has no repository. Send a directory from your machine, as often as you like.">
+    <Panel
+      title={project.live_deployment ? "Send a new version" : "Send the files"}
+      description={project.live_deployment ? "What is live goes on answering until the new version does." : "This project has no repository. Send a directory from your machine, as often as you like."}
+    >
       <ol className="flex flex-col gap-3">
         <li>
           <p className="mb-1.5 text-[13px] text-soft">Sign the command line in, once:</p>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { nameFromRepoUrl, repoUrlProblem, shortRepo } from "./repo-url";
+import { addressOf, nameFromRepoUrl, repoUrlProblem, shortRepo } from "./repo-url";
 
 describe("nameFromRepoUrl", () => {
   it.each([
@@ -30,3 +30,11 @@ describe("repoUrlProblem", () => {
 });
 
 it("shortens", () => expect(shortRepo("https://github.com/acme/api.git")).toBe("github.com/acme/api"));
+
+describe("addressOf", () => {
+  it.each([
+    ["http://app.localhost:8080", "app.localhost:8080"],
+    ["https://app.example.com", "app.example.com"],
+    ["", "app.localhost"],
+  ])("%s → %s", (url, address) => expect(addressOf({ url, domain: "app.localhost" })).toBe(address));
+});

@@ -1,3 +1,5 @@
+import type { Project } from "@/api/types";
+
 /** The project name that a repository's address suggests. */
 export function nameFromRepoUrl(url: string): string {
   const path = url
@@ -25,6 +27,11 @@ export function repoUrlProblem(text: string): string | undefined {
   } catch {
     return "This is not an address.";
   }
+}
+
+/** Where the app answers, as a browser's address bar shows it: with the port, when it is not the usual one. */
+export function addressOf(project: Pick<Project, "domain" | "url">): string {
+  return URL.canParse(project.url) ? new URL(project.url).host : project.domain;
 }
 
 /** The short form for people: host and path. */

@@ -32,8 +32,10 @@ async fn an_upload_goes_live_with_history_and_log() {
     assert_eq!(project.live_deployment.unwrap().id, deployment.id);
 
     let log = client.log(&deployment.id).await.unwrap();
-    let place = |text: &str| log.iter().position(|line| line.text.contains(text)).unwrap_or_else(|| panic!("{text}: {log:#?}"));
-    let order = ["fetch:", "plan: node", "run: $ node server.js", "probe: GET /", "version 1 listens", "ready"].map(place);
+    let place =
+        |text: &str| log.iter().position(|line| line.text.contains(text)).unwrap_or_else(|| panic!("{text}: {log:#?}"));
+    let order =
+        ["fetch:", "plan: node", "run: $ node server.js", "probe: GET /", "version 1 listens", "ready"].map(place);
     assert!(order.is_sorted(), "{order:?}");
 
     // The stable port answers for the project too, whatever the host header says.
@@ -147,7 +149,8 @@ async fn history_is_paged_newest_first() {
     let first: api::DeploymentList = page("limit=2").send().await.unwrap().json().await.unwrap();
     assert_eq!(first.deployments.iter().map(|it| it.number).collect::<Vec<_>>(), [3, 2]);
     let cursor = first.next_cursor.unwrap();
-    let rest: api::DeploymentList = page(&format!("limit=2&cursor={cursor}")).send().await.unwrap().json().await.unwrap();
+    let rest: api::DeploymentList =
+        page(&format!("limit=2&cursor={cursor}")).send().await.unwrap().json().await.unwrap();
     assert_eq!(rest.deployments.iter().map(|it| it.number).collect::<Vec<_>>(), [1]);
     assert_eq!(page("cursor=x").send().await.unwrap().status(), 400);
 }

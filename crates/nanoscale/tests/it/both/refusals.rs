@@ -68,7 +68,10 @@ async fn branches_directories_ports_and_commands() {
     assert_eq!(refused(&client, create).await, (400, "INVALID_PATH".into()));
     for key in ["", "1A", "A-B", "A B"] {
         let env_vars = vec![api::EnvVarInput { key: key.into(), value: "x".into() }];
-        assert_eq!(refused(&client, api::ProjectCreate { env_vars, ..named("a") }).await, (400, "INVALID_ENV_KEY".into()));
+        assert_eq!(
+            refused(&client, api::ProjectCreate { env_vars, ..named("a") }).await,
+            (400, "INVALID_ENV_KEY".into())
+        );
     }
 }
 

@@ -34,9 +34,16 @@ impl Deployments {
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = self.nodes.news() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause) => self.collect_uploads(uploads).await,
             }
         }
+    }
+
+    async fn collect_uploads(&self, uploads: &Uploads) {
+        let Ok(held) = self.held().await else { return };
+        let of_projects = held.iter().filter_map(|held| held.project.upload.clone());
+        let of_deployments = held.iter().flat_map(|held| &held.deployments).filter_map(|it| it.upload.clone());
+        uploads.keep_only(&of_projects.chain(of_deployments).collect()).await;
     }
 
     async fn reconcile(&self, uploads: &Uploads, shown: &mut Shown) -> Result<()> {
