@@ -26,6 +26,9 @@ fn no_or_contradictory_arguments_are_a_usage_error() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output));
         assert!(text(&output).contains("--help") || text(&output).contains("Usage"), "{}", text(&output));
     }
+    // The guide's word for `serve`.
+    let role = nanoscale(&["--role", "orchestrator", "--config", "/no/such/file.json"]).output().unwrap();
+    assert!(role.status.code() == Some(1) && text(&role).contains("/no/such/file.json"), "{}", text(&role));
     let version = nanoscale(&["--version"]).output().unwrap();
     assert_eq!(text(&version).trim(), format!("nanoscale {}", env!("CARGO_PKG_VERSION")));
     assert!(text(&nanoscale(&["completions", "bash"]).output().unwrap()).contains("_nanoscale"));

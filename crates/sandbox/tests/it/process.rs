@@ -34,13 +34,13 @@ fn what_cannot_start_is_told_apart() {
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
     let with_dir = |argv| {
         let mut spec = spec([argv]);
-        spec.mounts.push(mount(dir.path(), "/work", Access::ReadOnly));
+        spec.mounts.push(mount(dir.path(), "/place", Access::ReadOnly));
         spec
     };
     let mut no_directory = spec(["true"]);
     no_directory.cwd = "/no/where".into();
     let mut no_source = spec(["true"]);
-    no_source.mounts.push(mount(&dir.path().join("missing"), "/work", Access::ReadOnly));
+    no_source.mounts.push(mount(&dir.path().join("missing"), "/place", Access::ReadOnly));
     let mut no_group = spec(["true"]);
     no_group.cgroup = Some("sandbox-test-never-made".into());
 
@@ -48,7 +48,7 @@ fn what_cannot_start_is_told_apart() {
         (spec(["no-such-program"]), "program no-such-program not found".to_owned()),
         (spec(["/no/such/program"]), "program /no/such/program not found".to_owned()),
         (spec(["/usr"]), "execute /usr: Permission denied".to_owned()),
-        (with_dir("/work/script"), "execute /work/script: No such file".to_owned()),
+        (with_dir("/place/script"), "execute /place/script: No such file".to_owned()),
         (no_directory, "enter /no/where: No such file".to_owned()),
         (no_source, format!("mount {}: No such file", dir.path().join("missing").display())),
         (no_group, "join cgroup: no cgroup sandbox-test-never-made".to_owned()),
@@ -188,8 +188,8 @@ fn the_program_outlives_its_parent() {
     }
     let dir = directory();
     let mut spec = shell("trap 'echo alive > file; exit' USR1; sleep 1000 & echo $$ > ready; wait");
-    spec.cwd = "/work".into();
-    spec.mounts.push(mount(dir.path(), "/work", Access::ReadWrite));
+    spec.cwd = "/place".into();
+    spec.mounts.push(mount(dir.path(), "/place", Access::ReadWrite));
     let group = crate::groups::Group::new("outlives", &sandbox::cgroup::Limits::default());
     spec.cgroup = Some(group.name().into());
 

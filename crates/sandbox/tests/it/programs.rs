@@ -45,9 +45,9 @@ fn git_init_and_commit() {
         "git init -q repo && cd repo && git config user.name a && git config user.email a@b && echo a > a && \
          git add a && git commit -qm first && git clone -q . ../copy && git -C ../copy log --format=%s",
     );
-    spec.mounts.push(mount(dir.path(), "/work", Access::ReadWrite));
-    spec.cwd = "/work".into();
-    spec.home = "/work".into();
+    spec.mounts.push(mount(dir.path(), "/place", Access::ReadWrite));
+    spec.cwd = "/place".into();
+    spec.home = "/place".into();
     assert_eq!(output(&spec), "first\n");
     assert!(dir.path().join("copy/a").is_file());
 }
@@ -61,10 +61,10 @@ fn npm_runs_a_script() {
     std::fs::write(dir.path().join("package.json"), r#"{"scripts":{"hi":"node -p process.env.npm_lifecycle_event"}}"#)
         .expect("write");
     let mut spec = spec(["npm", "run", "--silent", "hi"]);
-    spec.mounts.push(mount(dir.path(), "/work", Access::ReadWrite));
-    spec.cwd = "/work".into();
+    spec.mounts.push(mount(dir.path(), "/place", Access::ReadWrite));
+    spec.cwd = "/place".into();
     spec.env.retain(|(name, _)| name != "HOME");
-    spec.env.push(("HOME".into(), "/work".into()));
+    spec.env.push(("HOME".into(), "/place".into()));
     assert_eq!(output(&spec), "hi\n");
 }
 
