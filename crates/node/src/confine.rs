@@ -189,7 +189,9 @@ impl Confine {
             Role::App => Access::ReadOnly,
         };
         let mount = |source: PathBuf, target: &Path, access| Mount { source, target: target.to_owned(), access };
-        let mut mounts = vec![mount(release, &app, access), mount(self.tmp_dir(job.id), &tmp, Access::ReadWrite)];
+        // On /tmp also where nothing can be mounted: it says that the host's own is not meant.
+        let private = mount(self.tmp_dir(job.id), Path::new("/tmp"), Access::ReadWrite);
+        let mut mounts = vec![mount(release, &app, access), private];
         if job.role == Role::Build {
             mounts.push(mount(self.layout.cache(job.group), &cache, Access::ReadWrite));
         }

@@ -32,18 +32,21 @@ const NO_EXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
 pub(crate) const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs need of `/etc` and what says nothing about the host's users and services.
-pub(crate) const ETC: [&str; 16] = [
+pub(crate) const ETC: [&str; 19] = [
     "alternatives",
     "ca-certificates",
     "crypto-policies",
+    "debian_version",
     "gai.conf",
     "hosts",
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
     "localtime",
+    "lsb-release",
     "mime.types",
     "nsswitch.conf",
+    "os-release",
     "pki",
     "protocols",
     "resolv.conf",

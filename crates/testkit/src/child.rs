@@ -27,10 +27,14 @@ static SPAWNER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
     orders
 });
 
-/// A command that is killed when the test process ends.
-pub(crate) fn mortal(program: impl AsRef<std::ffi::OsStr>) -> Command {
+/// A command that is killed when the test process ends, as ourselves or as the user with this id.
+pub(crate) fn mortal(program: impl AsRef<std::ffi::OsStr>, user: Option<u32>) -> Command {
     let mut command = Command::new("/usr/bin/setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command.args(["--pdeathsig", "KILL"]);
+    if let Some(user) = user {
+        command.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".into()]);
+    }
+    command.arg("--").arg(program);
     command
 }
 

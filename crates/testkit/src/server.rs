@@ -32,7 +32,11 @@ pub struct Builder {
     config: Value,
     database: Option<Database>,
     env: Vec<(String, String)>,
+    unprivileged: bool,
 }
+
+/// The user without any right, for a server that runs without root.
+const NOBODY: u32 = 65_534;
 
 /// The real binary at work in a directory of its own. Dropping it ends it and all its apps.
 #[derive(Debug)]
@@ -41,6 +45,7 @@ pub struct TestServer {
     program: PathBuf,
     config: Value,
     env: Vec<(String, String)>,
+    unprivileged: bool,
     process: Option<Child>,
     addresses: Addresses,
     setup_code: String,
@@ -81,9 +86,22 @@ impl Builder {
         self
     }
 
+    /// As a user without root's rights: what a person has who just tries it.
+    pub fn unprivileged(mut self) -> Self {
+        self.unprivileged = true;
+        self
+    }
+
     /// Starts the server and waits until it listens.
     pub async fn start(mut self) -> TestServer {
         let scratch = Scratch::new("server", Some(&self.program));
+        if self.unprivileged {
+            // The build's directory may be closed to that user.
+            let program = scratch.path().join("nanoscale");
+            fs::copy(&self.program, &program).expect("copy the server's binary");
+            std::os::unix::fs::chown(scratch.path(), Some(NOBODY), Some(NOBODY)).expect("give the directory away");
+            self.program = program;
+        }
         self.config["data_dir"] = json!(scratch.path().join("data"));
         match self.database.unwrap_or_else(usual_database) {
             Database::Sqlite => {}
@@ -95,6 +113,7 @@ impl Builder {
             program: self.program,
             config: self.config,
             env: self.env,
+            unprivileged: self.unprivileged,
             process: None,
             addresses: Addresses { api: unknown, edge: unknown },
             setup_code: random_secret(),
@@ -137,7 +156,7 @@ impl TestServer {
             "git": { "allow_hosts": [] },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
-        Builder { program, config, database: None, env: Vec::new() }
+        Builder { program, config, database: None, env: Vec::new(), unprivileged: false }
     }
 
     pub fn api_url(&self) -> String {
@@ -241,7 +260,8 @@ impl TestServer {
 
     fn spawn(&self) -> io::Result<Child> {
         let output = fs::OpenOptions::new().create(true).append(true).open(self.output_path())?;
-        let mut command = child::mortal(&self.program);
+        let nobody = self.unprivileged.then_some(NOBODY);
+        let mut command = child::mortal(&self.program, nobody);
         command
             .args(["serve", "--config"])
             .arg(self.config_path())

@@ -15,6 +15,7 @@ mod failures;
 mod health;
 mod removal;
 mod sources;
+mod without_root;
 mod zero_downtime;
 
 use std::time::Duration;
