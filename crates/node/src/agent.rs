@@ -27,6 +27,7 @@ use crate::confine::Confine;
 use crate::identity::Identities;
 use crate::layout::Layout;
 use crate::metrics::Sampler;
+use crate::shim::Shim;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -174,6 +175,15 @@ impl Agent {
 
     pub(crate) fn observed(&self) -> watch::Receiver<Observed> {
         self.inner.observed.subscribe()
+    }
+
+    /// Ends everything that runs as `id`, at once.
+    async fn end(&self, id: &DeploymentId) {
+        // Where there are no cgroups the shim is the only one who knows its process.
+        if let Some(shim) = Shim::find(&self.confine().layout.run(id)).await {
+            let _ = shim.signal(nix::libc::SIGKILL).await;
+        }
+        self.confine().kill(id);
     }
 
     /// Takes a new desired state, unless it is older than the present one.

@@ -15,10 +15,21 @@ fn running(marker: &str) -> bool {
 
 #[tokio::test]
 async fn cancelling_a_build_ends_its_whole_process_group() {
-    let server = server().start().await;
+    ends_its_whole_process_group(server(), "1").await;
+}
+
+/// There are no cgroups then: the shim and its process see to it.
+#[tokio::test]
+async fn cancelling_a_build_ends_its_whole_process_group_without_root_as_well() {
+    ends_its_whole_process_group(server().unprivileged(), "2").await;
+}
+
+async fn ends_its_whole_process_group(builder: testkit::Builder, mark: &str) {
+    let server = builder.start().await;
     let client = server.setup().await;
     // Told apart from everything else on this machine by their argument.
-    let (direct, detached) = (format!("86400.{}", std::process::id()), format!("86401.{}", std::process::id()));
+    let (direct, detached) =
+        (format!("86400.{mark}{}", std::process::id()), format!("86401.{mark}{}", std::process::id()));
     let create = api::ProjectCreate {
         name: "slow".into(),
         build_command: Some(format!("setsid sleep {detached} & sleep {direct}")),

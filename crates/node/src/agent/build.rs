@@ -47,7 +47,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
         outcome = outcome(agent, spec) => Some(outcome),
         () = stop.cancelled() => None,
     };
-    agent.confine().kill(&spec.id);
+    agent.end(&spec.id).await;
     let _ = layout::remove(&agent.confine().layout.run(&spec.id));
     if let Source::Upload { upload } = &spec.source {
         // The control plane keeps it, and sends it again when it is wanted again.
@@ -310,7 +310,7 @@ impl Agent {
             make_plan(self, &spec, &tree)
         };
         let planned = tokio::time::timeout(Duration::from_secs(spec.timeout_seconds), work).await;
-        self.confine().kill(&spec.id);
+        self.end(&spec.id).await;
         let _ = layout::remove(&self.confine().layout.run(&spec.id));
         self.erase_group(&spec.group);
         match planned {

@@ -73,11 +73,7 @@ impl Agent {
                 continue;
             }
             tracing::info!(workload.id = %id, "ending what an earlier process left");
-            if let Some(shim) = crate::shim::Shim::find(&confine.layout.run(&id)).await {
-                // Without a cgroup this is what ends it.
-                let _ = shim.signal(nix::libc::SIGKILL).await;
-            }
-            confine.kill(&id);
+            self.end(&id).await;
             if let Err(error) = layout::remove(&confine.layout.run(&id)) {
                 tracing::warn!(%error, workload.id = %id, "cannot remove a run's directory");
             }

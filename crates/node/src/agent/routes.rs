@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use edge::Target;
 use ids::DeploymentId;
@@ -17,6 +18,7 @@ pub(super) struct Applied {
 
 struct Host {
     workload: Option<DeploymentId>,
+    target: Option<Target>,
     port: u16,
     port_error: Option<String>,
     /// Ends the listener on the loopback port.
@@ -46,10 +48,13 @@ impl Agent {
             }
             self.note(|state| {
                 let (workload, target) = choose(state, route);
-                if let Some(host) = state.routes.hosts.get_mut(&route.host) {
-                    host.workload = workload;
+                let Some(host) = state.routes.hosts.get_mut(&route.host) else { return };
+                host.workload = workload;
+                // A swap copies the edge's table: not for what it knows already.
+                if !host.target.as_ref().is_some_and(|known| same(known, &target)) {
+                    host.target = Some(target.clone());
+                    self.inner.edge.set_route(&route.host, target);
                 }
-                self.inner.edge.set_route(&route.host, target);
             });
         }
         self.note(|state| {
@@ -80,10 +85,19 @@ impl Agent {
                 Some(format!("port {} cannot be served: {error}", route.port))
             }
         };
-        let host = Host { workload: None, port: route.port, port_error, stop };
+        let host = Host { workload: None, target: None, port: route.port, port_error, stop };
         if let Some(before) = self.lock().routes.hosts.insert(route.host.clone(), host) {
             before.stop.cancel();
         }
+    }
+}
+
+fn same(known: &Target, target: &Target) -> bool {
+    match (known, target) {
+        (Target::Upstream(known), Target::Upstream(target)) => Arc::ptr_eq(known, target),
+        (Target::Down { reason: known }, Target::Down { reason }) => known == reason,
+        (Target::Starting, Target::Starting) => true,
+        _ => false,
     }
 }
 
