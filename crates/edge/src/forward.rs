@@ -65,7 +65,7 @@ async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Res
         }
     })?;
     *response.version_mut() = Version::HTTP_11;
-    headers::response(response.headers_mut());
+    headers::response(response.headers_mut(), &serving.config().private_cookies);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(|body| ResponseBody::Upstream(Lent::new(body, sender, claim))));
     }

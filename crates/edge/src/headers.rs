@@ -1,8 +1,8 @@
 //! Which header fields pass and which are this proxy's own.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, SET_COOKIE, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Request, Uri};
 
@@ -100,7 +100,10 @@ pub(crate) fn request(
 }
 
 /// Makes an upstream's fields those that go to the client.
-pub(crate) fn response(headers: &mut HeaderMap) {
+pub(crate) fn response(headers: &mut HeaderMap, private_cookies: &[String]) {
+    if headers.contains_key(SET_COOKIE) {
+        refuse_cookies(headers, private_cookies);
+    }
     if headers.contains_key(CONNECTION) {
         drop_connection(headers);
     }
@@ -169,6 +172,22 @@ fn options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers.get_all(name).into_iter().flat_map(|value| value.to_str()).flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// A site below ours could set a cookie for the domain above it, and with it sign a person in as somebody else.
+fn refuse_cookies(headers: &mut HeaderMap, private: &[String]) {
+    let is_private = |line: &HeaderValue| {
+        let name = line.as_bytes().split(|b| matches!(b, b'=' | b';')).next().unwrap_or_default().trim_ascii();
+        private.iter().any(|cookie| cookie.as_bytes() == name)
+    };
+    if !headers.get_all(SET_COOKIE).iter().any(is_private) {
+        return;
+    }
+    let kept = headers.get_all(SET_COOKIE).iter().filter(|line| !is_private(line)).cloned().collect::<Vec<_>>();
+    headers.remove(SET_COOKIE);
+    for line in kept {
+        headers.append(SET_COOKIE, line);
+    }
 }
 
 fn drop_cookies(headers: &mut HeaderMap, private: &[String]) {
@@ -247,7 +266,18 @@ mod tests {
     #[test]
     fn a_response_with_two_lengths_keeps_neither() {
         let mut headers = map(&[("transfer-encoding", "chunked"), ("content-length", "5"), ("trailer", "x")]);
-        response(&mut headers);
+        response(&mut headers, &[]);
         assert_eq!(headers, map(&[("trailer", "x")]));
+    }
+
+    #[test]
+    fn an_app_cannot_set_a_private_cookie() {
+        let mut headers = map(&[
+            ("set-cookie", "a=1"),
+            ("set-cookie", " session=x; Domain=example.com"),
+            ("set-cookie", "b=2; Path=/"),
+        ]);
+        response(&mut headers, &["session".to_owned()]);
+        assert_eq!(headers, map(&[("set-cookie", "a=1"), ("set-cookie", "b=2; Path=/")]));
     }
 }
