@@ -22,6 +22,9 @@ use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
 use crate::state::{AppState, Config};
 
+/// How long the rest of an upload that is too large is read and thrown away.
+const REST: Duration = Duration::from_secs(30);
+
 /// An archive that nobody has claimed after this long never will be.
 const UNCLAIMED: Duration = Duration::from_secs(3600);
 
@@ -68,6 +71,9 @@ impl Uploads {
             size += chunk.len() as u64;
             if size > self.config.limits.upload_bytes {
                 let megabytes = self.config.limits.upload_bytes >> 20;
+                // A client that still sends would see a cut connection instead of the answer.
+                let rest = stream.take_while(|chunk| std::future::ready(chunk.is_ok())).for_each(async |_| {});
+                let _ = tokio::time::timeout(REST, rest).await;
                 let message = format!(
                     "an upload may have {megabytes} MB (limits.upload_mb); leave out what the build makes anyway"
                 );
