@@ -98,7 +98,7 @@ async fn metrics(State(agent): State<Agent>) -> axum::Json<Option<Metrics>> {
     axum::Json(agent.sampler().last())
 }
 
-/// Takes an archive; it is there as a whole or not at all.
+/// Takes an archive that a build waits for; it is there as a whole or not at all.
 async fn upload_put(State(agent): State<Agent>, Path(upload): Path<DeploymentId>, body: Body) -> Response {
     match store_upload(&agent, &upload, body).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -115,6 +115,9 @@ async fn store_upload(agent: &Agent, upload: &DeploymentId, body: Body) -> std::
         file.write_all(&chunk.map_err(std::io::Error::other)?).await?;
     }
     file.sync_all().await?;
+    if !agent.wants_upload(upload) {
+        return std::fs::remove_file(&part);
+    }
     // The unpacking process reads it as another user.
     std::fs::set_permissions(&part, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     std::fs::rename(&part, &path)?;

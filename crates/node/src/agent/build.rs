@@ -21,6 +21,8 @@ use crate::layout::{self, LogKind};
 pub(super) struct Running {
     pub(super) group: ProjectId,
     pub(super) status: BuildStatus,
+    /// The archive it cannot go on without.
+    awaits: Option<ids::DeploymentId>,
     pub(super) stop: CancellationToken,
 }
 
@@ -29,7 +31,9 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
     agent.update(|state| {
         let status =
             BuildStatus { id: spec.id.clone(), step: BuildStep::Fetch, commit: None, plan: None, outcome: None };
-        state.builds.insert(spec.id.clone(), Running { group: spec.group.clone(), status, stop: stop.clone() });
+        state
+            .builds
+            .insert(spec.id.clone(), Running { group: spec.group.clone(), status, awaits: None, stop: stop.clone() });
     });
     let agent = agent.clone();
     let closing = agent.inner.closing.clone();
@@ -327,14 +331,30 @@ impl Agent {
     async fn await_upload(&self, spec: &BuildSpec, upload: &ids::DeploymentId) -> std::path::PathBuf {
         let path = self.confine().layout.upload(upload);
         if !path.exists() {
-            report(self, spec, |status| status.step = BuildStep::AwaitUpload);
+            self.await_step(spec, BuildStep::AwaitUpload, Some(upload.clone()));
             let mut look = tokio::time::interval(Duration::from_millis(10));
             while !path.exists() {
                 look.tick().await;
             }
-            report(self, spec, |status| status.step = BuildStep::Fetch);
+            self.await_step(spec, BuildStep::Fetch, None);
         }
         path
+    }
+
+    fn await_step(&self, spec: &BuildSpec, step: BuildStep, awaits: Option<ids::DeploymentId>) {
+        self.update(|state| {
+            if let Some(build) = state.builds.get_mut(&spec.id) {
+                build.awaits = awaits;
+                build.status.step = step;
+            }
+        });
+    }
+
+    /// Whether a build waits for this archive. One that comes again, or too late, is not taken: a
+    /// file that is being mounted must not be replaced, and nobody would remove the other one.
+    pub(crate) fn wants_upload(&self, upload: &ids::DeploymentId) -> bool {
+        let wanted = self.lock().builds.values().any(|build| build.awaits.as_ref() == Some(upload));
+        wanted && !self.confine().layout.upload(upload).exists()
     }
 
     fn discard_release(&self, spec: &BuildSpec) {
