@@ -58,6 +58,11 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
     })
 }
 
+/// PostgreSQL's text has no NUL; what a process wrote may.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 impl Tx {
     pub async fn deployment_insert(&mut self, deployment: &Deployment) -> StoreResult<()> {
         sqlx::query(
@@ -157,8 +162,8 @@ impl Tx {
         .bind(change.step)
         .bind(change.release_id.map(ReleaseId::as_str))
         .bind(change.failure.and_then(|failure| failure.code.as_deref()))
-        .bind(change.failure.map(|failure| failure.reason.as_str()))
-        .bind(change.failure.map(|failure| failure.last_lines.join("\n")))
+        .bind(change.failure.map(|failure| plain(&failure.reason)))
+        .bind(change.failure.map(|failure| plain(&failure.last_lines.join("\n"))))
         .bind(started)
         .bind(finished)
         .bind(change.env_sealed)
@@ -185,8 +190,8 @@ impl Tx {
         .bind(id.as_str())
         .bind(step)
         .bind(commit.map(|commit| commit.sha.as_str()))
-        .bind(commit.map(|commit| commit.message.as_str()))
-        .bind(commit.map(|commit| commit.author.as_str()))
+        .bind(commit.map(|commit| plain(&commit.message)))
+        .bind(commit.map(|commit| plain(&commit.author)))
         .bind(plan)
         .execute(&mut *self.inner)
         .await?;

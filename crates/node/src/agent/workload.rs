@@ -42,6 +42,9 @@ pub(super) struct Running {
 struct Kept {
     port: u16,
     ready: bool,
+    /// Some process of it was ready before: it is started again for as long as it is wanted.
+    #[serde(default)]
+    was_ready: bool,
 }
 
 /// A process and where it listens.
@@ -95,7 +98,7 @@ struct Workload {
 impl Workload {
     async fn run(&self) {
         let kept = self.kept();
-        let mut was_ready = kept.is_some_and(|kept| kept.ready);
+        let mut was_ready = kept.is_some_and(|kept| kept.ready || kept.was_ready);
         let mut process = match kept {
             Some(kept) => self.adopt(kept).await,
             None => None,
@@ -107,7 +110,7 @@ impl Workload {
         loop {
             let end = match process.take() {
                 Some(process) => self.live(process, &mut was_ready, &mut backoff).await,
-                None => match self.launch().await {
+                None => match self.launch(was_ready).await {
                     Ok(process) => self.live(process, &mut was_ready, &mut backoff).await,
                     Err(failure) if was_ready => {
                         tracing::warn!(workload.id = %self.spec.id, reason = failure.reason, "cannot be started again");
@@ -149,7 +152,7 @@ impl Workload {
         Some(Process { shim, kept, started: Instant::now() })
     }
 
-    async fn launch(&self) -> Result<Process, Failure> {
+    async fn launch(&self, was_ready: bool) -> Result<Process, Failure> {
         let confine = self.agent.confine();
         let failed = |code: &str, reason: String| Failure { code: code.into(), reason, last_lines: Vec::new() };
         let node_error =
@@ -197,7 +200,7 @@ impl Workload {
             file: None,
         };
         let shim_spec = confine.shim_spec(&job, LogKind::Run).map_err(node_error)?;
-        let kept = Kept { port, ready: false };
+        let kept = Kept { port, ready: false, was_ready };
         self.keep(kept).map_err(node_error)?;
         match Shim::start(&confine.program, &shim_spec).await.map_err(node_error)? {
             Ok(shim) => Ok(Process { shim, kept, started: Instant::now() }),
@@ -225,7 +228,7 @@ impl Workload {
                 self.cleanup(Some(&process)).await;
                 return if *was_ready { End::Died(None) } else { End::Failed(failure) };
             }
-            if let Err(error) = self.keep(Kept { ready: true, ..process.kept }) {
+            if let Err(error) = self.keep(Kept { ready: true, was_ready: true, ..process.kept }) {
                 tracing::warn!(%error, workload.id = %self.spec.id, "cannot remember that it is ready");
             }
             *was_ready = true;

@@ -72,9 +72,11 @@ impl Writer {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.file.write_all(&self.buffer)?;
         let written = self.buffer.len() as u64;
+        let result = self.file.write_all(&self.buffer);
+        // Lines that a full disk refuses are lost: kept, they would fill the memory instead.
         self.buffer.clear();
+        result?;
         if let Some((_, size)) = self.sizes.last_mut() {
             *size += written;
             if *size >= SEGMENT {

@@ -40,7 +40,11 @@ impl Deployments {
             let live = held.in_state(DeploymentState::Live);
             let starting = held.in_state(DeploymentState::Starting);
             if let Some(building) = held.in_state(DeploymentState::Building) {
-                desired.builds.push(self.build_spec(project, building)?);
+                match self.build_spec(project, building) {
+                    Ok(spec) => desired.builds.push(spec),
+                    // Its live release, and every other project, go on without it.
+                    Err(error) => tracing::warn!(%error, project.id = %project.id, "a build cannot be described"),
+                }
             }
             for deployment in starting.iter().chain(&live) {
                 desired.workloads.extend(self.workload_spec(held, deployment, live.is_some())?);

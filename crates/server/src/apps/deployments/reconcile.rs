@@ -51,7 +51,10 @@ impl Deployments {
             let observed = self.nodes.observed(&node).unwrap_or_default();
             for held in self.held().await? {
                 if held.project.node_id == node {
-                    self.advance(&held, &observed, uploads).await?;
+                    // What is wrong with one project shall not stop the others.
+                    if let Err(error) = self.advance(&held, &observed, uploads).await {
+                        tracing::warn!(%error, project.id = %held.project.id, "a project could not be moved on");
+                    }
                 }
             }
             self.show_workloads(&observed, shown).await?;
