@@ -190,3 +190,19 @@ async fn runtime_logs_go_over_all_releases_and_can_be_searched() {
     deploy(&client, &id, node_app("3")).await;
     assert_eq!(follow.next().await.unwrap().text, "version 3 listens");
 }
+
+/// PostgreSQL's text has no NUL: what a build says must not stop it from being told.
+#[tokio::test]
+async fn a_failure_with_odd_bytes_in_it_is_told() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let create = api::ProjectCreate {
+        name: "odd".into(),
+        build_command: Some(r"printf 'odd\000bytes\n'; exit 1".into()),
+        ..api::ProjectCreate::default()
+    };
+    let id = project_with(&client, create).await;
+    let failed = deploy_failing(&client, &id, node_app("1")).await;
+    assert_eq!(failed.failure_code.as_deref(), Some("BUILD_FAILED"));
+    assert!(failed.last_lines.iter().any(|line| line.starts_with("odd")), "{:?}", failed.last_lines);
+}
