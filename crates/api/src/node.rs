@@ -61,6 +61,9 @@ pub struct NodeMetrics {
 pub struct WorkloadMetrics {
     pub project_id: ProjectId,
     pub deployment_id: DeploymentId,
+    /// `web`, or the name of another process of the project.
+    #[schema(example = "web")]
+    pub process: String,
     #[schema(example = "ready")]
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! A reverse proxy from host names to upstreams whose routes are swapped without failing a request.
 //!
-//! [`Edge`] holds the route table and serves listeners. A route points to an [`Upstream`]: one address with its own
+//! [`Edge`] holds the route table and serves listeners. A route points to an [`Upstream`]: one origin with its own
 //! connections and a count of what is in flight there. To replace a running process: start the new one, point the
 //! route to it with [`Edge::set_route`], wait for [`Upstream::drain`] of the old, stop the old.
 //!
@@ -17,6 +17,7 @@ mod pages;
 mod table;
 
 mod body;
+mod origin;
 mod pool;
 mod upstream;
 
@@ -25,6 +26,7 @@ mod framing;
 mod tunnel;
 
 pub use config::Config;
+pub use origin::Origin;
 pub use serve::Edge;
 pub use table::Target;
 pub use upstream::{Drained, Upstream};

@@ -1,7 +1,6 @@
 //! The connections to one upstream.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::config::Config;
+use crate::origin::Origin;
 
 pub(crate) type Sender = http1::SendRequest<RequestBody>;
 
@@ -32,7 +32,7 @@ pub(crate) enum Failure {
 }
 
 pub(crate) struct Pool {
-    addr: SocketAddr,
+    origin: Origin,
     connect_timeout: Duration,
     idle_timeout: Duration,
     cut: CancellationToken,
@@ -65,9 +65,9 @@ const CONNECT_TRIES: u32 = 5;
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Pool {
-    pub(crate) fn new(addr: SocketAddr, config: &Config, cut: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(origin: Origin, config: &Config, cut: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
-            addr,
+            origin,
             connect_timeout: config.connect_timeout,
             idle_timeout: config.upstream_idle,
             cut,
@@ -111,15 +111,15 @@ impl Pool {
         let deadline = Instant::now() + self.connect_timeout;
         let mut pause = CONNECT_PAUSE;
         for _ in 1..CONNECT_TRIES {
-            match timeout_at(deadline, connect(self.addr)).await {
+            match timeout_at(deadline, self.origin.connect()).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => tracing::debug!(addr = %self.addr, %error, "connect to an upstream failed"),
+                Ok(Err(error)) => tracing::debug!(origin = %self.origin, %error, "connect to an upstream failed"),
                 Err(_) => return Err(Failure::Timeout),
             }
             sleep_until((Instant::now() + pause).min(deadline)).await;
             pause *= 2;
         }
-        timeout_at(deadline, connect(self.addr)).await.map_err(|_| Failure::Timeout)?.map_err(Failure::Connect)
+        timeout_at(deadline, self.origin.connect()).await.map_err(|_| Failure::Timeout)?.map_err(Failure::Connect)
     }
 
     /// Takes back a connection whose response was read to its end.
@@ -195,10 +195,4 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(addr).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }

@@ -1,7 +1,6 @@
-//! One address that requests are forwarded to, and the account of what is in flight there.
+//! One origin that requests are forwarded to, and the account of what is in flight there.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,14 +10,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::origin::Origin;
 use crate::pool::Pool;
 use crate::tunnel;
 
-/// One address with its own connections. It goes one way only: live, draining, drained. To use the address again,
+/// One origin with its own connections. It goes one way only: live, draining, drained. To use the origin again,
 /// make another one.
 pub struct Upstream {
     id: String,
-    addr: SocketAddr,
+    origin: Origin,
     drain_timeout: Duration,
     in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -41,18 +41,19 @@ pub struct Drained {
 const CUT_GRACE: Duration = tunnel::LINGER.saturating_add(Duration::from_millis(500));
 
 impl Upstream {
-    /// An upstream at `addr`; `id` is for the caller to know it by. Nothing is connected before the first request.
-    pub fn new(id: String, addr: SocketAddr, config: &Config) -> Self {
+    /// An upstream at `origin`; `id` is for the caller to know it by. Nothing is connected before the first request.
+    pub fn new(id: String, origin: impl Into<Origin>, config: &Config) -> Self {
+        let origin = origin.into();
         let cut = CancellationToken::new();
         Self {
             id,
-            addr,
             drain_timeout: config.drain_timeout,
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             quiet: Notify::new(),
             leaving: CancellationToken::new(),
-            pool: Pool::new(addr, config, cut.clone()),
+            pool: Pool::new(origin.clone(), config, cut.clone()),
+            origin,
             cut,
         }
     }
@@ -62,9 +63,9 @@ impl Upstream {
         &self.id
     }
 
-    /// The address requests are sent to.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// Where requests are sent.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Requests whose response is not yet completely forwarded, and open tunnels.
@@ -81,7 +82,7 @@ impl Upstream {
     ///
     /// From the call on nothing is claimed; point the route elsewhere before, or its requests are told to come back.
     /// WebSockets are closed with 1012 (RFC 6455 section 7.4.1) once quiet, see [`Config::websocket_quiet`]. What is left after
-    /// [`Config::drain_timeout`] is cut. When this resolves, the process behind the address can be stopped. A dropped
+    /// [`Config::drain_timeout`] is cut. When this resolves, the process behind the origin can be stopped. A dropped
     /// drain leaves the upstream out of rotation and cuts nothing; it may be called again.
     pub async fn drain(&self) -> Drained {
         self.draining.store(true, Ordering::SeqCst);
@@ -123,7 +124,7 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
             .field("id", &self.id)
-            .field("addr", &self.addr)
+            .field("origin", &self.origin)
             .field("in_flight", &self.in_flight())
             .field("draining", &self.is_draining())
             .finish()
@@ -175,7 +176,11 @@ mod tests {
         const THREADS: usize = 3;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for _ in 0..300 {
-            let upstream = Arc::new(Upstream::new(String::new(), ([127, 0, 0, 1], 9).into(), &Config::default()));
+            let upstream = Arc::new(Upstream::new(
+                String::new(),
+                std::net::SocketAddr::from(([127, 0, 0, 1], 9)),
+                &Config::default(),
+            ));
             let (begin, stopped) = (Barrier::new(THREADS + 1), AtomicBool::new(false));
             thread::scope(|scope| {
                 for _ in 0..THREADS {

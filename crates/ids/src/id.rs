@@ -72,6 +72,8 @@ id! {
     DeploymentId,
     /// What a successful build produced.
     ReleaseId,
+    /// One run of a command to its end: a scheduled job, a release command, a one-off.
+    RunId,
     /// An entry of the outbox.
     EventId,
 }

@@ -7,11 +7,15 @@ mod git;
 mod id;
 mod name;
 mod state;
+mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
-pub use id::{DeploymentId, EventId, NodeId, ProjectId, ReleaseId, SessionId, TokenId, UserId};
+pub use id::{DeploymentId, EventId, NodeId, ProjectId, ReleaseId, RunId, SessionId, TokenId, UserId};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, UserName};
-pub use state::{DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, SourceKind, Trigger};
+pub use state::{
+    DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, RunKind, RunState, SourceKind, Trigger,
+};
+pub use workload::{ProcessName, WorkloadId};
 
 /// Why a text is not what its type wants, as a sentence for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -101,6 +101,45 @@ text_enum! {
 }
 
 text_enum! {
+    /// Why a command is run to its end.
+    RunKind {
+        /// The release command, before a release goes live.
+        Release = "release",
+        /// A scheduled job whose time has come.
+        Schedule = "schedule",
+        /// Asked for by somebody, in a sandbox of its own.
+        Once = "once",
+        /// Asked for by somebody, inside the running app.
+        Exec = "exec",
+    }
+}
+
+text_enum! {
+    /// How far a run has come. Nothing is ever run twice: what was cut off is `lost`.
+    RunState {
+        /// Given to its node.
+        Running = "running",
+        /// Ended with exit code 0.
+        Succeeded = "succeeded",
+        /// Ended otherwise, or could not be started.
+        Failed = "failed",
+        /// Somebody stopped it.
+        Cancelled = "cancelled",
+        /// The machine went down while it ran; nobody knows how far it came.
+        Lost = "lost",
+        /// Its time came while the one before it still ran, or while nobody was there to start it.
+        Skipped = "skipped",
+    }
+}
+
+impl RunState {
+    /// Whether nothing more happens to it.
+    pub fn is_settled(self) -> bool {
+        self != Self::Running
+    }
+}
+
+text_enum! {
     /// Where a project's files come from.
     SourceKind {
         Git = "git",

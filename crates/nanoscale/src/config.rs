@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ids::BaseDomain;
+use ipnet::Ipv4Net;
 use settings::Values;
 
 /// Where an installation keeps its file.
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) node_name: String,
     pub(crate) base_domain: BaseDomain,
     pub(crate) git_allow_hosts: Vec<String>,
+    pub(crate) network_allow: Vec<Ipv4Net>,
     pub(crate) limits: Limits,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
@@ -112,6 +114,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         node_name: values.text("orchestrator.server_name").unwrap_or_else(|| "orchestrator".into()),
         base_domain: values.domain("orchestrator.base_domain", "localhost"),
         git_allow_hosts: values.list("git.allow_hosts"),
+        network_allow: values.networks("network.allow"),
         data_dir,
         database_url,
         limits,

@@ -127,6 +127,7 @@ fn node_config(config: &Config, edge: edge::Config) -> Result<node::Config> {
         log_max_bytes: config.limits.log_bytes,
         log_max_age: config.limits.log_age,
         stop_grace: config.limits.stop_grace,
+        network_allow: config.network_allow.clone(),
         edge,
     })
 }

@@ -4,7 +4,9 @@
 
 mod build;
 mod converge;
+mod job;
 mod probe;
+mod process;
 mod release;
 mod routes;
 mod step;
@@ -12,12 +14,13 @@ mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use edge::Edge;
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProjectId, WorkloadId};
+use ipnet::Ipv4Net;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +30,7 @@ use crate::confine::Confine;
 use crate::identity::Identities;
 use crate::layout::Layout;
 use crate::metrics::Sampler;
+use crate::network::Networks;
 use crate::shim::Shim;
 
 /// How a node is set up.
@@ -42,6 +46,8 @@ pub struct Config {
     pub log_max_age: Duration,
     /// How long a process has between SIGTERM and SIGKILL.
     pub stop_grace: Duration,
+    /// Private networks that workloads may reach.
+    pub network_allow: Vec<Ipv4Net>,
     pub edge: edge::Config,
 }
 
@@ -54,12 +60,15 @@ pub struct Agent {
 struct Inner {
     config: Config,
     confine: Confine,
+    networks: Networks,
     edge: Edge,
     sampler: Sampler,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
     wake: Notify,
+    /// Something was discarded.
+    trash: Notify,
     tasks: TaskTracker,
     /// Set when this process goes; workloads go on without it.
     closing: CancellationToken,
@@ -71,7 +80,8 @@ struct State {
     /// Absent until the control plane has spoken: until then nothing is touched.
     desired: Option<Desired>,
     builds: BTreeMap<DeploymentId, build::Running>,
-    workloads: BTreeMap<DeploymentId, workload::Running>,
+    workloads: BTreeMap<WorkloadId, workload::Running>,
+    jobs: BTreeMap<WorkloadId, job::Running>,
     routes: routes::Applied,
     removed_groups: BTreeSet<ProjectId>,
     swept: bool,
@@ -89,6 +99,7 @@ impl Agent {
     pub fn new(config: Config, edge: Edge) -> io::Result<Self> {
         let layout = Layout::new(config.directory.clone())?;
         let identities = Identities::load(&layout)?;
+        let networks = Networks::new(identities.instance(), config.network_allow.clone());
         let confine =
             Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
         Ok(Self {
@@ -96,10 +107,12 @@ impl Agent {
                 sampler: Sampler::new(config.directory.clone()),
                 config,
                 confine,
+                networks,
                 edge,
                 state: Mutex::default(),
                 observed: watch::Sender::new(Observed::default()),
                 wake: Notify::new(),
+                trash: Notify::new(),
                 tasks: TaskTracker::new(),
                 closing: CancellationToken::new(),
                 converged: watch::Sender::new(false),
@@ -112,6 +125,7 @@ impl Agent {
         tokio::select! {
             () = self.converge_forever() => {}
             () = self.sampler().run() => {}
+            () = self.empty_trash_forever() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();
@@ -132,6 +146,29 @@ impl Agent {
 
     pub(crate) fn confine(&self) -> &Confine {
         &self.inner.confine
+    }
+
+    pub(crate) fn networks(&self) -> &Networks {
+        &self.inner.networks
+    }
+
+    /// Takes a file or a tree out of the way; the disk is cleared later.
+    fn discard(&self, path: &Path) {
+        if let Err(error) = self.confine().layout.discard(path) {
+            tracing::warn!(%error, path = %path.display(), "cannot be removed");
+        }
+        self.inner.trash.notify_one();
+    }
+
+    async fn empty_trash_forever(&self) {
+        loop {
+            let layout = self.confine().layout.clone();
+            match tokio::task::spawn_blocking(move || layout.empty_trash()).await {
+                Ok(Err(error)) => tracing::warn!(%error, "the trash cannot be emptied"),
+                Ok(Ok(())) | Err(_) => {}
+            }
+            self.inner.trash.notified().await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,6 +196,7 @@ impl Agent {
             fence: state.desired.as_ref().map(|desired| desired.fence).unwrap_or_default(),
             builds: state.builds.values().map(|build| build.status.clone()).collect(),
             workloads: state.workloads.values().map(|workload| workload.status.clone()).collect(),
+            jobs: state.jobs.values().map(|job| job.status.clone()).collect(),
             routes: state.routes.status(),
             removed_groups: state.removed_groups.iter().cloned().collect(),
         };
@@ -178,7 +216,7 @@ impl Agent {
     }
 
     /// Ends everything that runs as `id`, at once.
-    async fn end(&self, id: &DeploymentId) {
+    async fn end(&self, id: &WorkloadId) {
         // Where there are no cgroups the shim is the only one who knows its process.
         if let Some(shim) = Shim::find(&self.confine().layout.run(id)).await {
             let _ = shim.signal(nix::libc::SIGKILL).await;

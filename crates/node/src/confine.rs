@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use ids::{DeploymentId, LogStream, ProjectId};
+use ids::{DeploymentId, LogStream, ProjectId, WorkloadId};
 use sandbox::cgroup::{self, Cgroup};
-use sandbox::{Access, Identity, Mount, Rlimits};
-use wire::Limits;
+use sandbox::{Access, Identity, Mount, Network, Rlimits};
+use wire::{Limits, Runtime, Volume};
 
 use crate::identity::{GroupIds, Identities};
-use crate::layout::{self, Layout, LogKind};
+use crate::layout::{Layout, LogKind};
 use crate::log::Writer;
 use crate::shim::ShimSpec;
 
@@ -27,21 +27,23 @@ pub(crate) enum Role {
 
 /// One confined process, in terms of a node.
 pub(crate) struct Job<'a> {
-    pub(crate) id: &'a DeploymentId,
+    pub(crate) id: &'a WorkloadId,
     pub(crate) group: &'a ProjectId,
     /// Whose release directory it sees.
     pub(crate) release: &'a DeploymentId,
     pub(crate) role: Role,
     pub(crate) program: Program<'a>,
-    /// Working directory, relative to the release directory.
-    pub(crate) directory: &'a str,
-    /// Put before PATH, relative to the release directory.
-    pub(crate) path: &'a [String],
-    /// The node's variables; the owner's come on top of them.
+    pub(crate) runtime: &'a Runtime,
+    /// Variables of the node beside those of the runtime; the owner's come on top of both.
     pub(crate) env: Vec<(String, String)>,
     pub(crate) owner_env: &'a [(String, String)],
     /// A file of the node it may read, and where it sees it.
     pub(crate) file: Option<(PathBuf, &'static str)>,
+    pub(crate) volumes: &'a [Volume],
+    pub(crate) network: Network,
+    /// The init of a sandbox to be in, instead of one of its own.
+    pub(crate) inside: Option<i32>,
+    pub(crate) log_dir: PathBuf,
 }
 
 pub(crate) enum Program<'a> {
@@ -59,7 +61,7 @@ pub(crate) struct Confine {
 }
 
 impl Confine {
-    fn has_namespaces() -> bool {
+    pub(crate) fn has_namespaces() -> bool {
         nix::unistd::geteuid().is_root()
     }
 
@@ -68,12 +70,12 @@ impl Confine {
         if Self::has_namespaces() { PathBuf::from("/app") } else { self.layout.release(group, release) }
     }
 
-    fn tmp_dir(&self, id: &DeploymentId) -> PathBuf {
+    fn tmp_dir(&self, id: &WorkloadId) -> PathBuf {
         self.layout.run(id).join("tmp")
     }
 
     /// A file that a confined process left in its temporary directory, if it is a plain one and not huge.
-    pub(crate) fn read_result(&self, id: &DeploymentId) -> Option<Vec<u8>> {
+    pub(crate) fn read_result(&self, id: &WorkloadId) -> Option<Vec<u8>> {
         use std::io::Read;
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.tmp_dir(id).join(crate::confined::RESULT);
@@ -87,30 +89,30 @@ impl Confine {
         Some(bytes)
     }
 
-    pub(crate) fn cgroup_name(&self, id: &DeploymentId) -> String {
+    pub(crate) fn cgroup_name(&self, id: &WorkloadId) -> String {
         format!("{}/{id}", self.identities.cgroup_root())
     }
 
     /// Makes the group of processes that `id` runs in. Where the kernel gives no limits the node
     /// reports so, and goes on without.
-    pub(crate) fn limit(&self, id: &DeploymentId, limits: &Limits) {
+    pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits) {
         let limits = cgroup::Limits {
             memory_bytes: Some(limits.memory_bytes),
             pids: Some(limits.pids),
             cpu_weight: Some(limits.cpu_weight),
-            cpu_percent: None,
+            cpu_percent: limits.cpu_percent,
         };
         if let Err(error) = Cgroup::create(&self.cgroup_name(id), &limits) {
             tracing::debug!(%error, workload.id = %id, "no cgroup");
         }
     }
 
-    pub(crate) fn cgroup(&self, id: &DeploymentId) -> Option<Cgroup> {
+    pub(crate) fn cgroup(&self, id: &WorkloadId) -> Option<Cgroup> {
         Cgroup::open(&self.cgroup_name(id)).ok()
     }
 
     /// Ends every process of `id`, whatever state they are in, and removes their group.
-    pub(crate) fn kill(&self, id: &DeploymentId) {
+    pub(crate) fn kill(&self, id: &WorkloadId) {
         let Some(cgroup) = self.cgroup(id) else { return };
         // Takes milliseconds, and longer where a process hangs in the kernel.
         tokio::task::block_in_place(|| {
@@ -124,7 +126,7 @@ impl Confine {
     }
 
     /// Makes the directories of a group and of one run in it, each for its user and nobody else.
-    pub(crate) fn prepare(&self, id: &DeploymentId, group: &ProjectId, role: Role, kind: LogKind) -> io::Result<()> {
+    pub(crate) fn prepare(&self, id: &WorkloadId, group: &ProjectId, role: Role, kind: LogKind) -> io::Result<()> {
         let ids = self.identities.of(group)?;
         let user = |pick: fn(GroupIds) -> u32| ids.map(pick);
         let gid = user(|ids| ids.gid);
@@ -132,15 +134,32 @@ impl Confine {
         directory(&self.layout.releases(group), 0o750, None, gid)?;
         directory(&self.layout.cache(group), 0o700, user(|ids| ids.build_uid), gid)?;
         directory(&self.layout.run(id), 0o700, user(|ids| ids.shim_uid), gid)?;
-        let owner = match role {
-            Role::Build => user(|ids| ids.build_uid),
-            Role::App => user(|ids| ids.app_uid),
-        };
-        directory(&self.tmp_dir(id), 0o700, owner, gid)?;
+        if self.has_tmp_dir(role) {
+            directory(&self.tmp_dir(id), 0o700, user(|ids| ids.build_uid), gid)?;
+        }
         self.prepare_log(id, group, kind)
     }
 
-    fn prepare_log(&self, id: &DeploymentId, group: &ProjectId, kind: LogKind) -> io::Result<()> {
+    /// An app's temporary files are in memory and count as such, where it has a root of its own.
+    fn has_tmp_dir(&self, role: Role) -> bool {
+        role == Role::Build || !Self::has_namespaces()
+    }
+
+    /// Makes a group's volumes, each for its apps and nobody else.
+    pub(crate) fn prepare_volumes(&self, group: &ProjectId, volumes: &[Volume]) -> io::Result<()> {
+        if volumes.is_empty() {
+            return Ok(());
+        }
+        let ids = self.identities.of(group)?;
+        directory(&self.layout.volumes(group), 0o750, None, ids.map(|ids| ids.gid))?;
+        for volume in volumes {
+            let path = self.layout.volume(group, &volume.name);
+            directory(&path, 0o700, ids.map(|ids| ids.app_uid), ids.map(|ids| ids.gid))?;
+        }
+        Ok(())
+    }
+
+    fn prepare_log(&self, id: &WorkloadId, group: &ProjectId, kind: LogKind) -> io::Result<()> {
         let ids = self.identities.of(group)?;
         std::fs::create_dir_all(self.layout.group_logs(group).join(id.as_str()))?;
         directory(&self.layout.log(group, id, kind), 0o700, ids.map(|ids| ids.shim_uid), ids.map(|ids| ids.gid))
@@ -150,18 +169,18 @@ impl Confine {
     pub(crate) fn prepare_release(&self, group: &ProjectId, build: &DeploymentId) -> io::Result<()> {
         let ids = self.identities.of(group)?;
         let path = self.layout.release(group, build);
-        layout::remove(&path)?;
+        self.layout.discard(&path)?;
         directory(&path, 0o750, ids.map(|ids| ids.build_uid), ids.map(|ids| ids.gid))
     }
 
     /// Adds lines of the node itself to one of a workload's logs.
-    pub(crate) fn log(&self, id: &DeploymentId, group: &ProjectId, kind: LogKind, lines: &[String]) -> io::Result<()> {
+    pub(crate) fn log(&self, id: &WorkloadId, group: &ProjectId, kind: LogKind, lines: &[String]) -> io::Result<()> {
         self.log_records(id, group, kind, lines.iter().map(|line| (LogStream::Sys, line.clone())))
     }
 
     pub(crate) fn log_records(
         &self,
-        id: &DeploymentId,
+        id: &WorkloadId,
         group: &ProjectId,
         kind: LogKind,
         records: impl Iterator<Item = (LogStream, String)>,
@@ -175,29 +194,13 @@ impl Confine {
     }
 
     /// Everything a shim needs to run `job`.
-    pub(crate) fn shim_spec(&self, job: &Job<'_>, kind: LogKind) -> io::Result<ShimSpec> {
+    pub(crate) fn shim_spec(&self, job: &Job<'_>) -> io::Result<ShimSpec> {
         let ids = self.identities.of(job.group)?;
-        let inside = Self::has_namespaces();
-        let seen = |host: PathBuf, inner: &str| if inside { PathBuf::from(inner) } else { host };
-        let release = self.layout.release(job.group, job.release);
         let app = self.app_dir(job.group, job.release);
         let tmp = seen(self.tmp_dir(job.id), "/tmp");
         let cache = seen(self.layout.cache(job.group), "/cache");
         let program = seen(self.program.clone(), "/nanoscale");
-        let access = match job.role {
-            Role::Build => Access::ReadWrite,
-            Role::App => Access::ReadOnly,
-        };
-        let mount = |source: PathBuf, target: &Path, access| Mount { source, target: target.to_owned(), access };
-        // On /tmp also where nothing can be mounted: it says that the host's own is not meant.
-        let private = mount(self.tmp_dir(job.id), Path::new("/tmp"), Access::ReadWrite);
-        let mut mounts = vec![mount(release, &app, access), private];
-        if job.role == Role::Build {
-            mounts.push(mount(self.layout.cache(job.group), &cache, Access::ReadWrite));
-        }
-        if let Some((source, target)) = &job.file {
-            mounts.push(mount(source.clone(), Path::new(target), Access::ReadOnly));
-        }
+        let mut mounts = self.mounts(job, &app, &cache)?;
         let argv = match &job.program {
             Program::Command(argv) => argv.to_vec(),
             Program::Internal(name, request) => {
@@ -205,18 +208,19 @@ impl Confine {
                 vec![program.display().to_string(), "internal".into(), (*name).into(), request.clone()]
             }
         };
-        let uid = |role| match (ids, role) {
-            (Some(ids), Role::Build) => Some(Identity { uid: ids.build_uid, gid: ids.gid }),
-            (Some(ids), Role::App) => Some(Identity { uid: ids.app_uid, gid: ids.gid }),
-            (None, _) => None,
+        let user = |ids: GroupIds| match job.role {
+            Role::Build => ids.build_uid,
+            Role::App => ids.app_uid,
         };
         Ok(ShimSpec {
             sandbox: sandbox::Spec {
                 argv,
                 env: environment(job, &app, &tmp, &cache),
-                cwd: join(&app, job.directory),
-                identity: uid(job.role),
+                cwd: join(&app, &job.runtime.directory),
+                identity: ids.map(|ids| Identity { uid: user(ids), gid: ids.gid }),
                 mounts,
+                network: job.network.clone(),
+                join: job.inside,
                 cgroup: self.cgroup(job.id).map(|_| self.cgroup_name(job.id)),
                 limits: Rlimits { nofile: Some(OPEN_FILES), ..Rlimits::default() },
                 // The app's user reads what the build's user wrote through their group.
@@ -225,17 +229,62 @@ impl Confine {
                 home: tmp,
             },
             run_dir: self.layout.run(job.id),
-            log_dir: self.layout.log(job.group, job.id, kind),
+            log_dir: job.log_dir.clone(),
             log_max_bytes: self.log_max_bytes,
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
         })
     }
+
+    fn mounts(&self, job: &Job<'_>, app: &Path, cache: &Path) -> io::Result<Vec<Mount>> {
+        let access = match job.role {
+            Role::Build => Access::ReadWrite,
+            Role::App => Access::ReadOnly,
+        };
+        let mut mounts = vec![mount(self.layout.release(job.group, job.release), app, access)];
+        if self.has_tmp_dir(job.role) {
+            // On /tmp also where nothing can be mounted: it says that the host's own is not meant.
+            mounts.push(mount(self.tmp_dir(job.id), Path::new("/tmp"), Access::ReadWrite));
+        }
+        if job.role == Role::Build {
+            mounts.push(mount(self.layout.cache(job.group), cache, Access::ReadWrite));
+        }
+        for volume in job.volumes {
+            let source = self.layout.volume(job.group, &volume.name);
+            mounts.push(mount(source, Path::new(&volume.path), Access::ReadWrite));
+        }
+        if let Some((source, target)) = &job.file {
+            mounts.push(mount(source.clone(), Path::new(target), Access::ReadOnly));
+        }
+        if let Network::Own { link: Some(_), .. } = &job.network {
+            mounts.push(mount(self.write_resolvers(job.id)?, Path::new("/etc/resolv.conf"), Access::ReadOnly));
+        }
+        Ok(mounts)
+    }
+
+    /// The resolvers that can be reached from a network of one's own; the host's may be a stub on its loopback.
+    fn write_resolvers(&self, id: &WorkloadId) -> io::Result<PathBuf> {
+        let path = self.layout.run(id).join("resolv.conf");
+        let lines =
+            crate::network::resolvers().iter().map(|address| format!("nameserver {address}\n")).collect::<String>();
+        std::fs::write(&path, lines)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+        Ok(path)
+    }
+}
+
+/// Where a confined process finds what lies at `host`.
+fn seen(host: PathBuf, inside: &str) -> PathBuf {
+    if Confine::has_namespaces() { PathBuf::from(inside) } else { host }
+}
+
+fn mount(source: PathBuf, target: &Path, access: Access) -> Mount {
+    Mount { source, target: target.to_owned(), access }
 }
 
 /// The node's variables first, so that the owner's win; those that say where things are come last.
 fn environment(job: &Job<'_>, app: &Path, tmp: &Path, cache: &Path) -> Vec<(String, String)> {
-    let own = job.path.iter().map(|directory| join(app, directory).display().to_string());
+    let own = job.runtime.path.iter().map(|directory| join(app, directory).display().to_string());
     let path = own.chain([SYSTEM_PATH.to_owned()]).collect::<Vec<_>>().join(":");
     let mut env = std::collections::BTreeMap::from([
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -253,7 +302,7 @@ fn environment(job: &Job<'_>, app: &Path, tmp: &Path, cache: &Path) -> Vec<(Stri
     }
     let fixed = ["PORT", "HOME", "TMPDIR"];
     let owner = job.owner_env.iter().filter(|(key, _)| !fixed.contains(&key.as_str()));
-    env.extend(job.env.iter().chain(owner).cloned());
+    env.extend(job.runtime.env.iter().chain(&job.env).chain(owner).cloned());
     env.into_iter().collect()
 }
 

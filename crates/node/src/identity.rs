@@ -64,6 +64,11 @@ impl Identities {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Marks what lies outside the node's directory as this node's: 16 hexadecimal digits.
+    pub(crate) fn instance(&self) -> String {
+        self.lock().instance.clone()
+    }
+
     /// The name under which this node's cgroups lie.
     pub(crate) fn cgroup_root(&self) -> String {
         format!("nanoscale-{}", self.lock().instance)

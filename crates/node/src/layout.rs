@@ -1,9 +1,11 @@
 //! Where things lie below the node's directory.
 
+mod trash;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -21,7 +23,7 @@ pub(crate) enum LogKind {
 
 impl Layout {
     pub(crate) fn new(root: PathBuf) -> io::Result<Self> {
-        for directory in ["groups", "runs", "logs", "uploads"] {
+        for directory in ["groups", "runs", "logs", "uploads", "trash"] {
             std::fs::create_dir_all(root.join(directory))?;
         }
         Ok(Self { root })
@@ -43,6 +45,15 @@ impl Layout {
         self.group(group).join("cache")
     }
 
+    /// What outlives releases.
+    pub(crate) fn volume(&self, group: &ProjectId, name: &ProcessName) -> PathBuf {
+        self.volumes(group).join(name.as_str())
+    }
+
+    pub(crate) fn volumes(&self, group: &ProjectId) -> PathBuf {
+        self.group(group).join("volumes")
+    }
+
     pub(crate) fn releases(&self, group: &ProjectId) -> PathBuf {
         self.group(group).join("releases")
     }
@@ -60,7 +71,7 @@ impl Layout {
         self.root.join("runs")
     }
 
-    pub(crate) fn run(&self, workload: &DeploymentId) -> PathBuf {
+    pub(crate) fn run(&self, workload: &WorkloadId) -> PathBuf {
         self.runs().join(workload.as_str())
     }
 
@@ -68,7 +79,7 @@ impl Layout {
         self.root.join("logs").join(group.as_str())
     }
 
-    pub(crate) fn log(&self, group: &ProjectId, workload: &DeploymentId, kind: LogKind) -> PathBuf {
+    pub(crate) fn log(&self, group: &ProjectId, workload: &WorkloadId, kind: LogKind) -> PathBuf {
         let kind = match kind {
             LogKind::Build => "build",
             LogKind::Run => "run",
@@ -81,14 +92,9 @@ impl Layout {
     }
 }
 
-/// Removes a file or a tree; one that is not there is removed already.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    let result = match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match result {
+/// Removes a file of this node's own; one that is not there is removed already.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }

@@ -13,6 +13,7 @@ mod layout;
 mod link;
 mod log;
 mod metrics;
+mod network;
 mod shim;
 
 pub use agent::{Agent, Config};

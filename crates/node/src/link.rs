@@ -58,15 +58,16 @@ fn router(agent: Agent) -> Router {
         .with_state(agent)
 }
 
-async fn hello() -> axum::Json<Hello> {
-    let capabilities = sandbox::probe()
+async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
+    let mut capabilities = sandbox::probe()
         .into_iter()
         .map(|capability| Capability {
             name: capability.name.to_string(),
             enabled: capability.enabled,
             detail: capability.detail,
         })
-        .collect();
+        .collect::<Vec<_>>();
+    capabilities.push(agent.networks().capability().await);
     let kernel = nix::sys::utsname::uname()
         .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
         .unwrap_or_default();

@@ -38,6 +38,8 @@ pub enum Step {
     Prepare,
     /// The new namespaces.
     Namespaces,
+    /// The interfaces of the new network namespace, or the socket that leads into it.
+    Network,
     /// A mount, or a file of the new root.
     Mount,
     Fork,
@@ -53,9 +55,10 @@ pub enum Step {
     Execute,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step::Prepare,
     Step::Namespaces,
+    Step::Network,
     Step::Mount,
     Step::Fork,
     Step::JoinCgroup,
@@ -72,6 +75,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Prepare => "prepare the start",
             Self::Namespaces => "make namespaces",
+            Self::Network => "set up the network",
             Self::Mount => "mount",
             Self::Fork => "fork",
             Self::JoinCgroup => "join cgroup",

@@ -1,8 +1,8 @@
 //! The first process of the sandbox: reaps, passes signals on, reports how the program
 //! ended and takes all that is left with it.
 //!
-//! It is our own code without an exec, holds no descriptor but the status socket and its
-//! signals, and has the program's user id. It is in no cgroup of the program's, so it is
+//! It is our own code without an exec, holds no descriptor but the status socket, its
+//! signals and the socket that leads into its network, and has the program's user id. It is in no cgroup of the program's, so it is
 //! there to report when that is killed as a whole or runs out of memory.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -16,6 +16,7 @@ use rustix::net::SendFlags;
 use rustix::process::{DumpableBehavior, WaitOptions, WaitStatus};
 
 use crate::child::Exit;
+use crate::network;
 use crate::privileges;
 use crate::spec::Identity;
 use crate::sys;
@@ -35,10 +36,17 @@ const FORWARDED: [i32; 8] = [
 const SIGNAL_INFO_SIZE: usize = 128;
 const LEFTOVERS_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Gives up everything but `status` and stays until `program` has ended. All signals are
+/// What the init keeps open to the outside.
+pub(crate) struct Outlets {
+    pub(crate) status: OwnedFd,
+    /// Gives out sockets of the network namespace.
+    pub(crate) sockets: Option<OwnedFd>,
+}
+
+/// Gives up everything but its outlets and stays until `program` has ended. All signals are
 /// blocked already.
-pub(crate) fn run(program: i32, status: OwnedFd, identity: Option<Identity>, own_pids: bool) -> ! {
-    let signals = match confine(&status, identity) {
+pub(crate) fn run(program: i32, outlets: Outlets, identity: Option<Identity>, own_pids: bool) -> ! {
+    let signals = match confine(&outlets, identity) {
         Ok(signals) => signals,
         Err(_) => {
             // Running the program without its init would lose its end: rather not at all.
@@ -46,15 +54,15 @@ pub(crate) fn run(program: i32, status: OwnedFd, identity: Option<Identity>, own
             sys::exit(1)
         }
     };
-    let exit = attend(program, &status, &signals).unwrap_or(Exit::Signal(libc::SIGKILL));
-    let _ = rustix::net::send(&status, &exit.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    let exit = attend(program, &outlets, &signals).unwrap_or(Exit::Signal(libc::SIGKILL));
+    let _ = rustix::net::send(&outlets.status, &exit.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     if !own_pids {
         kill_leftovers();
     }
     sys::exit(0)
 }
 
-fn confine(status: &OwnedFd, identity: Option<Identity>) -> Result<OwnedFd, Errno> {
+fn confine(outlets: &Outlets, identity: Option<Identity>) -> Result<OwnedFd, Errno> {
     let signals = sys::signalfd()?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     for number in 0..=2 {
@@ -62,7 +70,8 @@ fn confine(status: &OwnedFd, identity: Option<Identity>) -> Result<OwnedFd, Errn
     }
     // Closes `null` too, which therefore must not close itself.
     std::mem::forget(null);
-    sys::close_all_except([status.as_raw_fd(), signals.as_raw_fd()])?;
+    let sockets = outlets.sockets.as_ref().map(|fd| fd.as_raw_fd());
+    sys::close_all_except([outlets.status.as_raw_fd(), signals.as_raw_fd()].into_iter().chain(sockets).collect())?;
     privileges::drop(identity)?;
     // This process has a copy of its parent's memory and the program's user id.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -70,10 +79,12 @@ fn confine(status: &OwnedFd, identity: Option<Identity>) -> Result<OwnedFd, Errn
     Ok(signals)
 }
 
-fn attend(program: i32, status: &OwnedFd, signals: &OwnedFd) -> Result<Exit, Errno> {
+fn attend(program: i32, outlets: &Outlets, signals: &OwnedFd) -> Result<Exit, Errno> {
+    let Outlets { status, sockets } = outlets;
     let mut parent_listens = true;
     loop {
         let mut fds = vec![PollFd::new(signals, PollFlags::IN)];
+        fds.extend(sockets.iter().map(|sockets| PollFd::new(sockets, PollFlags::IN)));
         if parent_listens {
             fds.push(PollFd::new(status, PollFlags::IN));
         }
@@ -81,7 +92,11 @@ fn attend(program: i32, status: &OwnedFd, signals: &OwnedFd) -> Result<Exit, Err
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
-        if parent_listens && fds[1].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+        let parent_speaks = parent_listens && fds.last().is_some_and(|fd| !fd.revents().is_empty());
+        if let Some(sockets) = sockets {
+            network::give_sockets(sockets);
+        }
+        if parent_speaks {
             parent_listens = pass_requests(program, status);
         }
         if let Some(exit) = take_signals(program, signals)? {

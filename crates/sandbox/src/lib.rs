@@ -1,7 +1,7 @@
 //! Runs one process confined.
 //!
-//! [`spawn`] starts a program with pipes for its output, in its own mount, pid, IPC and
-//! UTS namespaces on a small read-only root, under its own user id without any
+//! [`spawn`] starts a program with pipes for its output, in its own mount, pid, IPC, UTS
+//! and, where asked for, network namespaces on a small read-only root, under its own user id without any
 //! capability, with resource limits, Landlock and seccomp, and in a [`cgroup::Cgroup`].
 //! A caller without root gets what the kernel gives everybody (Landlock, seccomp,
 //! resource limits, no_new_privs); [`probe`] says what this machine can enforce.
@@ -17,6 +17,7 @@ mod child;
 mod error;
 mod init;
 mod landlock;
+mod network;
 mod privileges;
 mod probe;
 mod root;
@@ -29,4 +30,4 @@ pub use child::{Child, Exit};
 pub use error::{Error, Step};
 pub use probe::{Capability, probe};
 pub use spawn::spawn;
-pub use spec::{Access, Identity, Mount, Rlimits, Spec};
+pub use spec::{Access, Identity, Link, Mount, Network, Rlimits, Spec};

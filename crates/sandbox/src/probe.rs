@@ -47,6 +47,7 @@ pub fn probe() -> Vec<Capability> {
         ("mount_namespace", libc::CLONE_NEWNS),
         ("pid_namespace", libc::CLONE_NEWPID),
         ("ipc_namespace", libc::CLONE_NEWIPC),
+        ("network_namespace", libc::CLONE_NEWNET),
     ] {
         found.push(if powers.namespaces {
             Capability::tried(name, "own namespace", try_namespace(flag))
@@ -60,7 +61,6 @@ pub fn probe() -> Vec<Capability> {
     });
     found.push(Capability::tried("seccomp", "filter of system calls", sys::seccomp_available()));
     found.push(Capability::tried("no_new_privs", "prctl", rustix::thread::no_new_privs().map(|_| ())));
-    found.push(Capability::new("network_namespace", false, "workloads share the network of the host"));
     found
 }
 

@@ -3,24 +3,26 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use libc::{CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
+use libc::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, PidfdFlags};
+use rustix::thread::ThreadNameSpaceType;
 
 use crate::app::{self, Plan, Program};
 use crate::cgroup::Cgroup;
 use crate::child::{self, Child};
 use crate::error::{Error, Failure, Step};
 use crate::init;
+use crate::network::Outside;
 use crate::privileges::Powers;
 use crate::root;
 use crate::seccomp::Filters;
-use crate::spec::Spec;
+use crate::spec::{Network, Spec};
 use crate::sys::{self, Fork};
 
-/// Linux has the network namespace too; it waits for somebody who connects it.
 const NAMESPACES: i32 = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 
 /// The child's ends.
@@ -29,6 +31,14 @@ struct Ends {
     stderr: OwnedFd,
     status: OwnedFd,
     failure: OwnedFd,
+}
+
+/// Where the child goes.
+enum World {
+    /// Into namespaces made for it.
+    Own(Outside),
+    /// Into those of this process.
+    Joined(OwnedFd),
 }
 
 /// Starts a process. Returns when its program has been executed or could not be.
@@ -84,12 +94,21 @@ fn start(plan: Plan<'_>) -> Result<Child, Failure> {
         }
     }
     let ends = Ends { stdout: child_stdout, stderr: child_stderr, status: child_status, failure: child_failure };
+    let joined = plan.spec.join.filter(|_| plan.own_root).map(open_process).transpose()?;
+    let makes = plan.own_root && joined.is_none();
+    let outside = if makes { Outside::open(&plan.spec.network)? } else { Outside::none() };
+    let namespaces = match plan.spec.network {
+        _ if !makes => 0,
+        Network::Host => NAMESPACES,
+        Network::Own { .. } => NAMESPACES | CLONE_NEWNET,
+    };
+    let world = joined.map_or(World::Own(outside), World::Joined);
 
     // The child must not run the caller's handlers, and loses no signal before it listens.
     let mask = sys::block_signals();
-    let forked = sys::clone(if plan.own_root { NAMESPACES } else { 0 });
+    let forked = sys::clone(namespaces);
     match forked {
-        Ok(Fork::Child) => run_init(plan, ends),
+        Ok(Fork::Child) => run_init(plan, ends, world),
         Ok(Fork::Parent { pid, pidfd: Some(pidfd) }) => {
             sys::restore_signals(&mask);
             drop(ends);
@@ -110,35 +129,57 @@ fn start(plan: Plan<'_>) -> Result<Child, Failure> {
 }
 
 /// The child's side: never returns into the caller's code, not even by a panic.
-fn run_init(plan: Plan<'_>, ends: Ends) -> ! {
-    let run = std::panic::AssertUnwindSafe(|| prepare_and_fork(plan, ends));
+fn run_init(plan: Plan<'_>, ends: Ends, world: World) -> ! {
+    let run = std::panic::AssertUnwindSafe(|| prepare_and_fork(plan, ends, world));
     let _ = std::panic::catch_unwind(run);
     sys::exit(1)
 }
 
-fn prepare_and_fork(plan: Plan<'_>, ends: Ends) {
+fn prepare_and_fork(plan: Plan<'_>, ends: Ends, world: World) {
     sys::default_signals();
     let identity = plan.spec.identity.filter(|_| plan.switch);
     let own_root = plan.own_root;
     // Else a signal to the caller's process group would be passed on to the program.
     let alone = rustix::process::setsid().map(drop).map_err(Failure::of(Step::Prepare));
-    let ready = alone.and_then(|()| match identity {
-        Some(identity) if own_root => root::build(plan.spec, identity),
-        _ => adopt_orphans(),
+    let own_pids = own_root && matches!(world, World::Own(_));
+    let ready = alone.and_then(|()| match (identity, world) {
+        (Some(identity), World::Own(outside)) if own_root => {
+            let sockets = outside.connect(&plan.spec.network)?;
+            root::build(plan.spec, identity)?;
+            Ok(sockets)
+        }
+        (_, World::Joined(process)) => enter(&process).map(|()| None),
+        _ => adopt_orphans().map(|()| None),
     });
-    match ready.and_then(|()| sys::fork().map_err(Failure::of(Step::Fork))) {
-        Ok(Fork::Child) => {
+    let forked = ready.and_then(|sockets| Ok((sockets, sys::fork().map_err(Failure::of(Step::Fork))?)));
+    match forked {
+        Ok((_, Fork::Child)) => {
             let failure = app::become_program(plan, &ends.stdout, &ends.stderr);
             report(&ends.failure, &failure)
         }
-        Ok(Fork::Parent { pid, .. }) => {
+        Ok((sockets, Fork::Parent { pid, .. })) => {
             // Every descriptor of ours is closed at once by the init, not one by one here.
             let Ends { stdout, stderr, status, failure } = ends;
             std::mem::forget((stdout, stderr, failure, plan));
-            init::run(pid, status, identity, own_root)
+            init::run(pid, init::Outlets { status, sockets }, identity, own_pids)
         }
         Err(failure) => report(&ends.failure, &failure),
     }
+}
+
+fn open_process(pid: i32) -> Result<OwnedFd, Failure> {
+    let pid = Pid::from_raw(pid).ok_or(Errno::SRCH).map_err(Failure::of(Step::Namespaces))?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(Failure::of(Step::Namespaces))
+}
+
+/// Moves this process into all namespaces of another; its pid namespace is its children's only.
+fn enter(process: &OwnedFd) -> Result<(), Failure> {
+    let all = ThreadNameSpaceType::MOUNT
+        | ThreadNameSpaceType::PROCESS_ID
+        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | ThreadNameSpaceType::NETWORK;
+    rustix::thread::move_into_thread_name_spaces(process.as_fd(), all).map_err(Failure::of(Step::Namespaces))
 }
 
 fn adopt_orphans() -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! What to run and how confined, as plain data.
 
+use std::net::Ipv4Addr;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,12 @@ pub struct Spec {
     /// What the process sees beside the base system, parents before their children.
     #[serde(default)]
     pub mounts: Vec<Mount>,
+    #[serde(default)]
+    pub network: Network,
+    /// Runs in the namespaces of the sandbox with this init ([`crate::Child::pid`]), which must live.
+    /// `mounts` and `network` are then that one's, and only say what the process may use.
+    #[serde(default)]
+    pub join: Option<i32>,
     /// Name of a group made by [`crate::cgroup::Cgroup::create`] to be in from the start.
     #[serde(default)]
     pub cgroup: Option<String>,
@@ -68,6 +75,60 @@ pub enum Access {
     ReadOnly,
     /// Read, execute, change.
     ReadWrite,
+}
+
+/// The network a process is in. A namespace of its own needs an identity and root, like all
+/// namespaces; without them the process is in its caller's network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// The caller's.
+    #[default]
+    Host,
+    /// One of its own, with a loopback interface that nobody shares.
+    Own {
+        /// Where to make a Unix socket that gives out TCP sockets of the namespace: whoever
+        /// connects to it receives one byte and, by `SCM_RIGHTS`, an unconnected IPv4 socket
+        /// and, where the kernel has it, an IPv6 one. At most 107 bytes long.
+        #[serde(default)]
+        sockets: Option<PathBuf>,
+        /// The way out. Without one there is none.
+        #[serde(default)]
+        link: Option<Link>,
+    },
+}
+
+/// A pair of interfaces between the caller's network and the process's own. What may pass is
+/// for the caller's packet filter to say, by `name`; it has to forward and translate, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The caller's end, at most 15 bytes; one that has this name already is replaced.
+    pub name: String,
+    /// The caller's address on every such link.
+    pub gateway: Ipv4Addr,
+    /// The process gets a free address of this network.
+    pub network: Ipv4Addr,
+    /// Length of the network's prefix, 8 to 30.
+    pub prefix: u8,
+}
+
+impl Link {
+    /// The address in the network that `number` leads to.
+    pub(crate) fn address(&self, number: u32) -> Ipv4Addr {
+        let mask = u32::MAX >> self.prefix;
+        Ipv4Addr::from_bits((self.network.to_bits() & !mask) | (number & mask))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if self.name.is_empty() || self.name.len() > 15 || !self.name.bytes().all(name_byte) {
+            return Err(Error::Invalid(format!("{:?} cannot be the name of an interface", self.name)));
+        }
+        if !(8..=30).contains(&self.prefix) {
+            return Err(Error::Invalid(format!("a network with a prefix of {} bits is no range", self.prefix)));
+        }
+        Ok(())
+    }
 }
 
 /// Resource limits, soft and hard alike, lowered to the inherited hard limit where that
@@ -119,6 +180,9 @@ impl Spec {
             if !is_plain(path) {
                 return invalid(format!("path {path:?} is not absolute and plain"));
             }
+        }
+        if let Network::Own { link: Some(link), .. } = &self.network {
+            link.check()?;
         }
         match self.mounts.iter().find(|mount| mount.target == Path::new("/") || !mount.source.is_absolute()) {
             Some(mount) => invalid(format!("mount of {:?} on {:?} is not possible", mount.source, mount.target)),

@@ -146,7 +146,7 @@ pub(crate) fn set_stdio(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> 
 
 /// Closes every descriptor above standard error except `keep`. Whoever calls this goes on
 /// with nothing but `keep` and never drops anything that owned another descriptor.
-pub(crate) fn close_all_except(mut keep: [RawFd; 2]) -> Result<(), Errno> {
+pub(crate) fn close_all_except(mut keep: Vec<RawFd>) -> Result<(), Errno> {
     keep.sort_unstable();
     let mut first = 3;
     for fd in keep {

@@ -1,7 +1,7 @@
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-use crate::Process;
+use crate::NetworkPolicy;
 
 /// Orders desired states, also between servers: a node refuses what is older than what it has.
 /// The epoch is taken from the database when a server starts, the generation counts within it.
@@ -17,6 +17,7 @@ pub struct Desired {
     pub fence: Fence,
     pub builds: Vec<BuildSpec>,
     pub workloads: Vec<WorkloadSpec>,
+    pub jobs: Vec<JobSpec>,
     pub routes: Vec<RouteSpec>,
     pub groups: Vec<GroupSpec>,
     /// Groups whose every trace goes: processes, files, logs, users.
@@ -40,6 +41,7 @@ pub struct BuildSpec {
     pub settings: BuildSettings,
     pub env: Vec<(String, String)>,
     pub limits: Limits,
+    pub network: NetworkPolicy,
     pub timeout_seconds: u64,
 }
 
@@ -75,22 +77,90 @@ pub struct Limits {
     pub pids: u64,
     /// 1 to 10000; 100 is normal.
     pub cpu_weight: u64,
+    /// Of one core; absent: as much as is free.
+    #[serde(default)]
+    pub cpu_percent: Option<u32>,
+}
+
+/// What every process of a release has in common.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    pub group: ProjectId,
+    /// The build whose release directory it runs from.
+    pub release: DeploymentId,
+    pub runtime: Runtime,
+    /// The owner's variables.
+    pub env: Vec<(String, String)>,
+    pub limits: Limits,
+    pub network: NetworkPolicy,
+    pub volumes: Vec<Volume>,
+}
+
+/// How commands of a release are run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Working directory, relative to the release directory.
+    pub directory: String,
+    /// Set unless the owner sets them.
+    pub env: Vec<(String, String)>,
+    /// Directories put before PATH, relative to the release directory.
+    pub path: Vec<String>,
+}
+
+/// A directory of the group that outlives releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    pub name: ProcessName,
+    /// Where processes see it, absolute.
+    pub path: String,
 }
 
 /// Keep one process of a release running.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadSpec {
-    pub id: DeploymentId,
-    pub group: ProjectId,
-    /// The build whose release directory it runs from.
-    pub release: DeploymentId,
-    pub process: Process,
-    pub env: Vec<(String, String)>,
-    pub limits: Limits,
-    pub probe: Probe,
+    pub id: WorkloadId,
+    pub context: Context,
+    pub program: Program,
+    pub readiness: Readiness,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Program {
+    Command {
+        command: String,
+    },
+    /// Serves the files of the runtime's directory.
+    Files {
+        /// Unknown paths are answered with the front page.
+        single_page: bool,
+    },
 }
 
 /// When a workload counts as ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Readiness {
+    /// It answers HTTP.
+    Answers { probe: Probe },
+    /// It has been up this long.
+    Stays { milliseconds: u64 },
+}
+
+/// Run a command once, to its end. What was cut off is not run again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    pub id: WorkloadId,
+    pub context: Context,
+    pub command: String,
+    /// Runs inside this workload's sandbox, rather than in one of its own.
+    pub inside: Option<WorkloadId>,
+    /// Writes into the build log of this deployment, rather than into a log of its own.
+    pub log_of: Option<DeploymentId>,
+    pub timeout_seconds: u64,
+}
+
+/// The answer that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     pub path: String,
@@ -106,7 +176,7 @@ pub struct RouteSpec {
     pub host: String,
     /// The loopback port that answers for this host too.
     pub port: u16,
-    pub prefer: Vec<DeploymentId>,
+    pub prefer: Vec<WorkloadId>,
 }
 
 /// A source to plan without building it.

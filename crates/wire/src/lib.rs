@@ -7,15 +7,18 @@
 mod desired;
 mod hello;
 mod log;
+mod network;
 mod observed;
 pub mod shim;
 
 pub use desired::{
-    BuildSettings, BuildSpec, Desired, Fence, GroupSpec, Limits, PreviewSpec, Probe, RouteSpec, Source, WorkloadSpec,
+    BuildSettings, BuildSpec, Context, Desired, Fence, GroupSpec, JobSpec, Limits, PreviewSpec, Probe, Program,
+    Readiness, RouteSpec, Runtime, Source, Volume, WorkloadSpec,
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
 pub use log::{LogQuery, LogRecord};
+pub use network::{Destination, NetworkPolicy, Outward};
 pub use observed::{
-    BuildOutcome, BuildStatus, BuildStep, Commit, Failure, Observed, Plan, Preview, Process, RouteStatus,
-    WorkloadState, WorkloadStatus,
+    BuildOutcome, BuildStatus, BuildStep, Commit, Failure, JobOutcome, JobStatus, NamedCommand, Observed, Plan,
+    Preview, ReleaseSpec, RouteStatus, Schedule, WorkloadState, WorkloadStatus,
 };

@@ -1,7 +1,8 @@
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-use crate::Fence;
+use crate::shim::Exit;
+use crate::{Fence, Program, Runtime};
 
 /// What a node sees. `revision` rises with every change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,7 @@ pub struct Observed {
     pub fence: Fence,
     pub builds: Vec<BuildStatus>,
     pub workloads: Vec<WorkloadStatus>,
+    pub jobs: Vec<JobStatus>,
     pub routes: Vec<RouteStatus>,
     /// Groups of which nothing is left.
     pub removed_groups: Vec<ProjectId>,
@@ -62,27 +64,48 @@ pub struct Plan {
     pub build_command: Option<String>,
     pub run_command: Option<String>,
     pub output_directory: Option<String>,
+    #[serde(default)]
+    pub workers: Vec<NamedCommand>,
+    #[serde(default)]
+    pub release_command: Option<String>,
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum BuildOutcome {
-    Built { process: Process },
+    Built { release: ReleaseSpec },
     Failed { failure: Failure },
 }
 
-/// The process spec of a release: how its directory is run.
+/// What a build found out about its release: how its processes are run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
+pub struct ReleaseSpec {
     pub kind: String,
-    /// Relative to the release directory.
-    pub directory: String,
-    /// Absent: the files of `directory` are served.
-    pub command: Option<String>,
-    /// Set unless the owner sets them.
-    pub env: Vec<(String, String)>,
-    /// Directories put before PATH, relative to the release directory.
-    pub path: Vec<String>,
+    pub runtime: Runtime,
+    /// Answers visitors; absent where nothing does.
+    pub web: Option<Program>,
+    /// Kept running beside it.
+    pub workers: Vec<NamedCommand>,
+    /// Has to succeed before the release goes live.
+    pub release_command: Option<String>,
+    pub schedules: Vec<Schedule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCommand {
+    pub name: ProcessName,
+    pub command: String,
+}
+
+/// A command and when it is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub name: ProcessName,
+    /// Five fields as in crontab(5), in UTC.
+    pub schedule: String,
+    pub command: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,11 +119,14 @@ pub struct Failure {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkloadStatus {
-    pub id: DeploymentId,
+    pub id: WorkloadId,
     pub group: ProjectId,
     pub state: WorkloadState,
     pub failure: Option<Failure>,
     pub restarts: u32,
+    /// It keeps dying soon after its starts.
+    #[serde(default)]
+    pub crash_loop: bool,
     pub memory_bytes: Option<u64>,
     pub cpu_usec: Option<u64>,
 }
@@ -135,9 +161,31 @@ impl WorkloadState {
 pub struct RouteStatus {
     pub host: String,
     /// Who answers for the host now.
-    pub workload: Option<DeploymentId>,
+    pub workload: Option<WorkloadId>,
     /// Why the loopback port is not served.
     pub port_error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    pub id: WorkloadId,
+    /// Absent while it runs.
+    pub outcome: Option<JobOutcome>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum JobOutcome {
+    Exited {
+        exit: Exit,
+        last_lines: Vec<String>,
+    },
+    /// It was never started, or was ended for the reason given.
+    Failed {
+        failure: Failure,
+    },
+    /// It was begun before this machine went down, and is gone.
+    Lost,
 }
 
 /// What a node would do with a source.

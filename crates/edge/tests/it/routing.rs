@@ -74,5 +74,5 @@ async fn counts_what_is_in_flight() {
     assert_eq!(edge.request(get("a.example")).await.body, "a");
     until(|| upstream.in_flight() == 0).await;
     assert_eq!(upstream.id(), app.addr.to_string());
-    assert_eq!(upstream.addr(), app.addr);
+    assert_eq!(upstream.origin(), &edge::Origin::Address(app.addr));
 }

@@ -82,7 +82,7 @@ pub(crate) fn serve_edge(upstream: &str) {
         let edge = Edge::new(config.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let target = Upstream::new("upstream".into(), upstream.parse().unwrap(), &config);
+        let target = Upstream::new("upstream".into(), upstream.parse::<std::net::SocketAddr>().unwrap(), &config);
         edge.set_route("127.0.0.1", Target::Upstream(Arc::new(target)));
         println!("{address}");
         edge.serve(listener, std::future::pending()).await;

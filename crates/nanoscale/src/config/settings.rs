@@ -1,10 +1,11 @@
 //! The table of settings, and values collected for them from file and environment.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ids::BaseDomain;
+use ipnet::Ipv4Net;
 use serde_json::Value;
 
 use super::Mistakes;
@@ -59,6 +60,7 @@ const SETTINGS: &[Setting] = &[
     text("edge.http_bind", &[]),
     idle("edge.https_bind", "the edge does not speak TLS yet"),
     Setting { path: "git.allow_hosts", aliases: &[], kind: Kind::List },
+    Setting { path: "network.allow", aliases: &[], kind: Kind::List },
     number("limits.build_memory_mb", 64, 1 << 20, 2048),
     number("limits.build_timeout_seconds", 1, 86_400, 1800),
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
@@ -103,6 +105,7 @@ pub(super) fn default_file() -> String {
         "orchestrator": { "bind_address": "127.0.0.1:4000", "server_name": "orchestrator", "base_domain": "localhost" },
         "edge": { "http_bind": "127.0.0.1:8080" },
         "git": { "allow_hosts": [] },
+        "network": { "allow": [] },
         "limits": limits,
     });
     serde_json::to_string_pretty(&file).unwrap_or_default()
@@ -231,6 +234,18 @@ impl Values {
             self.mistake(path, "is a list of texts, like [\"git.example.com\"]");
             Vec::new()
         })
+    }
+
+    /// A list of networks like 10.1.0.0/16, or of single addresses.
+    pub(super) fn networks(&mut self, path: &'static str) -> Vec<Ipv4Net> {
+        let mut networks = Vec::new();
+        for text in self.list(path) {
+            match text.parse().or_else(|_| text.parse::<Ipv4Addr>().map(Ipv4Net::from)) {
+                Ok(network) => networks.push(network),
+                Err(_) => self.mistake(path, format!("`{text}` is not an IPv4 network like 10.1.0.0/16")),
+            }
+        }
+        networks
     }
 
     /// Sentences about settings that are there and do nothing.

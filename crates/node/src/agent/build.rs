@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use domain::plan::{self, Settings, Tree};
-use ids::ProjectId;
+use ids::{ProjectId, WorkloadId};
+use sandbox::Network;
 use tokio_util::sync::CancellationToken;
-use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, Process, Source};
+use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, Program as Web, ReleaseSpec, Runtime, Source};
 
 use super::Agent;
 use super::release::Manifest;
@@ -51,11 +52,12 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
         outcome = outcome(agent, spec) => Some(outcome),
         () = stop.cancelled() => None,
     };
-    agent.end(&spec.id).await;
-    let _ = layout::remove(&agent.confine().layout.run(&spec.id));
+    let id = WorkloadId::from(&spec.id);
+    agent.end(&id).await;
+    agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
         // The control plane keeps it, and sends it again when it is wanted again.
-        let _ = layout::remove(&agent.confine().layout.upload(upload));
+        let _ = layout::remove_file(&agent.confine().layout.upload(upload));
     }
     match outcome {
         Some(outcome) => {
@@ -84,11 +86,11 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
             status.commit = manifest.commit;
             status.plan = Some(manifest.plan);
         });
-        return BuildOutcome::Built { process: manifest.process };
+        return BuildOutcome::Built { release: manifest.release };
     }
     let timeout = Duration::from_secs(spec.timeout_seconds);
     match tokio::time::timeout(timeout, build(agent, spec)).await {
-        Ok(Ok(process)) => BuildOutcome::Built { process },
+        Ok(Ok(release)) => BuildOutcome::Built { release },
         Ok(Err(failure)) => BuildOutcome::Failed { failure },
         Err(_) => {
             let minutes = spec.timeout_seconds.div_ceil(60);
@@ -98,13 +100,15 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
     }
 }
 
-async fn build(agent: &Agent, spec: &BuildSpec) -> Result<Process, Failure> {
+async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> {
     start_clean(agent, spec)?;
     let (commit, tree) = fetch(agent, spec).await?;
     report(agent, spec, |status| status.commit.clone_from(&commit));
     let plan = make_plan(agent, spec, &tree)?;
-    let process = process(spec, &plan);
-    let outline = outline(&plan);
+    let release = release(spec, &plan)?;
+    let outline = outline(&plan, &release);
+    // Install and build commands run where the sources are; what is served may lie elsewhere.
+    let runtime = Runtime { directory: spec.settings.root_directory.clone(), ..release.runtime.clone() };
     report(agent, spec, |status| status.plan = Some(outline.clone()));
 
     for (step, name, command) in
@@ -123,18 +127,17 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<Process, Failure> {
         let step = Step {
             name,
             program: Program::Command(&argv),
-            directory: &spec.settings.root_directory,
-            path: &process.path,
-            env: process.env.clone(),
+            runtime: &runtime,
+            network: agent.networks().join(&WorkloadId::from(&spec.id), &spec.network).await,
             owner_env: &spec.env,
             file: None,
         };
         agent.run_step(spec, step).await?;
     }
-    agent.check_directory(spec, &process)?;
-    let manifest = Manifest { process: process.clone(), commit, plan: outline };
+    agent.check_directory(spec, &release.runtime.directory)?;
+    let manifest = Manifest { release: release.clone(), commit, plan: outline };
     agent.write_manifest(&spec.group, &spec.id, &manifest).map_err(node_error)?;
-    Ok(process)
+    Ok(release)
 }
 
 fn node_error(error: std::io::Error) -> Failure {
@@ -148,21 +151,24 @@ fn node_error(error: std::io::Error) -> Failure {
 /// Ends what an attempt that was cut off left, and makes everything that this one needs.
 fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
     let confine = agent.confine();
-    confine.kill(&spec.id);
-    let log_directory = confine.layout.log(&spec.group, &spec.id, LogKind::Build);
+    let id = WorkloadId::from(&spec.id);
+    confine.kill(&id);
+    let log_directory = confine.layout.log(&spec.group, &id, LogKind::Build);
     if !crate::log::segments(&log_directory).unwrap_or_default().is_empty() {
         log(agent, spec, &["the node was restarted; building again from the beginning".to_owned()]);
     }
-    confine.prepare(&spec.id, &spec.group, Role::Build, LogKind::Build).map_err(node_error)?;
+    confine.prepare(&id, &spec.group, Role::Build, LogKind::Build).map_err(node_error)?;
     confine.prepare_release(&spec.group, &spec.id).map_err(node_error)?;
-    confine.limit(&spec.id, &spec.limits);
+    confine.limit(&id, &spec.limits);
     Ok(())
 }
 
 /// Gets the source into the release directory.
 async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>, Tree), Failure> {
     let root_directory = spec.settings.root_directory.clone();
-    let (program, file) = match &spec.source {
+    // Fetching runs none of the project's code and has its own rules for addresses; it needs to
+    // reach what the machine's owner allowed, be it on the host's loopback.
+    let (program, file, network) = match &spec.source {
         Source::Git { url, reference, commit, allow_private } => {
             log(
                 agent,
@@ -179,17 +185,18 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
                 allow_private: *allow_private,
                 root_directory,
             };
-            (Program::Internal("fetch", json(&request)), None)
+            (Program::Internal("fetch", json(&request)), None, Network::Host)
         }
         Source::Upload { upload } => {
             log(agent, spec, &["fetch: the uploaded files".to_owned()]);
             let archive = agent.await_upload(spec, upload).await;
             let inside = if nix::unistd::geteuid().is_root() { "/upload.tar".into() } else { archive.clone() };
             let request = UnpackRequest { archive: inside, root_directory };
-            (Program::Internal("unpack", json(&request)), Some((archive, "/upload.tar")))
+            let alone = Network::Own { sockets: None, link: None };
+            (Program::Internal("unpack", json(&request)), Some((archive, "/upload.tar")), alone)
         }
     };
-    let step = Step { name: "fetch", program, directory: "", path: &[], env: Vec::new(), owner_env: &[], file };
+    let step = Step { name: "fetch", program, runtime: &Runtime::default(), network, owner_env: &[], file };
     agent.run_step(spec, step).await.map_err(|failure| Failure {
         code: match failure.code.as_str() {
             "BUILD_FAILED" => "FETCH_FAILED".into(),
@@ -197,7 +204,8 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
         },
         ..failure
     })?;
-    let fetched = agent.confine().read_result(&spec.id).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let fetched =
+        agent.confine().read_result(&WorkloadId::from(&spec.id)).and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match fetched {
         Some(Fetched::Source { commit, tree }) => {
             if let Some(wire::Commit { sha, message, author }) = &commit {
@@ -247,23 +255,33 @@ fn installed(program: &str) -> bool {
         .any(|directory| std::path::Path::new(directory).join(program).exists())
 }
 
-fn process(spec: &BuildSpec, plan: &plan::Plan) -> Process {
+fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> {
     let root = &spec.settings.root_directory;
     let below = |directory: &str| match (root.as_str(), directory) {
         ("", directory) => directory.to_owned(),
         (root, "") => root.to_owned(),
         (root, directory) => format!("{root}/{directory}"),
     };
-    Process {
+    let web = match &plan.run_command {
+        Some(command) => Some(Web::Command { command: command.clone() }),
+        None if plan.kind == "static" || plan.kind == "spa" => Some(Web::Files { single_page: plan.kind == "spa" }),
+        None => None,
+    };
+    Ok(ReleaseSpec {
         kind: plan.kind.into(),
-        directory: below(plan.output_directory.as_deref().unwrap_or_default()),
-        command: plan.run_command.clone(),
-        env: plan.env.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
-        path: plan.path.iter().map(|directory| below(directory)).collect(),
-    }
+        runtime: Runtime {
+            directory: below(plan.output_directory.as_deref().unwrap_or_default()),
+            env: plan.env.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+            path: plan.path.iter().map(|directory| below(directory)).collect(),
+        },
+        web,
+        workers: Vec::new(),
+        release_command: None,
+        schedules: Vec::new(),
+    })
 }
 
-fn outline(plan: &plan::Plan) -> wire::Plan {
+fn outline(plan: &plan::Plan, release: &ReleaseSpec) -> wire::Plan {
     wire::Plan {
         kind: plan.kind.into(),
         reasons: plan.reasons.clone(),
@@ -271,6 +289,9 @@ fn outline(plan: &plan::Plan) -> wire::Plan {
         build_command: plan.build_command.clone(),
         run_command: plan.run_command.clone(),
         output_directory: plan.output_directory.clone(),
+        workers: release.workers.clone(),
+        release_command: release.release_command.clone(),
+        schedules: release.schedules.clone(),
     }
 }
 
@@ -283,7 +304,7 @@ fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)
 }
 
 fn log(agent: &Agent, spec: &BuildSpec, lines: &[String]) {
-    if let Err(error) = agent.confine().log(&spec.id, &spec.group, LogKind::Build, lines) {
+    if let Err(error) = agent.confine().log(&WorkloadId::from(&spec.id), &spec.group, LogKind::Build, lines) {
         tracing::warn!(%error, build.id = %spec.id, "cannot write a build log");
     }
 }
@@ -305,20 +326,24 @@ impl Agent {
             source: spec.source,
             settings: wire::BuildSettings { root_directory: spec.root_directory, ..wire::BuildSettings::default() },
             env: Vec::new(),
-            limits: wire::Limits { memory_bytes: PREVIEW_MEMORY, pids: 256, cpu_weight: 100 },
+            limits: wire::Limits { memory_bytes: PREVIEW_MEMORY, pids: 256, cpu_weight: 100, cpu_percent: None },
+            network: wire::NetworkPolicy::default(),
             timeout_seconds: PREVIEW_SECONDS,
         };
         let work = async {
             start_clean(self, &spec)?;
             let (_, tree) = fetch(self, &spec).await?;
-            make_plan(self, &spec, &tree)
+            let plan = make_plan(self, &spec, &tree)?;
+            let release = release(&spec, &plan)?;
+            Ok(outline(&plan, &release))
         };
         let planned = tokio::time::timeout(Duration::from_secs(spec.timeout_seconds), work).await;
-        self.end(&spec.id).await;
-        let _ = layout::remove(&self.confine().layout.run(&spec.id));
+        let id = WorkloadId::from(&spec.id);
+        self.end(&id).await;
+        self.discard(&self.confine().layout.run(&id));
         self.erase_group(&spec.group);
         match planned {
-            Ok(Ok(plan)) => wire::Preview::Plan { plan: outline(&plan) },
+            Ok(Ok(plan)) => wire::Preview::Plan { plan },
             Ok(Err(failure)) => wire::Preview::Failed { failure },
             Err(_) => {
                 let reason = format!("the repository could not be fetched within {PREVIEW_SECONDS} s");
@@ -358,16 +383,14 @@ impl Agent {
     }
 
     fn discard_release(&self, spec: &BuildSpec) {
-        if let Err(error) = layout::remove(&self.confine().layout.release(&spec.group, &spec.id)) {
-            tracing::warn!(%error, build.id = %spec.id, "cannot remove what a build left");
-        }
+        self.discard(&self.confine().layout.release(&spec.group, &spec.id));
     }
 
     /// The directory that will be run or served has to be there, and inside the release.
-    fn check_directory(&self, spec: &BuildSpec, process: &Process) -> Result<(), Failure> {
+    fn check_directory(&self, spec: &BuildSpec, directory: &str) -> Result<(), Failure> {
         let release = self.confine().layout.release(&spec.group, &spec.id);
         let inside = release
-            .join(&process.directory)
+            .join(directory)
             .canonicalize()
             .ok()
             .zip(release.canonicalize().ok())
@@ -375,8 +398,7 @@ impl Agent {
         if inside {
             return Ok(());
         }
-        let reason =
-            format!("after the build there is no directory `{}`; correct the output directory", process.directory);
+        let reason = format!("after the build there is no directory `{directory}`; correct the output directory");
         Err(self.failure(spec, "OUTPUT_MISSING", reason))
     }
 }

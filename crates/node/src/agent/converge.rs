@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProjectId, WorkloadId};
 use wire::Desired;
 
-use super::{Agent, build, workload};
-use crate::layout::{self, LogKind};
+use super::{Agent, build, job, workload};
+use crate::layout::{LogKind, remove_file};
 
 /// Even without a signal the world is looked at this often.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -15,6 +15,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 struct Todo {
     builds: Vec<wire::BuildSpec>,
     workloads: Vec<wire::WorkloadSpec>,
+    jobs: Vec<wire::JobSpec>,
     remove_groups: Vec<ProjectId>,
     prune: Vec<(ProjectId, DeploymentId)>,
 }
@@ -39,6 +40,9 @@ impl Agent {
         for spec in todo.workloads {
             workload::start(self, spec);
         }
+        for spec in todo.jobs {
+            job::start(self, spec);
+        }
         for spec in todo.builds {
             build::start(self, spec);
         }
@@ -52,31 +56,41 @@ impl Agent {
             self.remove_group(&group);
         }
         self.announce_convergence(&desired);
+        self.forget_links().await;
+    }
+
+    /// Links of what no longer runs may reach nothing.
+    async fn forget_links(&self) {
+        let running = {
+            let state = self.lock();
+            let builds = state.builds.keys().map(WorkloadId::from);
+            state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<Vec<_>>()
+        };
+        self.networks().keep_only(running.iter()).await;
     }
 
     /// What of an earlier process's work is still wanted; once, after the first desired state.
-    fn first_sweep(&self, desired: &Desired) -> Option<BTreeSet<DeploymentId>> {
+    fn first_sweep(&self, desired: &Desired) -> Option<BTreeSet<WorkloadId>> {
         let mut state = self.lock();
-        (!std::mem::replace(&mut state.swept, true))
-            .then(|| desired.workloads.iter().map(|workload| workload.id.clone()).collect())
+        let workloads = desired.workloads.iter().map(|workload| &workload.id);
+        let wanted = workloads.chain(desired.jobs.iter().map(|job| &job.id));
+        (!std::mem::replace(&mut state.swept, true)).then(|| wanted.cloned().collect())
     }
 
     /// Ends what an earlier process started and nobody wants any more. A build among it starts anew.
-    async fn sweep(&self, keep: &BTreeSet<DeploymentId>) {
+    async fn sweep(&self, keep: &BTreeSet<WorkloadId>) {
         let confine = self.confine();
         let mut found = sandbox::cgroup::Cgroup::list(&confine.identities.cgroup_root()).unwrap_or_default();
         if let Ok(entries) = std::fs::read_dir(confine.layout.runs()) {
             found.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
         }
-        for id in found.iter().filter_map(|name| name.rsplit('/').next()?.parse::<DeploymentId>().ok()) {
+        for id in found.iter().filter_map(|name| name.rsplit('/').next()?.parse::<WorkloadId>().ok()) {
             if keep.contains(&id) {
                 continue;
             }
             tracing::info!(workload.id = %id, "ending what an earlier process left");
             self.end(&id).await;
-            if let Err(error) = layout::remove(&confine.layout.run(&id)) {
-                tracing::warn!(%error, workload.id = %id, "cannot remove a run's directory");
-            }
+            self.discard(&confine.layout.run(&id));
         }
     }
 
@@ -89,11 +103,13 @@ impl Agent {
                 .filter(|spec| !state.workloads.contains_key(&spec.id))
                 .cloned()
                 .collect(),
+            jobs: desired.jobs.iter().filter(|spec| !state.jobs.contains_key(&spec.id)).cloned().collect(),
             builds: desired.builds.iter().filter(|spec| !state.builds.contains_key(&spec.id)).cloned().collect(),
             ..Todo::default()
         };
         let busy = |group: &ProjectId| {
             state.workloads.values().any(|workload| &workload.status.group == group)
+                || state.jobs.values().any(|job| &job.group == group)
                 || state.builds.values().any(|build| &build.group == group)
         };
         todo.remove_groups = desired
@@ -108,6 +124,7 @@ impl Agent {
                     || desired.builds.iter().any(|build| &build.id == id)
                     || state.builds.contains_key(id)
                     || state.workloads.values().any(|workload| &workload.release == id)
+                    || state.jobs.values().any(|job| &job.release == id)
             };
             let stale = self.release_list(&group.group).into_iter().filter(|id| !kept(id));
             todo.prune.extend(stale.map(|id| (group.group.clone(), id)));
@@ -123,6 +140,11 @@ impl Agent {
                 workload.stop.cancel();
             }
         }
+        for (id, job) in &state.jobs {
+            if !desired.jobs.iter().any(|spec| &spec.id == id) {
+                job.stop.cancel();
+            }
+        }
         for (id, build) in &state.builds {
             if !desired.builds.iter().any(|spec| &spec.id == id) {
                 build.stop.cancel();
@@ -132,11 +154,9 @@ impl Agent {
 
     fn prune_release(&self, group: &ProjectId, build: &DeploymentId) {
         let layout = &self.confine().layout;
-        for path in [layout.manifest(group, build), layout.release(group, build)] {
-            if let Err(error) = layout::remove(&path) {
-                tracing::warn!(%error, release = %build, "cannot remove an old release");
-            }
-        }
+        // The manifest first: without it a release is none.
+        self.discard(&layout.manifest(group, build));
+        self.discard(&layout.release(group, build));
     }
 
     fn remove_group(&self, group: &ProjectId) {
@@ -153,8 +173,9 @@ impl Agent {
         let confine = self.confine();
         let gone = [confine.layout.group(group), confine.layout.group_logs(group)]
             .iter()
-            .try_for_each(|path| layout::remove(path))
+            .try_for_each(|path| confine.layout.discard(path))
             .and_then(|()| confine.identities.release(group));
+        self.inner.trash.notify_one();
         if let Err(error) = &gone {
             tracing::warn!(%error, group = %group, "cannot remove everything of a group");
         }
@@ -181,12 +202,13 @@ impl Agent {
         let Ok(groups) = std::fs::read_dir(confine.layout.root().join("logs")) else { return };
         let (busy, max_age) = {
             let state = self.lock();
-            let busy = state.workloads.keys().chain(state.builds.keys()).cloned().collect::<BTreeSet<_>>();
+            let builds = state.builds.keys().map(WorkloadId::from);
+            let busy = state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<BTreeSet<_>>();
             (busy, self.inner.config.log_max_age)
         };
         for group in names::<ProjectId>(groups) {
             let Ok(workloads) = std::fs::read_dir(confine.layout.group_logs(&group)) else { continue };
-            for id in names::<DeploymentId>(workloads) {
+            for id in names::<WorkloadId>(workloads) {
                 if busy.contains(&id) {
                     continue;
                 }
@@ -207,7 +229,7 @@ fn remove_older(log: &std::path::Path, max_age: Duration) {
     for (_, segment) in crate::log::segments(log).unwrap_or_default() {
         let age = segment.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
         if age.is_some_and(|age| age > max_age) {
-            let _ = layout::remove(&segment);
+            let _ = remove_file(&segment);
         }
     }
 }

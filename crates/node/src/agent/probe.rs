@@ -1,11 +1,10 @@
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use edge::Origin;
 use http_body_util::Empty;
 use hyper::Request;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 const FIRST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_secs(1);
@@ -48,11 +47,11 @@ impl Seen {
 }
 
 /// Asks until a good answer comes. Updates `seen` as it goes, for whoever gives up waiting.
-pub(super) async fn until_ready(port: u16, path: &str, host: &str, seen: &mut Seen) {
+pub(super) async fn until_ready(origin: &Origin, path: &str, host: &str, seen: &mut Seen) {
     let mut pause = FIRST;
     loop {
         tokio::time::sleep(pause).await;
-        match tokio::time::timeout(ANSWER, ask(port, path, host, seen)).await {
+        match tokio::time::timeout(ANSWER, ask(origin, path, host, seen)).await {
             Ok(Ok(status)) if status < 500 => return,
             Ok(Ok(status)) => *seen = Seen::Status(status),
             Ok(Err(next)) => *seen = next,
@@ -62,9 +61,8 @@ pub(super) async fn until_ready(port: u16, path: &str, host: &str, seen: &mut Se
     }
 }
 
-async fn ask(port: u16, path: &str, host: &str, seen: &mut Seen) -> Result<u16, Seen> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect(address).await.map_err(|_| Seen::NothingListens)?;
+async fn ask(origin: &Origin, path: &str, host: &str, seen: &mut Seen) -> Result<u16, Seen> {
+    let stream = origin.connect().await.map_err(|_| Seen::NothingListens)?;
     *seen = Seen::NoAnswer("none came at all".into());
     let no_answer = |error: hyper::Error| Seen::NoAnswer(error.to_string());
     let (mut sender, connection) =

@@ -2,7 +2,7 @@
 
 use ids::{DeploymentId, ProjectId};
 use serde::{Deserialize, Serialize};
-use wire::{Commit, Plan, Process};
+use wire::{Commit, Plan, ReleaseSpec};
 
 use super::Agent;
 use crate::layout::write_atomic;
@@ -10,7 +10,7 @@ use crate::layout::write_atomic;
 /// What a finished build came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Manifest {
-    pub(super) process: Process,
+    pub(super) release: ReleaseSpec,
     pub(super) commit: Option<Commit>,
     pub(super) plan: Plan,
 }

@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use edge::Target;
-use ids::DeploymentId;
+use ids::WorkloadId;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wire::{Desired, RouteSpec, RouteStatus, WorkloadState};
@@ -17,7 +17,7 @@ pub(super) struct Applied {
 }
 
 struct Host {
-    workload: Option<DeploymentId>,
+    workload: Option<WorkloadId>,
     target: Option<Target>,
     port: u16,
     port_error: Option<String>,
@@ -101,8 +101,8 @@ fn same(known: &Target, target: &Target) -> bool {
     }
 }
 
-fn choose(state: &State, route: &RouteSpec) -> (Option<DeploymentId>, Target) {
-    let running = |id: &DeploymentId| state.workloads.get(id);
+fn choose(state: &State, route: &RouteSpec) -> (Option<WorkloadId>, Target) {
+    let running = |id: &WorkloadId| state.workloads.get(id);
     for id in &route.prefer {
         if let Some(upstream) = running(id).and_then(|workload| workload.upstream.clone()) {
             return (Some(id.clone()), Target::Upstream(upstream));

@@ -1,7 +1,8 @@
 //! One confined process of a build, from start to end.
 
-use ids::LogStream;
-use wire::{BuildSpec, Failure};
+use ids::{LogStream, WorkloadId};
+use sandbox::Network;
+use wire::{BuildSpec, Failure, Runtime};
 
 use super::Agent;
 use crate::confine::{Job, Program, Role};
@@ -15,9 +16,8 @@ pub(super) const LAST_LINES: usize = 20;
 pub(super) struct Step<'a> {
     pub(super) name: &'static str,
     pub(super) program: Program<'a>,
-    pub(super) directory: &'a str,
-    pub(super) path: &'a [String],
-    pub(super) env: Vec<(String, String)>,
+    pub(super) runtime: &'a Runtime,
+    pub(super) network: Network,
     pub(super) owner_env: &'a [(String, String)],
     pub(super) file: Option<(std::path::PathBuf, &'static str)>,
 }
@@ -27,23 +27,27 @@ impl Agent {
     pub(super) async fn run_step(&self, spec: &BuildSpec, step: Step<'_>) -> Result<(), Failure> {
         let confine = self.confine();
         let name = step.name;
+        let id = WorkloadId::from(&spec.id);
         let job = Job {
-            id: &spec.id,
+            id: &id,
             group: &spec.group,
             release: &spec.id,
             role: Role::Build,
             program: step.program,
-            directory: step.directory,
-            path: step.path,
-            env: step.env,
+            runtime: step.runtime,
+            env: Vec::new(),
             owner_env: step.owner_env,
             file: step.file,
+            volumes: &[],
+            network: step.network,
+            inside: None,
+            log_dir: confine.layout.log(&spec.group, &id, LogKind::Build),
         };
-        let started = match confine.shim_spec(&job, LogKind::Build) {
+        let started = match confine.shim_spec(&job) {
             Ok(shim) => Shim::start(&confine.program, &shim).await,
             Err(error) => Err(error),
         };
-        let kills = || confine.cgroup(&spec.id).map_or(0, |cgroup| cgroup.oom_kills());
+        let kills = || confine.cgroup(&id).map_or(0, |cgroup| cgroup.oom_kills());
         let exit = match started {
             Ok(Ok(shim)) => shim.wait().await,
             Ok(Err(exit)) => Some(exit),
@@ -83,7 +87,7 @@ impl Agent {
 
     /// A failure with the last lines of the build's log.
     pub(super) fn failure(&self, spec: &BuildSpec, code: &str, reason: String) -> Failure {
-        let directory = self.confine().layout.log(&spec.group, &spec.id, LogKind::Build);
+        let directory = self.confine().layout.log(&spec.group, &WorkloadId::from(&spec.id), LogKind::Build);
         let lines = crate::log::tail(&directory, LAST_LINES, |record| record.stream != LogStream::Sys);
         let last_lines = lines.unwrap_or_default().into_iter().map(|record| record.text).collect();
         Failure { code: code.into(), reason, last_lines }

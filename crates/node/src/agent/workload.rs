@@ -1,36 +1,41 @@
 //! One process of a release, kept running: start, probe, ready, restart when it dies,
 //! drain and stop when it is no longer wanted.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use edge::Upstream;
-use ids::{DeploymentId, LogStream};
+use ids::{DeploymentId, LogStream, WorkloadId};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use wire::shim::Exit;
-use wire::{Failure, WorkloadSpec, WorkloadState, WorkloadStatus};
+use wire::{Failure, Program as Spec, Readiness, WorkloadSpec, WorkloadState, WorkloadStatus};
 
 use super::Agent;
 use super::probe::{self, Seen};
+use super::process::{Listen, Process, Start, failed, how, node_error};
 use super::step::LAST_LINES;
-use crate::confine::{Job, Program, Role};
+use crate::confine::Program;
 use crate::confined::StaticRequest;
-use crate::layout::{self, LogKind, write_atomic};
-use crate::shim::{Shim, read_exit};
+use crate::layout::{LogKind, write_atomic};
 
+/// The process that visitors meet.
+const WEB: &str = "web";
 /// Pause before a dead process is started again, doubled with every death that follows soon.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// A process that lived this long is new to back-off.
 const STABLE: Duration = Duration::from_secs(60);
+/// So many deaths in a row, each before it was stable, are a crash loop.
+const CRASH_LOOP: u32 = 5;
+/// Lines of a process that died while it was live.
+const DYING_LINES: usize = 200;
 
 /// A workload in the node's state.
 pub(super) struct Running {
     pub(super) release: DeploymentId,
     pub(super) status: WorkloadStatus,
-    /// There while it is ready.
+    /// There while it is ready and answers visitors.
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) stop: CancellationToken,
     /// What an earlier process left of it has been looked at.
@@ -40,18 +45,18 @@ pub(super) struct Running {
 /// What outlives this process: where the app listens, and that it was ready.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Kept {
-    port: u16,
+    #[serde(flatten)]
+    listen: Listen,
     ready: bool,
     /// Some process of it was ready before: it is started again for as long as it is wanted.
     #[serde(default)]
     was_ready: bool,
 }
 
-/// A process and where it listens.
-struct Process {
-    shim: Shim,
+/// A process and what is kept of it.
+struct Live {
+    process: Process,
     kept: Kept,
-    started: Instant,
 }
 
 /// How a process's time ended.
@@ -68,15 +73,21 @@ pub(super) fn start(agent: &Agent, spec: WorkloadSpec) {
     agent.update(|state| {
         let status = WorkloadStatus {
             id: spec.id.clone(),
-            group: spec.group.clone(),
+            group: spec.context.group.clone(),
             state: WorkloadState::Starting,
             failure: None,
             restarts: 0,
+            crash_loop: false,
             memory_bytes: None,
             cpu_usec: None,
         };
-        let running =
-            Running { release: spec.release.clone(), status, upstream: None, stop: stop.clone(), settled: false };
+        let running = Running {
+            release: spec.context.release.clone(),
+            status,
+            upstream: None,
+            stop: stop.clone(),
+            settled: false,
+        };
         state.workloads.insert(spec.id.clone(), running);
     });
     let workload = Workload { agent: agent.clone(), spec, stop };
@@ -95,180 +106,182 @@ struct Workload {
     stop: CancellationToken,
 }
 
+/// What is remembered from one process to the next.
+struct History {
+    was_ready: bool,
+    backoff: Duration,
+    /// Deaths since it was last stable.
+    deaths: u32,
+}
+
 impl Workload {
     async fn run(&self) {
         let kept = self.kept();
-        let mut was_ready = kept.is_some_and(|kept| kept.ready || kept.was_ready);
-        let mut process = match kept {
-            Some(kept) => self.adopt(kept).await,
+        let was_ready = kept.is_some_and(|kept| kept.ready || kept.was_ready);
+        let mut history = History { was_ready, backoff: FIRST_BACKOFF, deaths: 0 };
+        let mut live = match kept {
+            Some(kept) => self.agent.find_process(&self.spec.id).await.map(|process| Live { process, kept }),
             None => None,
         };
-        if process.is_none() {
+        if live.is_none() {
             self.update(|running| running.settled = true);
         }
-        let mut backoff = FIRST_BACKOFF;
         loop {
-            let end = match process.take() {
-                Some(process) => self.live(process, &mut was_ready, &mut backoff).await,
-                None => match self.launch(was_ready).await {
-                    Ok(process) => self.live(process, &mut was_ready, &mut backoff).await,
-                    Err(failure) if was_ready => {
-                        tracing::warn!(workload.id = %self.spec.id, reason = failure.reason, "cannot be started again");
-                        End::Died(None)
-                    }
-                    Err(failure) => End::Failed(failure),
-                },
+            let started = match live.take() {
+                Some(live) => Ok(live),
+                None => self.launch(history.was_ready).await,
+            };
+            let end = match started {
+                Ok(live) => self.attend(live, &mut history).await,
+                Err(failure) if history.was_ready => {
+                    tracing::warn!(workload.id = %self.spec.id, reason = failure.reason, "cannot be started again");
+                    End::Died(None)
+                }
+                Err(failure) => End::Failed(failure),
             };
             match end {
                 End::Stop => break,
                 End::Failed(failure) => {
-                    self.log_build(vec![format!("failed: {}", failure.reason)]);
-                    self.cleanup(None).await;
-                    self.update(|running| {
-                        running.status.state = WorkloadState::Failed;
-                        running.status.failure = Some(failure);
-                    });
-                    self.stop.cancelled().await;
+                    self.give_up(failure).await;
                     break;
                 }
                 End::Died(exit) => {
-                    self.died(exit.as_ref(), backoff);
+                    self.died(exit.as_ref(), &mut history);
                     tokio::select! {
-                        () = tokio::time::sleep(backoff) => {}
+                        () = tokio::time::sleep(history.backoff) => {}
                         () = self.stop.cancelled() => break,
                     }
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                    history.backoff = (history.backoff * 2).min(LONGEST_BACKOFF);
                 }
             }
         }
-        let _ = layout::remove(&self.agent.confine().layout.run(&self.spec.id));
+        self.agent.discard(&self.agent.confine().layout.run(&self.spec.id));
         self.agent.confine().kill(&self.spec.id);
         self.agent.update(|state| state.workloads.remove(&self.spec.id));
     }
 
-    /// The process that an earlier life of this node started.
-    async fn adopt(&self, kept: Kept) -> Option<Process> {
-        let shim = Shim::find(&self.agent.confine().layout.run(&self.spec.id)).await?;
-        Some(Process { shim, kept, started: Instant::now() })
+    /// It never became ready: says so until nobody wants it any more.
+    async fn give_up(&self, failure: Failure) {
+        self.log_start(format!("failed: {}", failure.reason));
+        self.agent.stop_process(&self.spec.id, None).await;
+        self.update(|running| {
+            running.status.state = WorkloadState::Failed;
+            running.status.failure = Some(failure);
+        });
+        self.stop.cancelled().await;
     }
 
-    async fn launch(&self, was_ready: bool) -> Result<Process, Failure> {
-        let confine = self.agent.confine();
-        let failed = |code: &str, reason: String| Failure { code: code.into(), reason, last_lines: Vec::new() };
-        let node_error =
-            |error: std::io::Error| failed("NODE_ERROR", format!("the node cannot start the app: {error}"));
-        // Whatever an earlier process with this name left behind.
-        confine.kill(&self.spec.id);
-        if !confine.layout.release(&self.spec.group, &self.spec.release).exists() {
-            return Err(failed("RELEASE_MISSING", "the node no longer has this release; deploy again".into()));
-        }
-        confine.prepare(&self.spec.id, &self.spec.group, Role::App, LogKind::Run).map_err(node_error)?;
-        confine.limit(&self.spec.id, &self.spec.limits);
-        let port = free_port().map_err(node_error)?;
+    async fn launch(&self, was_ready: bool) -> Result<Live, Failure> {
+        let Self { agent, spec, .. } = self;
+        agent.prepare_process(&spec.id, &spec.context)?;
         let argv;
-        let (program, shown) = match &self.spec.process.command {
-            Some(command) => {
+        let (program, shown) = match &spec.program {
+            Spec::Command { command } => {
                 argv = domain::command::argv(command).ok_or_else(|| {
                     failed("INVALID_COMMAND", format!("the run command has an open quote or no words: {command}"))
                 })?;
-                (Program::Command(&argv), format!("run: $ {command}"))
+                (Program::Command(&argv), format!("$ {command}"))
             }
-            None => {
-                let request = StaticRequest { single_page: self.spec.process.kind == "spa" };
-                (
-                    Program::Internal("serve-static", serde_json::to_string(&request).unwrap_or_default()),
-                    match self.spec.process.directory.as_str() {
-                        "" => "run: serve the files".to_owned(),
-                        directory => format!("run: serve the files in `{directory}`"),
-                    },
-                )
+            Spec::Files { single_page } => {
+                let request = StaticRequest { single_page: *single_page };
+                let shown = match spec.context.runtime.directory.as_str() {
+                    "" => "serve the files".to_owned(),
+                    directory => format!("serve the files in `{directory}`"),
+                };
+                (Program::Internal("serve-static", serde_json::to_string(&request).unwrap_or_default()), shown)
             }
         };
-        self.log_build(vec![shown]);
-        let mut env = self.spec.process.env.clone();
-        env.extend([("PORT".into(), port.to_string()), ("HOST".into(), "127.0.0.1".into())]);
-        let job = Job {
-            id: &self.spec.id,
-            group: &self.spec.group,
-            release: &self.spec.release,
-            role: Role::App,
-            program,
-            directory: &self.spec.process.directory,
-            path: &self.spec.process.path,
-            env,
-            owner_env: &self.spec.env,
-            file: None,
+        let name = self.process_name();
+        self.log_start(format!("{}: {shown}", if name == WEB { "run" } else { name }));
+        self.log_run(format!("{name} starts: {shown}"));
+        let network = match &spec.program {
+            // Our own code, which reaches for nothing.
+            Spec::Files { .. } => sandbox::Network::Own { sockets: None, link: None },
+            Spec::Command { .. } => agent.networks().join(&spec.id, &spec.context.network).await,
         };
-        let shim_spec = confine.shim_spec(&job, LogKind::Run).map_err(node_error)?;
-        let kept = Kept { port, ready: false, was_ready };
+        let listen = Listen::choose(&network).map_err(node_error)?;
+        let env = match spec.readiness {
+            Readiness::Answers { .. } => {
+                vec![("PORT".into(), listen.port.to_string()), ("HOST".into(), "127.0.0.1".into())]
+            }
+            Readiness::Stays { .. } => Vec::new(),
+        };
+        let kept = Kept { listen, ready: false, was_ready };
         self.keep(kept).map_err(node_error)?;
-        match Shim::start(&confine.program, &shim_spec).await.map_err(node_error)? {
-            Ok(shim) => Ok(Process { shim, kept, started: Instant::now() }),
-            Err(exit) => {
-                let why = exit.spawn_error.unwrap_or_default();
-                Err(failed("CANNOT_START", format!("the app cannot be started: {why}")))
-            }
-        }
+        let log = (spec.id.clone(), LogKind::Run);
+        let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
+        let process = agent.start_process(start).await?;
+        Ok(Live { process, kept })
     }
 
     /// From a process's start to its end, or until it is no longer wanted.
-    async fn live(&self, process: Process, was_ready: &mut bool, backoff: &mut Duration) -> End {
-        if process.kept.ready {
-            self.ready(&process);
+    async fn attend(&self, live: Live, history: &mut History) -> End {
+        let Live { process, kept } = &live;
+        if kept.ready {
+            self.ready(kept);
         } else {
             let ended = tokio::select! {
-                ready = self.until_ready(&process) => ready.err(),
-                exit = process.shim.wait() => Some(self.exited_early(&process, exit)),
+                ready = self.until_ready(&live) => ready.err(),
+                exit = process.shim.wait() => Some(self.exited_early(process, exit)),
                 () = self.stop.cancelled() => {
-                    self.cleanup(Some(&process)).await;
+                    self.agent.stop_process(&self.spec.id, Some(process)).await;
                     return End::Stop;
                 }
             };
             if let Some(failure) = ended {
-                self.cleanup(Some(&process)).await;
-                return if *was_ready { End::Died(None) } else { End::Failed(failure) };
+                self.agent.stop_process(&self.spec.id, Some(process)).await;
+                return if history.was_ready { End::Died(None) } else { End::Failed(failure) };
             }
-            if let Err(error) = self.keep(Kept { ready: true, was_ready: true, ..process.kept }) {
+            if let Err(error) = self.keep(Kept { ready: true, was_ready: true, ..*kept }) {
                 tracing::warn!(%error, workload.id = %self.spec.id, "cannot remember that it is ready");
             }
-            *was_ready = true;
-            self.ready(&process);
+            history.was_ready = true;
+            self.ready(kept);
         }
         tokio::select! {
             exit = process.shim.wait() => {
                 if process.started.elapsed() > STABLE {
-                    *backoff = FIRST_BACKOFF;
+                    *history = History { was_ready: true, backoff: FIRST_BACKOFF, deaths: 0 };
                 }
-                self.agent.confine().kill(&self.spec.id);
+                self.agent.stop_process(&self.spec.id, None).await;
                 End::Died(exit)
             }
             () = self.stop.cancelled() => {
                 self.drain().await;
-                self.cleanup(Some(&process)).await;
+                self.agent.stop_process(&self.spec.id, Some(process)).await;
                 End::Stop
             }
         }
     }
 
-    async fn until_ready(&self, process: &Process) -> Result<(), Failure> {
-        let probe = &self.spec.probe;
+    async fn until_ready(&self, live: &Live) -> Result<(), Failure> {
+        let probe = match &self.spec.readiness {
+            Readiness::Answers { probe } => probe,
+            Readiness::Stays { milliseconds } => {
+                let rest = Duration::from_millis(*milliseconds).saturating_sub(live.process.started.elapsed());
+                tokio::time::sleep(rest).await;
+                self.log_start(format!("{}: has been up for {milliseconds} ms", self.process_name()));
+                return Ok(());
+            }
+        };
+        let (started, port) = (live.process.started, live.kept.listen.port);
         let timeout = Duration::from_secs(probe.timeout_seconds);
         let mut seen = Seen::NothingListens;
-        let host = format!("127.0.0.1:{}", process.kept.port);
-        let answered =
-            tokio::time::timeout(timeout, probe::until_ready(process.kept.port, &probe.path, &host, &mut seen)).await;
+        let origin = self.agent.origin(&self.spec.id, live.kept.listen);
+        let host = format!("127.0.0.1:{port}");
+        let answered = tokio::time::timeout(timeout, probe::until_ready(&origin, &probe.path, &host, &mut seen)).await;
         if answered.is_err() {
-            return Err(self.failure(seen.code(), seen.reason(process.kept.port, &probe.path, timeout)));
+            return Err(self.failure(seen.code(), seen.reason(port, &probe.path, timeout)));
         }
-        let took = process.started.elapsed();
-        self.log_build(vec![format!("probe: GET {} answered after {} ms", probe.path, took.as_millis())]);
+        let took = started.elapsed();
+        self.log_start(format!("probe: GET {} answered after {} ms", probe.path, took.as_millis()));
         // What dies in its first moments shall not have replaced anything.
         let settle = Duration::from_millis(probe.settle_ms);
         if took < settle {
-            self.log_build(vec![format!("probe: watching it for {} ms before it takes over", settle.as_millis())]);
+            self.log_start(format!("probe: watching it for {} ms before it takes over", settle.as_millis()));
             tokio::time::sleep(settle - took).await;
             let mut seen = Seen::NothingListens;
-            let again = probe::until_ready(process.kept.port, &probe.path, &host, &mut seen);
+            let again = probe::until_ready(&origin, &probe.path, &host, &mut seen);
             if tokio::time::timeout(Duration::from_secs(10), again).await.is_err() {
                 return Err(self.failure("UNHEALTHY", "the app answered once and then no more".into()));
             }
@@ -278,53 +291,67 @@ impl Workload {
 
     fn exited_early(&self, process: &Process, exit: Option<Exit>) -> Failure {
         let after = process.started.elapsed().as_millis();
-        if self.agent.confine().cgroup(&self.spec.id).is_some_and(|cgroup| cgroup.oom_kills() > 0) {
-            let megabytes = self.spec.limits.memory_bytes >> 20;
-            return self.failure(
-                "OUT_OF_MEMORY",
-                format!("the app needed more than its {megabytes} MB of memory (limits.app_memory_mb)"),
-            );
+        if self.agent.ran_out_of_memory(&self.spec.id) {
+            return self.failure("OUT_OF_MEMORY", self.too_little_memory());
         }
-        self.failure(
-            "APP_EXITED",
-            format!("the app {}, {after} ms after its start and before it was ready", how(exit.as_ref())),
-        )
+        let (name, how) = (self.process_name(), how(exit.as_ref()));
+        let who = if name == WEB { "the app".to_owned() } else { format!("the process `{name}`") };
+        self.failure("APP_EXITED", format!("{who} {how}, {after} ms after its start and before it was ready"))
+    }
+
+    fn too_little_memory(&self) -> String {
+        let megabytes = self.spec.context.limits.memory_bytes >> 20;
+        format!("the app needed more than its {megabytes} MB of memory; raise the project's memory limit")
     }
 
     /// A failure with the app's last lines.
     fn failure(&self, code: &str, reason: String) -> Failure {
-        let directory = self.agent.confine().layout.log(&self.spec.group, &self.spec.id, LogKind::Run);
-        let lines = crate::log::tail(&directory, LAST_LINES, |_| true).unwrap_or_default();
-        let copied = lines.iter().map(|line| (line.stream, line.text.clone()));
-        let _ = self.agent.confine().log_records(&self.spec.id, &self.spec.group, LogKind::Build, copied);
+        let lines = self.agent.last_lines(&self.spec.context, &self.run_log(), LAST_LINES);
+        self.copy_to_deployment(lines.iter().map(|line| (line.stream, line.text.clone())));
         Failure { code: code.into(), reason, last_lines: lines.into_iter().map(|line| line.text).collect() }
     }
 
-    fn ready(&self, process: &Process) {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, process.kept.port));
-        let upstream = Upstream::new(self.spec.id.to_string(), address, &self.agent.inner.config.edge);
-        if !process.kept.ready {
-            let directory = self.agent.confine().layout.log(&self.spec.group, &self.spec.id, LogKind::Run);
-            let said = crate::log::tail(&directory, LAST_LINES, |_| true).unwrap_or_default();
-            let lines = said.into_iter().map(|line| (line.stream, line.text));
-            let lines = lines.chain([(LogStream::Sys, "ready: visitors are sent here now".to_owned())]);
-            let _ = self.agent.confine().log_records(&self.spec.id, &self.spec.group, LogKind::Build, lines);
+    fn ready(&self, kept: &Kept) {
+        let upstream = match self.spec.readiness {
+            Readiness::Answers { .. } => {
+                let origin = self.agent.origin(&self.spec.id, kept.listen);
+                Some(Arc::new(Upstream::new(self.spec.id.to_string(), origin, &self.agent.inner.config.edge)))
+            }
+            Readiness::Stays { .. } => None,
+        };
+        if !kept.ready {
+            let said = self.agent.last_lines(&self.spec.context, &self.run_log(), LAST_LINES);
+            let what = if upstream.is_some() { "visitors are sent here now" } else { "it runs" };
+            let end = match self.process_name() {
+                WEB => format!("ready: {what}"),
+                worker => format!("{worker} ready: {what}"),
+            };
+            let end = (LogStream::Sys, end);
+            self.copy_to_deployment(said.into_iter().map(|line| (line.stream, line.text)).chain([end]));
         }
         self.update(|running| {
             running.status.state = WorkloadState::Ready;
-            running.upstream = Some(Arc::new(upstream));
+            running.upstream = upstream;
             running.settled = true;
         });
     }
 
-    fn died(&self, exit: Option<&Exit>, backoff: Duration) {
-        let text = format!("the app {}; starting it again in {} ms", how(exit), backoff.as_millis());
-        let _ = self.agent.confine().log(&self.spec.id, &self.spec.group, LogKind::Run, std::slice::from_ref(&text));
+    fn died(&self, exit: Option<&Exit>, history: &mut History) {
+        history.deaths += 1;
+        let (code, how) = match self.agent.ran_out_of_memory(&self.spec.id) {
+            true => ("OUT_OF_MEMORY", self.too_little_memory()),
+            false => ("APP_EXITED", format!("the app {}", how(exit))),
+        };
+        let text = format!("{how}; starting it again in {} ms", history.backoff.as_millis());
+        self.log_run(text.clone());
+        let lines = self.agent.last_lines(&self.spec.context, &self.run_log(), DYING_LINES);
+        let last_lines = lines.into_iter().map(|line| line.text).collect();
         self.update(|running| {
             running.upstream = None;
             running.status.state = WorkloadState::Restarting;
             running.status.restarts += 1;
-            running.status.failure = Some(Failure { code: "APP_EXITED".into(), reason: text, last_lines: Vec::new() });
+            running.status.crash_loop = history.deaths >= CRASH_LOOP;
+            running.status.failure = Some(Failure { code: code.into(), reason: text, last_lines });
             running.settled = true;
         });
     }
@@ -343,18 +370,12 @@ impl Workload {
         }
     }
 
-    /// Ends the process: politely, then for certain.
-    async fn cleanup(&self, process: Option<&Process>) {
-        if let Some(process) = process {
-            let run_dir = self.agent.confine().layout.run(&self.spec.id);
-            if read_exit(&run_dir).is_none() && process.shim.signal(nix::libc::SIGTERM).await.is_ok() {
-                let ended = tokio::time::timeout(self.agent.inner.config.stop_grace, process.shim.wait()).await;
-                if ended.is_err() {
-                    let _ = process.shim.signal(nix::libc::SIGKILL).await;
-                }
-            }
-        }
-        self.agent.confine().kill(&self.spec.id);
+    fn process_name(&self) -> &str {
+        self.spec.id.process_name().unwrap_or(WEB)
+    }
+
+    fn run_log(&self) -> (WorkloadId, LogKind) {
+        (self.spec.id.clone(), LogKind::Run)
     }
 
     fn kept(&self) -> Option<Kept> {
@@ -371,22 +392,24 @@ impl Workload {
         self.agent.update(|state| state.workloads.get_mut(&self.spec.id).map(change))
     }
 
-    fn log_build(&self, lines: Vec<String>) {
-        if let Err(error) = self.agent.confine().log(&self.spec.id, &self.spec.group, LogKind::Build, &lines) {
+    fn log_run(&self, line: String) {
+        let (id, kind) = self.run_log();
+        if let Err(error) = self.agent.confine().log(&id, &self.spec.context.group, kind, &[line]) {
             tracing::warn!(%error, workload.id = %self.spec.id, "cannot write a log");
         }
     }
-}
 
-fn how(exit: Option<&Exit>) -> String {
-    match exit {
-        Some(Exit { code: Some(code), .. }) => format!("ended with exit code {code}"),
-        Some(Exit { signal: Some(signal), .. }) => format!("was ended by signal {signal}"),
-        _ => "ended".into(),
+    /// A line in the log of the deployment this is a process of.
+    fn log_start(&self, line: String) {
+        self.copy_to_deployment(std::iter::once((LogStream::Sys, line)));
     }
-}
 
-/// A loopback port that nobody listens on now.
-fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    fn copy_to_deployment(&self, lines: impl Iterator<Item = (LogStream, String)>) {
+        let Ok(deployment) = self.spec.id.base().parse::<DeploymentId>() else { return };
+        let id = WorkloadId::from(&deployment);
+        let logged = self.agent.confine().log_records(&id, &self.spec.context.group, LogKind::Build, lines);
+        if let Err(error) = logged {
+            tracing::warn!(%error, workload.id = %self.spec.id, "cannot write a log");
+        }
+    }
 }

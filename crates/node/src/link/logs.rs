@@ -30,7 +30,7 @@ pub(super) async fn build(
     Path((group, workload)): Path<(ProjectId, DeploymentId)>,
     Query(query): Query<LogQuery>,
 ) -> Response {
-    let directory = agent.confine().layout.log(&group, &workload, LogKind::Build);
+    let directory = agent.confine().layout.log(&group, &ids::WorkloadId::from(&workload), LogKind::Build);
     let after = query.after.as_deref().and_then(|id| id.parse().ok()).unwrap_or(0);
     let wrap = move |record: Record| LogRecord { id: record.number.to_string(), ..to_wire(&workload, record) };
     stream(move |send| {
@@ -116,7 +116,7 @@ fn run_logs(layout: &Layout, group: &ProjectId) -> io::Result<Vec<(DeploymentId,
         Err(error) => return Err(error),
     };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<DeploymentId>().ok());
-    Ok(ids.map(|id| (id.clone(), layout.log(group, &id, LogKind::Run))).collect())
+    Ok(ids.map(|id| (id.clone(), layout.log(group, &ids::WorkloadId::from(&id), LogKind::Run))).collect())
 }
 
 fn filter(query: &LogQuery) -> impl Fn(&Record) -> bool + use<> {

@@ -62,7 +62,15 @@ impl Shim {
     }
 
     async fn is_alive(&self) -> bool {
-        matches!(self.ask(&Request::Status).await, Ok(Answer::Status { .. }))
+        self.init_pid().await.is_some()
+    }
+
+    /// The first process of the sandbox, on the host; absent when it has ended.
+    pub(crate) async fn init_pid(&self) -> Option<i32> {
+        match self.ask(&Request::Status).await {
+            Ok(Answer::Status { pid, .. }) => Some(pid),
+            _ => None,
+        }
     }
 
     pub(crate) async fn signal(&self, signal: i32) -> io::Result<()> {

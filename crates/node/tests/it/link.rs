@@ -22,6 +22,7 @@ fn agent(directory: &Path) -> Agent {
         log_max_bytes: 1 << 20,
         log_max_age: Duration::from_secs(3600),
         stop_grace: Duration::from_secs(1),
+        network_allow: Vec::new(),
         edge: edge::Config::default(),
     };
     Agent::new(config, Edge::new(edge::Config::default())).unwrap()

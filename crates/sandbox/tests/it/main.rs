@@ -4,6 +4,7 @@
 
 mod confinement;
 mod groups;
+mod network;
 mod process;
 mod programs;
 mod unprivileged;
@@ -15,7 +16,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::{Access, Exit, Identity, Mount, Rlimits, Spec};
+use sandbox::{Access, Exit, Identity, Mount, Network, Rlimits, Spec};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const UID: u32 = 61_234;
@@ -44,6 +45,8 @@ fn spec<const N: usize>(argv: [&str; N]) -> Spec {
         cwd: "/tmp".into(),
         identity: Some(Identity { uid: UID, gid: UID }),
         mounts: Vec::new(),
+        network: Network::Host,
+        join: None,
         cgroup: None,
         limits: Rlimits::default(),
         umask: 0o022,

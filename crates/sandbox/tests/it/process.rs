@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use sandbox::{Access, Error, Exit};
+use sandbox::{Access, Error, Exit, Network};
 
 use crate::{directory, is_root, mount, output, python, run, shell, spec, start, wait_until};
 
@@ -201,4 +201,34 @@ fn the_program_outlives_its_parent() {
     assert!(Command::new("kill").args(["-USR1", &program.to_string()]).status().expect("kill").success());
     wait_until("it answers", || fs::read_to_string(dir.path().join("file")).is_ok_and(|text| text == "alive\n"));
     wait_until("all of it ends", || group.processes().expect("processes").is_empty());
+}
+
+#[test]
+fn joins_a_running_sandbox() {
+    if !is_root() {
+        return;
+    }
+    let mut first = shell("echo made > /tmp/file; echo $$; sleep 600");
+    first.network = Network::Own { sockets: None, link: None };
+    let mut running = start(&first);
+    let inside = running.line();
+    let init = init_of(&running);
+    let mut second = shell("cat /tmp/file; test -d /proc/$1 && echo sees it; readlink /proc/self/ns/net");
+    second.argv.extend(["sh".into(), inside.clone()]);
+    second.join = Some(init);
+    let said = output(&second);
+    let host = std::fs::read_link("/proc/self/ns/net").expect("namespace");
+    assert!(said.starts_with("made\nsees it\nnet:["), "{said}");
+    assert!(!said.contains(&*host.to_string_lossy()), "in the sandbox's network: {said}");
+    running.signal(9);
+    running.finish();
+    second.join = Some(init);
+    assert!(run(&second).exit.is_none(), "the sandbox is gone");
+}
+
+/// The init under a `sandbox-run`: its only child.
+fn init_of(running: &crate::Running) -> i32 {
+    let pid = running.process.id();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
+    children.trim().parse().expect("one child")
 }

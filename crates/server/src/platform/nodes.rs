@@ -7,7 +7,7 @@ mod session;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ids::{DeploymentId, NodeId};
+use ids::{DeploymentId, NodeId, WorkloadId};
 use store::{Store, StoreResult, StoredNode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc, watch};
@@ -149,7 +149,11 @@ impl Nodes {
     pub(crate) fn workload_state(&self, node: &NodeId, id: &DeploymentId) -> Option<wire::WorkloadState> {
         self.with(node, |known| {
             let observed = known.observed.as_ref()?;
-            observed.workloads.iter().find(|workload| &workload.id == id).map(|workload| workload.state)
+            observed
+                .workloads
+                .iter()
+                .find(|workload| workload.id == WorkloadId::from(id))
+                .map(|workload| workload.state)
         })
         .flatten()
     }

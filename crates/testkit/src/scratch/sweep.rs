@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -49,6 +50,11 @@ pub(crate) fn sweep(scratch: &Path, program: &Path) {
         left.is_empty()
     });
     let removed = wait_blocking(DEADLINE, || marks.groups.iter().all(|group| remove_group(group)));
+    // Its links went with the processes; there is no table where nothing had a link.
+    if let Some(instance) = instance {
+        let table = format!("nanoscale-{instance}");
+        let _ = Command::new("nft").args(["delete", "table", "inet", &table]).stderr(Stdio::null()).status();
+    }
     if !gone || !removed {
         eprintln!("processes or cgroups of {} are left", scratch.display());
     }

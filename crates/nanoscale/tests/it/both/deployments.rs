@@ -180,7 +180,8 @@ async fn runtime_logs_go_over_all_releases_and_can_be_searched() {
     }
     let texts = |lines: Vec<api::LogLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
     let all = texts(client.project_logs(&id, &testkit::LogsQuery::default()).await.unwrap());
-    assert_eq!(all, ["version 1 listens", "version 2 listens"]);
+    let starts = "web starts: $ node server.js";
+    assert_eq!(all, [starts, "version 1 listens", starts, "version 2 listens"]);
     let search = testkit::LogsQuery { search: Some("VERSION 2".into()), ..testkit::LogsQuery::default() };
     assert_eq!(texts(client.project_logs(&id, &search).await.unwrap()), ["version 2 listens"]);
     let last = testkit::LogsQuery { limit: Some(1), ..testkit::LogsQuery::default() };
@@ -188,6 +189,7 @@ async fn runtime_logs_go_over_all_releases_and_can_be_searched() {
     let mut follow = client.follow_project_logs(&id, &last).await.unwrap();
     assert_eq!(follow.next().await.unwrap().text, "version 2 listens");
     deploy(&client, &id, node_app("3")).await;
+    assert_eq!(follow.next().await.unwrap().text, starts);
     assert_eq!(follow.next().await.unwrap().text, "version 3 listens");
 }
 

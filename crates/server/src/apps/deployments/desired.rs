@@ -1,10 +1,15 @@
 //! From rows to what a node shall do. Derived anew each time, never stored.
 
+use std::time::Duration;
+
 use domain::deployment::Deployment;
 use domain::project::Project;
 use domain::release::Release;
-use ids::{DeploymentState, NodeId, Trigger};
-use wire::{BuildSettings, BuildSpec, Desired, GroupSpec, Limits, Probe, RouteSpec, Source, WorkloadSpec};
+use ids::{DeploymentState, NodeId, Trigger, WorkloadId};
+use wire::{
+    BuildSettings, BuildSpec, Context, Desired, GroupSpec, Limits, NetworkPolicy, Probe, Readiness, ReleaseSpec,
+    RouteSpec, Source, WorkloadSpec,
+};
 
 use super::Deployments;
 use crate::error::{Error, Result};
@@ -47,12 +52,12 @@ impl Deployments {
                 }
             }
             for deployment in starting.iter().chain(&live) {
-                desired.workloads.extend(self.workload_spec(held, deployment, live.is_some())?);
+                desired.workloads.extend(self.workload_specs(held, deployment, live.is_some())?);
             }
             desired.routes.push(RouteSpec {
                 host: self.projects.domain(project),
                 port: project.port,
-                prefer: starting.iter().chain(&live).map(|deployment| deployment.id.clone()).collect(),
+                prefer: starting.iter().chain(&live).map(|deployment| WorkloadId::from(&deployment.id)).collect(),
             });
         }
         Ok(desired)
@@ -86,35 +91,58 @@ impl Deployments {
                 memory_bytes: self.config.limits.build_memory_bytes,
                 pids: BUILD_PIDS,
                 cpu_weight: BUILD_CPU_WEIGHT,
+                cpu_percent: None,
             },
+            network: NetworkPolicy::default(),
             timeout_seconds: self.config.limits.build_timeout.as_secs(),
         })
     }
 
-    /// Absent when the release has gone.
-    fn workload_spec(&self, held: &Held, deployment: &Deployment, replaces: bool) -> Result<Option<WorkloadSpec>> {
-        let release = held.releases.iter().find(|release| Some(&release.id) == deployment.release_id.as_ref());
-        let Some(release) = release else { return Ok(None) };
+    /// The processes of a deployment's release; none when the release has gone.
+    fn workload_specs(&self, held: &Held, deployment: &Deployment, replaces: bool) -> Result<Vec<WorkloadSpec>> {
+        let Some(release) = held.release_of(deployment) else { return Ok(Vec::new()) };
+        let spec = serde_json::from_str::<ReleaseSpec>(&release.process).map_err(Error::internal)?;
+        let context = self.context(held, release, &spec)?;
         // A release that was live before has shown that it lasts.
         let proven = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::Live;
-        let settle = if replaces && !proven { self.config.limits.settle } else { std::time::Duration::ZERO };
-        Ok(Some(WorkloadSpec {
-            id: deployment.id.clone(),
+        let settle = if replaces && !proven { self.config.limits.settle } else { Duration::ZERO };
+        let probe = Probe {
+            path: held.project.settings.health_path.clone().unwrap_or_else(|| "/".into()),
+            timeout_seconds: self.config.limits.start_timeout.as_secs(),
+            settle_ms: milliseconds(settle),
+        };
+        let web = spec.web.map(|program| WorkloadSpec {
+            id: WorkloadId::from(&deployment.id),
+            context: context.clone(),
+            program,
+            readiness: Readiness::Answers { probe },
+        });
+        let stays = if proven { Duration::ZERO } else { self.config.limits.settle };
+        let workers = spec.workers.into_iter().map(|worker| WorkloadSpec {
+            id: WorkloadId::process(&deployment.id, &worker.name),
+            context: context.clone(),
+            program: wire::Program::Command { command: worker.command },
+            readiness: Readiness::Stays { milliseconds: milliseconds(stays) },
+        });
+        Ok(web.into_iter().chain(workers).collect())
+    }
+
+    /// What all processes of a release have in common.
+    fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec) -> Result<Context> {
+        Ok(Context {
             group: held.project.id.clone(),
             release: release.deployment_id.clone(),
-            process: serde_json::from_str(&release.process).map_err(Error::internal)?,
+            runtime: spec.runtime.clone(),
             env: self.env(&held.project, Some(&release.env_sealed))?,
             limits: Limits {
                 memory_bytes: self.config.limits.app_memory_bytes,
                 pids: APP_PIDS,
                 cpu_weight: APP_CPU_WEIGHT,
+                cpu_percent: None,
             },
-            probe: Probe {
-                path: held.project.settings.health_path.clone().unwrap_or_else(|| "/".into()),
-                timeout_seconds: self.config.limits.start_timeout.as_secs(),
-                settle_ms: u64::try_from(settle.as_millis()).unwrap_or_default(),
-            },
-        }))
+            network: NetworkPolicy::default(),
+            volumes: Vec::new(),
+        })
     }
 
     fn env(&self, project: &Project, sealed: Option<&str>) -> Result<Vec<(String, String)>> {
@@ -123,9 +151,17 @@ impl Deployments {
 }
 
 impl Held {
+    pub(super) fn release_of(&self, deployment: &Deployment) -> Option<&Release> {
+        self.releases.iter().find(|release| Some(&release.id) == deployment.release_id.as_ref())
+    }
+
     pub(super) fn in_state(&self, state: DeploymentState) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.state == state)
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Asks the embedded node what it would do with a repository.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use domain::deployment::{Commit, Deployment, Failure};
 use domain::release::Release;
-use ids::{DeploymentState, ReleaseId};
+use ids::{DeploymentState, ReleaseId, WorkloadId};
 use store::{DeploymentChange, Tx};
-use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, WorkloadStatus};
+use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, ReleaseSpec, WorkloadState, WorkloadStatus};
 
 use super::Deployments;
 use super::desired::Held;
@@ -130,9 +130,9 @@ impl Deployments {
                 self.end(&mut tx, &deployment, DeploymentState::Failed, &from_wire(failure)).await?;
                 self.promote(&mut tx, &deployment.project_id).await?;
             }
-            Some(BuildOutcome::Built { process }) => {
-                let process = serde_json::to_string(process).map_err(Error::internal)?;
-                self.release(&mut tx, deployment, process).await?;
+            Some(BuildOutcome::Built { release }) => {
+                let spec = serde_json::to_string(release).map_err(Error::internal)?;
+                self.release(&mut tx, deployment, spec).await?;
             }
         }
         tx.commit().await?;
@@ -163,24 +163,30 @@ impl Deployments {
     }
 
     async fn advance_start(&self, held: &Held, deployment: &Deployment, observed: &Observed) -> Result<()> {
-        let workload = observed.workloads.iter().find(|workload| workload.id == deployment.id);
+        let id = WorkloadId::from(&deployment.id);
+        let of_deployment = |workload: &&WorkloadStatus| workload.id.base() == deployment.id.as_str();
+        let processes = observed.workloads.iter().filter(of_deployment).collect::<Vec<_>>();
         let host = self.projects.domain(&held.project);
-        let routed =
-            observed.routes.iter().any(|route| route.host == host && route.workload.as_ref() == Some(&deployment.id));
-        let gone = !held.releases.iter().any(|release| Some(&release.id) == deployment.release_id.as_ref());
-        let failure = match workload {
-            _ if gone => Some(Failure {
+        let routed = observed.routes.iter().any(|route| route.host == host && route.workload.as_ref() == Some(&id));
+        let failed = processes
+            .iter()
+            .find(|workload| matches!(workload.state, WorkloadState::Failed | WorkloadState::Restarting));
+        let failure = match (held.release_of(deployment), failed) {
+            (None, _) => Some(Failure {
                 code: Some("RELEASE_MISSING".into()),
                 reason: "its release is not kept any more; redeploy its commit instead".into(),
                 last_lines: Vec::new(),
             }),
-            Some(WorkloadStatus { state: WorkloadState::Failed | WorkloadState::Restarting, failure, .. }) => {
-                Some(failure.as_ref().map(from_wire).unwrap_or_default())
+            (_, Some(workload)) => Some(workload.failure.as_ref().map(from_wire).unwrap_or_default()),
+            (Some(release), None) => {
+                let spec = serde_json::from_str::<ReleaseSpec>(&release.process).map_err(Error::internal)?;
+                let wanted = usize::from(spec.web.is_some()) + spec.workers.len();
+                let ready = processes.iter().filter(|workload| workload.state == WorkloadState::Ready).count();
+                if ready == wanted && (routed || spec.web.is_none()) {
+                    return self.go_live(held, deployment).await;
+                }
+                None
             }
-            Some(WorkloadStatus { state: WorkloadState::Ready, .. }) if routed => {
-                return self.go_live(held, deployment).await;
-            }
-            _ => None,
         };
         if let Some(failure) = failure {
             let mut tx = self.store.write().await?;
@@ -269,7 +275,7 @@ impl Deployments {
 }
 
 /// Workload states that browsers were told of.
-type Shown = BTreeMap<ids::DeploymentId, WorkloadState>;
+type Shown = BTreeMap<WorkloadId, WorkloadState>;
 
 fn from_wire(failure: &wire::Failure) -> Failure {
     Failure { code: Some(failure.code.clone()), reason: failure.reason.clone(), last_lines: failure.last_lines.clone() }

@@ -84,9 +84,11 @@ fn workloads(observed: &Observed) -> Vec<api::WorkloadMetrics> {
     observed
         .workloads
         .iter()
-        .map(|workload| api::WorkloadMetrics {
+        .filter_map(|workload| Some((workload, workload.id.base().parse().ok()?)))
+        .map(|(workload, deployment_id)| api::WorkloadMetrics {
             project_id: workload.group.clone(),
-            deployment_id: workload.id.clone(),
+            deployment_id,
+            process: workload.id.process_name().unwrap_or("web").to_owned(),
             state: workload.state.as_str().to_owned(),
             memory_bytes: workload.memory_bytes,
             cpu_seconds: workload.cpu_usec.map(seconds),

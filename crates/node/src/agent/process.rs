@@ -1,0 +1,177 @@
+//! One confined process of a release, from its start to its end: what workloads and jobs have in common.
+
+use std::time::{Duration, Instant};
+
+use edge::Origin;
+use ids::WorkloadId;
+use sandbox::Network;
+use wire::shim::Exit;
+use wire::{Context, Failure};
+
+use super::Agent;
+use crate::confine::{Job, Program, Role};
+use crate::layout::LogKind;
+use crate::log::Record;
+use crate::shim::{Shim, read_exit};
+
+/// The port of an app that has a loopback of its own.
+const OWN_PORT: u16 = 3000;
+/// Below the run's directory: hands out sockets of the process's network.
+const SOCKETS: &str = "net.sock";
+
+/// Where a process listens, or would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Listen {
+    pub(super) port: u16,
+    /// On a loopback of its own, rather than on the host's.
+    #[serde(default)]
+    pub(super) own_loopback: bool,
+}
+
+impl Listen {
+    /// A port for a process that is about to start.
+    pub(super) fn choose(network: &Network) -> std::io::Result<Self> {
+        match network {
+            Network::Own { .. } if crate::confine::Confine::has_namespaces() => {
+                Ok(Self { port: OWN_PORT, own_loopback: true })
+            }
+            _ => Ok(Self { port: free_port()?, own_loopback: false }),
+        }
+    }
+}
+
+/// A loopback port that nobody listens on now.
+fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// What of a process differs between workloads and jobs.
+pub(super) struct Start<'a> {
+    pub(super) id: &'a WorkloadId,
+    pub(super) context: &'a Context,
+    pub(super) program: Program<'a>,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) network: Network,
+    pub(super) inside: Option<i32>,
+    pub(super) log: (WorkloadId, LogKind),
+}
+
+/// A process under its shim.
+pub(super) struct Process {
+    pub(super) shim: Shim,
+    pub(super) started: Instant,
+}
+
+pub(super) fn failed(code: &str, reason: impl Into<String>) -> Failure {
+    Failure { code: code.into(), reason: reason.into(), last_lines: Vec::new() }
+}
+
+pub(super) fn node_error(error: std::io::Error) -> Failure {
+    failed("NODE_ERROR", format!("the node cannot start the process: {error}"))
+}
+
+impl Agent {
+    /// Makes what a process of this release needs, after ending whatever an earlier one with its name left.
+    pub(super) fn prepare_process(&self, id: &WorkloadId, context: &Context) -> Result<(), Failure> {
+        let confine = self.confine();
+        confine.kill(id);
+        if !confine.layout.release(&context.group, &context.release).exists() {
+            return Err(failed("RELEASE_MISSING", "the node no longer has this release; deploy again"));
+        }
+        confine.prepare(id, &context.group, Role::App, LogKind::Run).map_err(node_error)?;
+        confine.prepare_volumes(&context.group, &context.volumes).map_err(node_error)?;
+        confine.limit(id, &context.limits);
+        Ok(())
+    }
+
+    pub(super) async fn start_process(&self, start: Start<'_>) -> Result<Process, Failure> {
+        let confine = self.confine();
+        let context = start.context;
+        let mut network = start.network;
+        if let Network::Own { sockets, .. } = &mut network {
+            // Relative to the run's directory, where the shim works.
+            *sockets = Some(SOCKETS.into());
+        }
+        let job = Job {
+            id: start.id,
+            group: &context.group,
+            release: &context.release,
+            role: Role::App,
+            program: start.program,
+            runtime: &context.runtime,
+            env: start.env,
+            owner_env: &context.env,
+            file: None,
+            volumes: &context.volumes,
+            network,
+            inside: start.inside,
+            log_dir: confine.layout.log(&context.group, &start.log.0, start.log.1),
+        };
+        let spec = confine.shim_spec(&job).map_err(node_error)?;
+        match Shim::start(&confine.program, &spec).await.map_err(node_error)? {
+            Ok(shim) => Ok(Process { shim, started: Instant::now() }),
+            Err(exit) => {
+                let why = exit.spawn_error.unwrap_or_default();
+                Err(failed("CANNOT_START", format!("the process cannot be started: {why}")))
+            }
+        }
+    }
+
+    /// The process that an earlier life of this node started.
+    pub(super) async fn find_process(&self, id: &WorkloadId) -> Option<Process> {
+        let shim = Shim::find(&self.confine().layout.run(id)).await?;
+        Some(Process { shim, started: Instant::now() })
+    }
+
+    /// Ends a process: politely, then for certain, with all it started.
+    pub(super) async fn stop_process(&self, id: &WorkloadId, process: Option<&Process>) {
+        if let Some(process) = process {
+            let run_dir = self.confine().layout.run(id);
+            if read_exit(&run_dir).is_none() && process.shim.signal(nix::libc::SIGTERM).await.is_ok() {
+                let ended = tokio::time::timeout(self.inner.config.stop_grace, process.shim.wait()).await;
+                if ended.is_err() {
+                    let _ = process.shim.signal(nix::libc::SIGKILL).await;
+                }
+            }
+        }
+        self.confine().kill(id);
+    }
+
+    /// How to reach what listens there.
+    pub(super) fn origin(&self, id: &WorkloadId, listen: Listen) -> Origin {
+        match listen {
+            Listen { port, own_loopback: true } => {
+                Origin::Namespace { sockets: self.confine().layout.run(id).join(SOCKETS), port }
+            }
+            Listen { port, own_loopback: false } => Origin::Address((std::net::Ipv4Addr::LOCALHOST, port).into()),
+        }
+    }
+
+    /// Whether the kernel ended a process of this workload for its memory.
+    pub(super) fn ran_out_of_memory(&self, id: &WorkloadId) -> bool {
+        self.confine().cgroup(id).is_some_and(|cgroup| cgroup.oom_kills() > 0)
+    }
+
+    /// The last lines a process wrote, and nothing of the node's.
+    pub(super) fn last_lines(&self, context: &Context, log: &(WorkloadId, LogKind), count: usize) -> Vec<Record> {
+        let directory = self.confine().layout.log(&context.group, &log.0, log.1);
+        crate::log::tail(&directory, count, |record| record.stream != ids::LogStream::Sys).unwrap_or_default()
+    }
+}
+
+/// How a process ended, in words.
+pub(super) fn how(exit: Option<&Exit>) -> String {
+    match exit {
+        Some(Exit { code: Some(code), .. }) => format!("ended with exit code {code}"),
+        Some(Exit { signal: Some(signal), .. }) => format!("was ended by signal {signal}"),
+        _ => "ended".into(),
+    }
+}
+
+/// A span for people.
+pub(super) fn span(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..120 => format!("{} s", duration.as_secs()),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}

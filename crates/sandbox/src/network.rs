@@ -1,0 +1,93 @@
+//! The network namespace: its own loopback, sockets for whoever is outside, and a link to
+//! the caller's network where one is wanted.
+//!
+//! A TCP socket belongs for ever to the namespace it was made in. So the init makes sockets
+//! inside and hands them, not yet connected, to whoever may open the Unix socket outside:
+//! the program is reached on its own loopback, without an address, a route or a NAT rule.
+//!
+//! The link is made by the child with a netlink socket that its parent opened: the kernel
+//! removes both ends with the namespace, however that ends.
+
+mod link;
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use rustix::io::{Errno, IoSlice};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+
+use crate::error::{Failure, Step};
+use crate::spec::Network;
+use link::Routes;
+
+const BACKLOG: i32 = 256;
+
+/// What is opened in the caller's namespace, before the fork.
+pub(crate) struct Outside {
+    routes: Option<Routes>,
+    sockets: Option<OwnedFd>,
+}
+
+impl Outside {
+    pub(crate) fn open(network: &Network) -> Result<Self, Failure> {
+        let Network::Own { sockets, link } = network else { return Ok(Self::none()) };
+        let of = |path: &Path| Failure::at(Step::Network, path.to_owned());
+        Ok(Self {
+            routes: link.as_ref().map(|_| Routes::open()).transpose().map_err(Failure::of(Step::Network))?,
+            sockets: sockets.as_ref().map(|path| listen(path).map_err(of(path))).transpose()?,
+        })
+    }
+
+    pub(crate) fn none() -> Self {
+        Self { routes: None, sockets: None }
+    }
+
+    /// Sets up the namespace this process is in now. Gives the socket to serve in it.
+    pub(crate) fn connect(self, network: &Network) -> Result<Option<OwnedFd>, Failure> {
+        let Network::Own { link, .. } = network else { return Ok(None) };
+        let failed = Failure::of(Step::Network);
+        let connected = Routes::open().and_then(|inside| {
+            inside.up("lo")?;
+            match (link, &self.routes) {
+                (Some(link), Some(outside)) => link::connect(link, outside, &inside),
+                _ => Ok(()),
+            }
+        });
+        connected.map(|()| self.sockets).map_err(failed)
+    }
+}
+
+fn listen(path: &Path) -> Result<OwnedFd, Errno> {
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Gives everybody who has connected to `listener` a fresh IPv4 and IPv6 socket of this
+/// process's namespace. Never blocks.
+pub(crate) fn give_sockets(listener: &OwnedFd) {
+    while let Ok(client) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        let _ = give(&client);
+    }
+}
+
+fn give(client: &OwnedFd) -> Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let mut made = vec![rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?];
+    // Where the kernel has IPv6.
+    made.extend(rustix::net::socket_with(AddressFamily::INET6, SocketType::STREAM, flags, None));
+    let fds: Vec<_> = made.iter().map(|fd| fd.as_fd()).collect();
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&fds));
+    rustix::net::sendmsg(client, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
