@@ -72,8 +72,6 @@ id! {
     DeploymentId,
     /// What a successful build produced.
     ReleaseId,
-    /// An entry of the outbox.
-    EventId,
 }
 
 fn parse(text: &str) -> Result<String, Invalid> {

@@ -9,8 +9,8 @@ mod name;
 mod state;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
-pub use id::{DeploymentId, EventId, NodeId, ProjectId, ReleaseId, SessionId, TokenId, UserId};
-pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, UserName};
+pub use id::{DeploymentId, NodeId, ProjectId, ReleaseId, SessionId, TokenId, UserId};
+pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use state::{DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, SourceKind, Trigger};
 
 /// Why a text is not what its type wants, as a sentence for the person who wrote it.

@@ -95,6 +95,15 @@ impl Error {
         )
     }
 
+    /// More people sign in at once than passwords can be compared.
+    pub(crate) fn sign_in_busy() -> Self {
+        Self::new(
+            Kind::TooMany { retry_after_seconds: 2 },
+            "TOO_MANY_ATTEMPTS",
+            "too many people sign in at this moment; try again in 2 s",
+        )
+    }
+
     pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, code, message)
     }

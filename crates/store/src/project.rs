@@ -1,5 +1,5 @@
 use domain::project::{Project, ProjectSettings};
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProjectId, ProjectName, Slug};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -86,17 +86,19 @@ impl Tx {
         row.as_ref().map(project).transpose()
     }
 
-    pub async fn project_by_slug(&mut self, slug: &str) -> StoreResult<Option<Project>> {
+    pub async fn project_by_slug(&mut self, slug: &Slug) -> StoreResult<Option<Project>> {
         let row = sqlx::query(&format!("select {COLUMNS} from projects where slug = $1"))
-            .bind(slug)
+            .bind(slug.as_str())
             .fetch_optional(&mut *self.inner)
             .await?;
         row.as_ref().map(project).transpose()
     }
 
-    pub async fn project_name_exists(&mut self, name: &str) -> StoreResult<bool> {
-        let row =
-            sqlx::query("select count(*) from projects where name = $1").bind(name).fetch_one(&mut *self.inner).await?;
+    pub async fn project_name_exists(&mut self, name: &ProjectName) -> StoreResult<bool> {
+        let row = sqlx::query("select count(*) from projects where name = $1")
+            .bind(name.as_str())
+            .fetch_one(&mut *self.inner)
+            .await?;
         Ok(row.try_get::<i64, _>(0)? > 0)
     }
 

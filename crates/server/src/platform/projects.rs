@@ -29,14 +29,14 @@ pub(crate) struct Projects {
 /// How a request names a project: by id, or by the slug in its host name.
 pub(crate) enum ProjectRef {
     Id(ProjectId),
-    Slug(String),
+    Slug(Slug),
 }
 
 impl FromStr for ProjectRef {
     type Err = ids::Invalid;
 
     fn from_str(text: &str) -> std::result::Result<Self, ids::Invalid> {
-        Ok(text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id))
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Slug))
     }
 }
 
@@ -78,11 +78,11 @@ impl Projects {
         for attempt in 0..TRIES {
             let id = ProjectId::new();
             let mut tx = self.store.write().await?;
-            if tx.project_name_exists(name.as_str()).await? {
+            if tx.project_name_exists(&name).await? {
                 let message = format!("there is a project named `{}` already", name.as_str());
                 return Err(Error::conflict("NAME_TAKEN", message).at("name"));
             }
-            let slug = match tx.project_by_slug(name.slug().as_str()).await? {
+            let slug = match tx.project_by_slug(&name.slug()).await? {
                 Some(_) => name.slug().with_suffix(&id.as_str()[20..]),
                 None => name.slug(),
             };

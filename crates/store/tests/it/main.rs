@@ -6,7 +6,7 @@ use domain::deployment::{Deployment, Failure};
 use domain::project::{Project, ProjectSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
-use store::{DeploymentChange, Store, StoreError, StoredNode};
+use store::{DeploymentChange, LoginAttempt, Store, StoreError, StoredNode};
 use testkit::Postgres;
 
 /// A store, and what keeps its place alive.
@@ -91,6 +91,7 @@ on_both!(
     event_positions_have_no_gaps,
     a_dropped_transaction_did_not_happen,
     opening_again_keeps_everything,
+    a_lock_holds_until_it_ends_and_is_forgotten_later,
 );
 
 async fn what_goes_in_comes_out(fixture: Fixture) {
@@ -98,7 +99,7 @@ async fn what_goes_in_comes_out(fixture: Fixture) {
     let deployment = fixture.insert_deployment(&project).await;
     let mut tx = fixture.store.read().await.unwrap();
     assert_eq!(tx.project(&project.id).await.unwrap().unwrap(), project);
-    assert_eq!(tx.project_by_slug("shop").await.unwrap().unwrap(), project);
+    assert_eq!(tx.project_by_slug(&"shop".parse().unwrap()).await.unwrap().unwrap(), project);
     assert_eq!(tx.deployment(&deployment.id).await.unwrap().unwrap(), deployment);
     assert_eq!(tx.deployment_latest().await.unwrap(), [deployment]);
 }
@@ -229,4 +230,27 @@ async fn opening_again_keeps_everything(fixture: Fixture) {
     assert_eq!(tx.next_epoch().await.unwrap(), first + 1);
     tx.commit().await.unwrap();
     assert!(fixture.store.ping().await.is_ok());
+}
+
+async fn a_lock_holds_until_it_ends_and_is_forgotten_later(fixture: Fixture) {
+    let attempt = async |now: i64| {
+        let mut tx = fixture.store.write().await.unwrap();
+        let attempt = tx.login_attempt("ada|10.0.0.1", now, now - 1000).await.unwrap();
+        tx.commit().await.unwrap();
+        attempt
+    };
+    assert_eq!(attempt(100).await, LoginAttempt::Counted { failures: 1 });
+    assert_eq!(attempt(101).await, LoginAttempt::Counted { failures: 2 });
+    let mut tx = fixture.store.write().await.unwrap();
+    tx.login_lock("ada|10.0.0.1", 500).await.unwrap();
+    assert_eq!(tx.login_locked_until("ada|10.0.0.1").await.unwrap(), 500);
+    assert_eq!(tx.login_locked_until("eve|10.0.0.1").await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    assert_eq!(attempt(499).await, LoginAttempt::Locked { until: 500 });
+    assert_eq!(attempt(500).await, LoginAttempt::Counted { failures: 3 });
+    // Failures further apart than the memory are counted anew.
+    assert_eq!(attempt(2000).await, LoginAttempt::Counted { failures: 1 });
+    let mut tx = fixture.store.write().await.unwrap();
+    assert_eq!(tx.login_forget(2500, 1500).await.unwrap(), 0);
+    assert_eq!(tx.login_forget(4000, 3000).await.unwrap(), 1);
 }
