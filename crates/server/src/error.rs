@@ -78,6 +78,11 @@ impl Error {
         Self::new(Kind::Conflict, code, message)
     }
 
+    /// What the log says of it.
+    pub(crate) fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
     /// The request's field that the error is about.
     pub(crate) fn at(self, field: &str) -> Self {
         Self { field: Some(field.to_owned()), ..self }
@@ -115,6 +120,11 @@ impl Error {
         }
     }
 
+    /// Code and sentence, for what is told later than in an answer.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        (self.code, &self.message)
+    }
+
     fn status(&self) -> StatusCode {
         match self.kind {
             Kind::Invalid => StatusCode::BAD_REQUEST,
@@ -141,6 +151,10 @@ impl From<StoreError> for Error {
             StoreError::Unavailable(_) => Self {
                 cause: Some(error.into()),
                 ..Self::unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a moment")
+            },
+            StoreError::Busy(_) => Self {
+                cause: Some(error.into()),
+                ..Self::unavailable("DATABASE_BUSY", "the database is busy with other changes; try again in a moment")
             },
             StoreError::Corrupt { .. } | StoreError::Query(_) | StoreError::Migrate(_) => Self::internal(error),
         }

@@ -12,6 +12,7 @@ use testkit::Postgres;
 /// A store, and what keeps its place alive.
 struct Fixture {
     store: Store,
+    url: String,
     user: UserId,
     node: NodeId,
     _directory: Option<tempfile::TempDir>,
@@ -35,7 +36,7 @@ async fn fixture(url: &str, directory: Option<tempfile::TempDir>) -> Fixture {
     tx.setup_complete(&admin, "hash", 1).await.unwrap();
     tx.node_upsert(&StoredNode { id: node.clone(), name: "here".into(), embedded: true }, 1).await.unwrap();
     tx.commit().await.unwrap();
-    Fixture { store, user, node, _directory: directory }
+    Fixture { store, url: url.to_owned(), user, node, _directory: directory }
 }
 
 impl Fixture {
@@ -88,6 +89,7 @@ on_both!(
     names_slugs_and_ports_are_unique,
     setup_happens_once,
     eight_writers_lose_nothing,
+    writers_that_take_rows_in_any_order_never_deadlock,
     event_positions_have_no_gaps,
     a_dropped_transaction_did_not_happen,
     opening_again_keeps_everything,
@@ -187,6 +189,32 @@ async fn eight_writers_lose_nothing(fixture: Fixture) {
     }
     let mut tx = fixture.store.write().await.unwrap();
     assert_eq!(tx.project_next_number(&project.id).await.unwrap(), 201);
+}
+
+async fn writers_that_take_rows_in_any_order_never_deadlock(fixture: Fixture) {
+    let (one, two) = (fixture.insert_project("a", 3100).await.id, fixture.insert_project("b", 3101).await.id);
+    // As of another server on the same database.
+    let other = Store::open(&fixture.url).await.unwrap();
+    let mut tasks = Vec::new();
+    for writer in 0..8 {
+        let store = if writer < 4 { fixture.store.clone() } else { other.clone() };
+        let (first, then) = if writer % 2 == 0 { (one.clone(), two.clone()) } else { (two.clone(), one.clone()) };
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..10 {
+                let mut tx = store.write().await.unwrap();
+                tx.project_next_number(&first).await.unwrap();
+                tx.event_insert("test", None, None, 1).await.unwrap();
+                tx.project_next_number(&then).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut tx = fixture.store.write().await.unwrap();
+    assert_eq!(tx.project_next_number(&one).await.unwrap(), 81);
+    assert_eq!(tx.project_next_number(&two).await.unwrap(), 81);
 }
 
 async fn event_positions_have_no_gaps(fixture: Fixture) {
