@@ -780,6 +780,7 @@ export interface components {
             install_command?: string | null;
             name?: string | null;
             output_directory?: string | null;
+            /** @description Makes a project of uploads one of this repository. A project of a repository cannot do without. */
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
