@@ -47,6 +47,7 @@ pub struct ProjectCreate {
 pub struct ProjectUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Makes a project of uploads one of this repository. A project of a repository cannot do without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repo_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

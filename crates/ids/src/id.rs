@@ -74,8 +74,6 @@ id! {
     ReleaseId,
     /// One run of a command to its end: a scheduled job, a release command, a one-off.
     RunId,
-    /// An entry of the outbox.
-    EventId,
 }
 
 fn parse(text: &str) -> Result<String, Invalid> {

@@ -10,8 +10,8 @@ mod state;
 mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
-pub use id::{DeploymentId, EventId, NodeId, ProjectId, ReleaseId, RunId, SessionId, TokenId, UserId};
-pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, UserName};
+pub use id::{DeploymentId, NodeId, ProjectId, ReleaseId, RunId, SessionId, TokenId, UserId};
+pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use state::{
     DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, RunKind, RunState, SourceKind, Trigger,
 };

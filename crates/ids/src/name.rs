@@ -89,6 +89,41 @@ impl Slug {
     }
 }
 
+/// Text that is a label already: nothing is made fit.
+impl FromStr for Slug {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if text.is_empty() || text.len() > LABEL_MAX || !text.bytes().all(plain) {
+            return Err(Invalid::new("a slug has 1 to 63 lower-case letters, digits and hyphens"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What a person calls an API token: 1 to 64 characters without control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenName(String);
+text_type!(TokenName);
+
+impl TokenName {
+    /// Characters.
+    pub const MAX: usize = 64;
+}
+
+impl FromStr for TokenName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > Self::MAX || text.chars().any(char::is_control) {
+            return Err(Invalid::new("a token has a name of 1 to 64 characters, none of them a control character"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// A sign-in name: 1 to 64 characters without spaces at its ends, compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserName(String);
@@ -100,7 +135,7 @@ impl FromStr for UserName {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > 64 || text.chars().any(char::is_control) {
-            return Err(Invalid::new("a user name has 1 to 64 characters"));
+            return Err(Invalid::new("a user name has 1 to 64 characters, none of them a control character"));
         }
         Ok(Self(text.to_lowercase()))
     }
@@ -136,7 +171,7 @@ impl FromStr for RelativeDir {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
-        if text.starts_with('/') || text.contains(['\\', '\0']) || text.len() > 1024 {
+        if text.starts_with('/') || text.contains('\\') || text.contains(char::is_control) || text.len() > 1024 {
             return Err(Invalid::new("a directory is relative to the top of the repository, like `apps/web`"));
         }
         let mut parts = Vec::new();
@@ -216,9 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn slugs_and_token_names_are_read_as_they_are() {
+        assert_eq!("my-app-2".parse::<Slug>().unwrap().as_str(), "my-app-2");
+        for bad in ["", "My-App", "a.b", "a\0", "ä", "a b", &"x".repeat(64)] {
+            assert!(bad.parse::<Slug>().is_err(), "{bad:?}");
+        }
+        assert_eq!(" Größe 🦀 ".parse::<TokenName>().unwrap().as_str(), "Größe 🦀");
+        for bad in ["", "  ", "a\0b", "a\nb", "a\u{7f}", &"x".repeat(65)] {
+            assert!(bad.parse::<TokenName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn directories_stay_inside() {
         assert_eq!("./apps//web/".parse::<RelativeDir>().unwrap().as_str(), "apps/web");
-        for bad in ["/etc", "..", "a/../../b", ".git/hooks", "a\\b"] {
+        for bad in ["/etc", "..", "a/../../b", ".git/hooks", "a\\b", "a\0b", "a\nb"] {
             assert!(bad.parse::<RelativeDir>().is_err(), "{bad}");
         }
     }

@@ -163,13 +163,14 @@ mod tests {
     fn all_mistakes_are_reported_at_once_with_their_paths() {
         let mistakes = read(
             r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/"},
-                "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"}}"#,
+                "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"},"data_dir":"a\u0000b"}"#,
             &[("NANOSCALE_LIMITS_UPLOAD_MB", "0")],
         )
         .unwrap_err()
         .0;
         for path in [
             "databse_path",
+            "data_dir: has a control character",
             "orchestrator.bind_address",
             "orchestrator.base_domain",
             "limits.build_memory_mb",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use edge::Edge;
 use nix::fcntl::{Flock, FlockArg};
 use node::Agent;
@@ -41,8 +41,8 @@ async fn serve(config: Config, setup_code: Option<String>) -> Result<ExitCode> {
     let api = bind(config.api_bind, "orchestrator.bind_address").await?;
     let http = bind(config.edge_http_bind, "edge.http_bind").await?;
     let (api_addr, http_addr) = (api.local_addr()?, http.local_addr()?);
-    let ring = KeyRing::load_or_create(&config.data_dir.join("keys.json")).context("read the key ring")?;
     let store = Store::open(&config.database_url).await.context("open the database")?;
+    let ring = key_ring(&config.data_dir.join("keys.json"), &store).await?;
 
     let edge_config = edge::Config { drain_timeout: config.limits.drain, ..edge::Config::default() };
     let edge = Edge::new(edge_config.clone());
@@ -107,6 +107,28 @@ fn lock(data_dir: &Path) -> Result<Flock<File>> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, error)| error)
         .with_context(|| format!("another nanoscale works in {}; stop it first", data_dir.display()))
+}
+
+/// The keys of what is sealed in the database. New ones are made only where nothing is: they would open nothing else.
+async fn key_ring(path: &Path, store: &Store) -> Result<KeyRing> {
+    let ring = KeyRing::load(path).with_context(|| format!("read the key ring {}", path.display()))?;
+    let sealed = store.read().await?.sealed_sample().await?;
+    match (ring, sealed) {
+        (Some(ring), Some(sealed)) if !ring.fits(&sealed) => bail!(
+            "{} does not have the key that sealed the secrets in the database; restore the file that belongs to it",
+            path.display()
+        ),
+        (Some(ring), _) => Ok(ring),
+        (None, Some(_)) => bail!(
+            "{} is not there, and the database holds secrets that only its keys open; restore the file from a backup",
+            path.display()
+        ),
+        (None, None) => {
+            let ring = KeyRing::generate();
+            ring.create(path).with_context(|| format!("write the key ring {}", path.display()))?;
+            Ok(ring)
+        }
+    }
 }
 
 async fn bind(address: std::net::SocketAddr, setting: &str) -> Result<TcpListener> {

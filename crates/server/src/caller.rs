@@ -5,11 +5,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use crate::error::{Error, Result};
-use crate::platform::identity::{Identity, TOKEN_PREFIX};
+use crate::platform::identity::{Credential, Identity, TOKEN_PREFIX};
 use crate::state::AppState;
 
 /// Somebody who is signed in, by session or by API token.
 pub(crate) struct User(pub(crate) domain::user::User);
+
+/// The same, where it matters by what, as that bounds what may be done, or for how long.
+pub(crate) struct Caller {
+    pub(crate) user: domain::user::User,
+    pub(crate) credential: Credential,
+}
 
 /// Anybody, on a route that changes something: a browser must have come from our own pages.
 pub(crate) struct Anonymous {
@@ -22,19 +28,27 @@ impl FromRequestParts<AppState> for User {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        Ok(Self(Caller::from_request_parts(parts, state).await?.user))
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let identity = Identity::from_ref(state);
         if let Some(token) = bearer(&parts.headers) {
-            let owner = identity.token_owner(token).await?.ok_or_else(Error::unauthenticated)?;
+            let (user, grant) = identity.token_owner(token).await?.ok_or_else(Error::unauthenticated)?;
             let needed = if parts.method.is_safe() { "read" } else { "write" };
-            if !owner.scopes.iter().any(|scope| scope == needed) {
+            if !grant.scopes.iter().any(|scope| scope == needed) {
                 return Err(Error::forbidden("SCOPE_MISSING", format!("this API token lacks the scope `{needed}`")));
             }
-            return Ok(Self(owner.user));
+            return Ok(Self { user, credential: Credential::Token(grant) });
         }
         let session = identity.session_cookie(&parts.headers).ok_or_else(Error::unauthenticated)?;
         let owner = identity.session_owner(&session).await?.ok_or_else(Error::unauthenticated)?;
         check_origin(&parts.method, &parts.headers)?;
-        Ok(Self(owner.user))
+        Ok(Self { user: owner.user, credential: Credential::Session(session) })
     }
 }
 

@@ -78,6 +78,11 @@ impl Error {
         Self::new(Kind::Conflict, code, message)
     }
 
+    /// What the log says of it.
+    pub(crate) fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
     /// The request's field that the error is about.
     pub(crate) fn at(self, field: &str) -> Self {
         Self { field: Some(field.to_owned()), ..self }
@@ -95,6 +100,15 @@ impl Error {
         )
     }
 
+    /// More people sign in at once than passwords can be compared.
+    pub(crate) fn sign_in_busy() -> Self {
+        Self::new(
+            Kind::TooMany { retry_after_seconds: 2 },
+            "TOO_MANY_ATTEMPTS",
+            "too many people sign in at this moment; try again in 2 s",
+        )
+    }
+
     pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, code, message)
     }
@@ -104,6 +118,11 @@ impl Error {
             cause: Some(cause.into()),
             ..Self::new(Kind::Internal, "INTERNAL", "something went wrong on the server; its log says what")
         }
+    }
+
+    /// Code and sentence, for what is told later than in an answer.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        (self.code, &self.message)
     }
 
     fn status(&self) -> StatusCode {
@@ -132,6 +151,10 @@ impl From<StoreError> for Error {
             StoreError::Unavailable(_) => Self {
                 cause: Some(error.into()),
                 ..Self::unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a moment")
+            },
+            StoreError::Busy(_) => Self {
+                cause: Some(error.into()),
+                ..Self::unavailable("DATABASE_BUSY", "the database is busy with other changes; try again in a moment")
             },
             StoreError::Corrupt { .. } | StoreError::Query(_) | StoreError::Migrate(_) => Self::internal(error),
         }

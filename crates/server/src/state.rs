@@ -90,10 +90,19 @@ impl Server {
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());
         let deployments =
             Deployments::new(store.clone(), config.clone(), nodes.clone(), projects.clone(), environment.clone());
+        let identity = Identity::new(store.clone(), config.clone());
+        let logs = Logs::new(
+            nodes.clone(),
+            deployments.clone(),
+            projects.clone(),
+            identity.clone(),
+            store.clone(),
+            closing.clone(),
+        );
         let state = AppState {
-            identity: Identity::new(store.clone(), config.clone()),
+            identity,
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
-            logs: Logs::new(nodes.clone(), deployments.clone(), projects.clone(), store.clone(), closing.clone()),
+            logs,
             events: Events::new(store.clone(), closing.clone()),
             health: Health::new(store),
             projects,

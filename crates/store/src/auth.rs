@@ -1,5 +1,5 @@
 use domain::user::User;
-use ids::{SessionId, TokenId, UserId, UserName};
+use ids::{SessionId, TokenId, TokenName, UserId, UserName};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -21,13 +21,14 @@ pub struct TokenOwner {
     pub user: User,
     pub scopes: Vec<String>,
     pub last_used_at: Option<i64>,
+    pub expires_at: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
 pub struct NewToken<'a> {
     pub id: &'a TokenId,
     pub user_id: &'a UserId,
-    pub name: &'a str,
+    pub name: &'a TokenName,
     pub scopes: &'a [String],
     pub token_hash: &'a str,
     pub created_at: i64,
@@ -44,11 +45,13 @@ pub struct StoredToken {
     pub expires_at: Option<i64>,
 }
 
-/// Failed sign-ins of one subject (a user name, or an address).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LoginFailures {
-    pub failures: i64,
-    pub locked_until: i64,
+/// What came of counting a sign-in attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginAttempt {
+    /// It may go on; so many in a row have failed, if it does.
+    Counted { failures: i64 },
+    /// It may not, before `until`.
+    Locked { until: i64 },
 }
 
 fn user(row: &AnyRow) -> StoreResult<User> {
@@ -149,7 +152,7 @@ impl Tx {
         .bind(token.id.as_str())
         .bind(token.token_hash)
         .bind(token.user_id.as_str())
-        .bind(token.name)
+        .bind(token.name.as_str())
         .bind(token.scopes.join(" "))
         .bind(token.created_at)
         .bind(token.expires_at)
@@ -160,7 +163,7 @@ impl Tx {
 
     pub async fn token_owner(&mut self, token_hash: &str, now: i64) -> StoreResult<Option<TokenOwner>> {
         let row = sqlx::query(
-            "select t.id as token_id, t.scopes, t.last_used_at, u.id as user_id, u.username, u.role \
+            "select t.id as token_id, t.scopes, t.last_used_at, t.expires_at, u.id as user_id, u.username, u.role \
              from api_tokens t join users u on u.id = t.user_id \
              where t.token_hash = $1 and (t.expires_at is null or t.expires_at > $2)",
         )
@@ -174,6 +177,7 @@ impl Tx {
                 user: user(&row)?,
                 scopes: words(row.try_get("scopes")?),
                 last_used_at: row.try_get("last_used_at")?,
+                expires_at: row.try_get("expires_at")?,
             })
         })
         .transpose()
@@ -220,30 +224,45 @@ impl Tx {
         Ok(done.rows_affected() == 1)
     }
 
-    pub async fn login_failures(&mut self, subject: &str) -> StoreResult<LoginFailures> {
-        let row = sqlx::query("select failures, locked_until from login_failures where subject = $1")
-            .bind(subject)
-            .fetch_optional(&mut *self.inner)
-            .await?;
-        row.map_or(Ok(LoginFailures::default()), |row| {
-            Ok(LoginFailures { failures: row.try_get(0)?, locked_until: row.try_get(1)? })
-        })
-    }
-
-    /// Counts one more failed sign-in and returns how many there were since `since`.
-    pub async fn login_failed(&mut self, subject: &str, now: i64, since: i64) -> StoreResult<i64> {
+    /// Counts a sign-in attempt as failed, before its password is looked at: of many at once each is counted.
+    /// How many there were since `since` with this one, or nothing counted when the subject is locked.
+    pub async fn login_attempt(&mut self, subject: &str, now: i64, since: i64) -> StoreResult<LoginAttempt> {
         let row = sqlx::query(
             "insert into login_failures (subject, failures, locked_until, updated_at) values ($1, 1, 0, $2) \
              on conflict (subject) do update set updated_at = $2, \
              failures = case when login_failures.updated_at < $3 then 1 else login_failures.failures + 1 end \
+             where login_failures.locked_until <= $2 \
              returning failures",
         )
         .bind(subject)
         .bind(now)
         .bind(since)
-        .fetch_one(&mut *self.inner)
+        .fetch_optional(&mut *self.inner)
         .await?;
-        Ok(row.try_get(0)?)
+        if let Some(row) = row {
+            return Ok(LoginAttempt::Counted { failures: row.try_get(0)? });
+        }
+        let until = self.login_locked_until(subject).await?;
+        Ok(LoginAttempt::Locked { until })
+    }
+
+    /// Until when a subject may not sign in; 0 when it may.
+    pub async fn login_locked_until(&mut self, subject: &str) -> StoreResult<i64> {
+        let row = sqlx::query("select locked_until from login_failures where subject = $1")
+            .bind(subject)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+    }
+
+    /// Forgets the failures before `since` that lock nobody at `now`. How many subjects they were of.
+    pub async fn login_forget(&mut self, now: i64, since: i64) -> StoreResult<u64> {
+        let done = sqlx::query("delete from login_failures where updated_at < $1 and locked_until <= $2")
+            .bind(since)
+            .bind(now)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     pub async fn login_lock(&mut self, subject: &str, until: i64) -> StoreResult<()> {

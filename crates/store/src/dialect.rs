@@ -18,13 +18,13 @@ impl Dialect {
         if url.starts_with("postgres") { Self::Postgres } else { Self::Sqlite }
     }
 
-    /// Opens the pools for writing and for reading. SQLite has one writer at a time: a pool of one
-    /// queues writers without ever seeing "database is locked".
+    /// Opens the pools for writing and for reading. A pool of one queues this server's writers in the order they come.
     pub(crate) async fn open(self, url: &str) -> StoreResult<(sqlx::AnyPool, sqlx::AnyPool)> {
         match self {
             Self::Postgres => {
-                let pool = AnyPoolOptions::new().max_connections(16).connect(url).await?;
-                Ok((pool.clone(), pool))
+                let write = AnyPoolOptions::new().max_connections(1).connect(url).await?;
+                let read = AnyPoolOptions::new().max_connections(15).connect(url).await?;
+                Ok((write, read))
             }
             Self::Sqlite => {
                 let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
@@ -35,12 +35,19 @@ impl Dialect {
         }
     }
 
-    /// How a transaction that writes begins. A deferred one that reads first and writes then would
-    /// fail in SQLite when another one wrote in between.
+    /// How a transaction that writes begins: as the only one, on either engine. What it reads is then still so when it
+    /// writes, and no two writers wait for each other. Not for long, either: who hangs is cut off, who waits is told.
+    ///
+    /// A deferred one that reads first and writes then would fail in SQLite when another one wrote in between. In
+    /// PostgreSQL, where several servers may write, two that take rows in different orders would be a deadlock.
     pub(crate) fn begin_write(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN",
+            // The number is any; it only has to be the same for every server. Sent as one message.
+            Self::Postgres => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
+                 SET LOCAL idle_in_transaction_session_timeout = '30s'; SELECT pg_advisory_xact_lock(7246913)"
+            }
         }
     }
 

@@ -13,6 +13,17 @@ impl Tx {
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
+    /// Something that was sealed, of whatever is: who cannot open it has the wrong keys.
+    pub async fn sealed_sample(&mut self) -> StoreResult<Option<String>> {
+        let row = sqlx::query(
+            "select value_sealed from env_vars union all select env_sealed from releases where env_sealed <> '' \
+             union all select env_sealed from deployments where env_sealed is not null limit 1",
+        )
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
     /// Writes the whole set anew.
     pub async fn env_replace(&mut self, project_id: &ProjectId, vars: &[(String, String)]) -> StoreResult<()> {
         sqlx::query("delete from env_vars where project_id = $1")

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database does not answer.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// Others write for so long, or in such an order, that this change did not happen. It may be asked for again.
+    #[error("the database is busy")]
+    Busy(#[source] sqlx::Error),
     /// A row says what no version of ours writes.
     #[error("a stored {what} cannot be read: {value}")]
     Corrupt { what: &'static str, value: String },
@@ -27,23 +30,65 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
                 Self::Unavailable(error)
             }
-            // Both engines say this when their file or server has gone.
-            sqlx::Error::Database(database) if dialect_gone(database.code().as_deref()) => Self::Unavailable(error),
+            sqlx::Error::Database(database) => match database.code().as_deref().and_then(trouble) {
+                Some(Trouble::Gone) => Self::Unavailable(error),
+                Some(Trouble::Busy) => Self::Busy(error),
+                None => Self::Query(error),
+            },
             _ => Self::Query(error),
         }
     }
 }
 
-/// SQLite: CANTOPEN, IOERR, CORRUPT, NOTADB. PostgreSQL: class 57P, server shutting down.
-fn dialect_gone(code: Option<&str>) -> bool {
-    let Some(code) = code else { return false };
-    match code.parse::<i64>() {
-        Ok(sqlite) => matches!(sqlite & 0xff, 10 | 11 | 14 | 26),
-        Err(_) => code.starts_with("57P"),
+/// What is wrong with the database rather than with the statement.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Its file or server is not there.
+    Gone,
+    /// A lock did not come, or others were in the way.
+    Busy,
+}
+
+fn trouble(code: &str) -> Option<Trouble> {
+    // A SQLSTATE has five characters, and no code of SQLite has as many.
+    if code.len() == 5 {
+        return match code {
+            // Serialization failure, deadlock, lock not available.
+            "40001" | "40P01" | "55P03" => Some(Trouble::Busy),
+            // No connection, no resources, shutting down.
+            _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Some(Trouble::Gone),
+            _ => None,
+        };
+    }
+    match code.parse::<i64>().ok()? & 0xff {
+        // BUSY, LOCKED.
+        5 | 6 => Some(Trouble::Busy),
+        // IOERR, CORRUPT, CANTOPEN, NOTADB.
+        10 | 11 | 14 | 26 => Some(Trouble::Gone),
+        _ => None,
     }
 }
 
 /// Reads a stored word back into its type.
 pub(crate) fn parse<T: std::str::FromStr>(what: &'static str, value: &str) -> StoreResult<T> {
     value.parse().map_err(|_| StoreError::Corrupt { what, value: value.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Trouble, trouble};
+
+    #[test]
+    fn what_may_be_tried_again_is_told_from_what_is_wrong() {
+        for busy in ["40001", "40P01", "55P03", "5", "517", "6", "262"] {
+            assert_eq!(trouble(busy), Some(Trouble::Busy), "{busy}");
+        }
+        for gone in ["57P01", "08006", "53300", "14", "10", "266", "26"] {
+            assert_eq!(trouble(gone), Some(Trouble::Gone), "{gone}");
+        }
+        // 22021 would be BUSY, were its last byte looked at as SQLite's is.
+        for wrong in ["22021", "23505", "42601", "1", "19", "787"] {
+            assert_eq!(trouble(wrong), None, "{wrong}");
+        }
+    }
 }

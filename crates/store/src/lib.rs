@@ -14,7 +14,7 @@ mod project;
 mod release;
 mod tx;
 
-pub use auth::{LoginFailures, NewToken, SessionOwner, StoredToken, TokenOwner};
+pub use auth::{LoginAttempt, NewToken, SessionOwner, StoredToken, TokenOwner};
 pub use deployment::DeploymentChange;
 pub use error::{StoreError, StoreResult};
 pub use event::StoredEvent;

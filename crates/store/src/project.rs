@@ -1,5 +1,5 @@
 use domain::project::{Project, ProjectSettings};
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProjectId, ProjectName, Slug, SourceKind};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -14,6 +14,7 @@ const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_d
 #[derive(Debug, Clone)]
 pub struct ProjectPatch<'a> {
     pub name: &'a str,
+    pub source: SourceKind,
     pub settings: &'a ProjectSettings,
 }
 
@@ -86,17 +87,19 @@ impl Tx {
         row.as_ref().map(project).transpose()
     }
 
-    pub async fn project_by_slug(&mut self, slug: &str) -> StoreResult<Option<Project>> {
+    pub async fn project_by_slug(&mut self, slug: &Slug) -> StoreResult<Option<Project>> {
         let row = sqlx::query(&format!("select {COLUMNS} from projects where slug = $1"))
-            .bind(slug)
+            .bind(slug.as_str())
             .fetch_optional(&mut *self.inner)
             .await?;
         row.as_ref().map(project).transpose()
     }
 
-    pub async fn project_name_exists(&mut self, name: &str) -> StoreResult<bool> {
-        let row =
-            sqlx::query("select count(*) from projects where name = $1").bind(name).fetch_one(&mut *self.inner).await?;
+    pub async fn project_name_exists(&mut self, name: &ProjectName) -> StoreResult<bool> {
+        let row = sqlx::query("select count(*) from projects where name = $1")
+            .bind(name.as_str())
+            .fetch_one(&mut *self.inner)
+            .await?;
         Ok(row.try_get::<i64, _>(0)? > 0)
     }
 
@@ -108,12 +111,13 @@ impl Tx {
         rows.iter().map(project).collect()
     }
 
+    /// A project of a repository keeps no upload.
     pub async fn project_update(&mut self, id: &ProjectId, patch: ProjectPatch<'_>, now: i64) -> StoreResult<()> {
         let settings = patch.settings;
         sqlx::query(
             "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
-             build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11 \
-             where id = $1",
+             build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11, \
+             source = $12, upload_id = case when $12 = 'git' then null else upload_id end where id = $1",
         )
         .bind(id.as_str())
         .bind(patch.name)
@@ -126,6 +130,7 @@ impl Tx {
         .bind(&settings.output_directory)
         .bind(&settings.health_path)
         .bind(now)
+        .bind(patch.source.as_str())
         .execute(&mut *self.inner)
         .await?;
         Ok(())

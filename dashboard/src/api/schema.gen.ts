@@ -148,7 +148,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What changes, as it changes. Resumable by `Last-Event-ID`. */
+        /** What changes, as it changes. Resumable by `Last-Event-ID`. Ends when the caller is signed out. */
         get: operations["event_stream"];
         put?: never;
         post?: never;
@@ -408,10 +408,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's API tokens, newest first, without the tokens themselves. */
+        /** The caller's API tokens, newest first, without the tokens themselves. To a token: those that it could have made. */
         get: operations["token_list"];
         put?: never;
-        /** Makes an API token. This answer is the only place it is ever shown. */
+        /**
+         * Makes an API token. This answer is the only place it is ever shown. A token makes none that may do more, or lives
+         *     longer, than itself.
+         */
         post: operations["token_create"];
         delete?: never;
         options?: never;
@@ -777,6 +780,7 @@ export interface components {
             install_command?: string | null;
             name?: string | null;
             output_directory?: string | null;
+            /** @description Makes a project of uploads one of this repository. A project of a repository cannot do without. */
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
@@ -1016,6 +1020,14 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     auth_status: {
@@ -1159,6 +1171,14 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": components["schemas"]["LogLine"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             401: {
@@ -2087,6 +2107,14 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -197,6 +197,7 @@ fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "unknown".to_owned(),
-        name => output::shortened(name, 64),
+        // With `cli@` before it, it has to fit into a token's name.
+        name => output::shortened(name, 56),
     }
 }

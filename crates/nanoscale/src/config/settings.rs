@@ -171,7 +171,13 @@ impl Values {
 
     pub(super) fn text(&mut self, path: &'static str) -> Option<String> {
         match self.values.get(path)? {
-            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Value::String(text) if !text.contains(char::is_control) => {
+                Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+            }
+            Value::String(_) => {
+                self.mistake(path, "has a control character in it");
+                None
+            }
             _ => {
                 self.mistake(path, "is a text in quotes");
                 None

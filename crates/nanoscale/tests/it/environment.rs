@@ -112,3 +112,42 @@ async fn the_set_is_written_whole_and_values_can_be_kept() {
     client.wait_for(&back.id, DeploymentState::Live, BUILD).await;
     assert_eq!(read().await["run"]["GONE"], "gone-value");
 }
+
+/// What a start says that is refused. One that is not is ended after a while.
+fn refused_start(server: &testkit::TestServer) -> String {
+    let mut command = std::process::Command::new("timeout");
+    command.arg("20").arg(crate::program()).args(["serve", "--config"]).arg(server.config_path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_lost_key_ring_is_asked_for_and_never_replaced() {
+    let mut server = server().start().await;
+    let client = server.setup().await;
+    let create = api::ProjectCreate { name: "tell".into(), ..api::ProjectCreate::default() };
+    let id = project_with(&client, create).await;
+    client.env_put(&id, &[("SECRET", Some("hunter2-very-secret"))]).await.unwrap();
+    server.terminate();
+
+    let keys = server.data_dir().join("keys.json");
+    let kept = std::fs::read(&keys).unwrap();
+    std::fs::remove_file(&keys).unwrap();
+    let said = refused_start(&server);
+    assert!(said.contains(keys.to_str().unwrap()) && said.contains("restore"), "{said}");
+    assert!(!keys.exists(), "a new key ring opens nothing of what is sealed");
+
+    let generate = [std::ffi::OsStr::new("keys"), "generate".as_ref(), "--out".as_ref(), keys.as_os_str()];
+    assert!(std::process::Command::new(crate::program()).args(generate).status().unwrap().success());
+    let other = std::fs::read(&keys).unwrap();
+    let said = refused_start(&server);
+    assert!(said.contains(keys.to_str().unwrap()), "{said}");
+    assert_eq!(std::fs::read(&keys).unwrap(), other);
+
+    std::fs::write(&keys, kept).unwrap();
+    server.restart().await;
+    deploy(&client, &id, tell_app()).await;
+    let told: Value = serde_json::from_str(&server.app("tell.localhost").get("/").await.unwrap().text()).unwrap();
+    assert_eq!(told["run"]["SECRET"], "hunter2-very-secret");
+}

@@ -1,7 +1,7 @@
 //! Where an app can come from: branches, tags, commits, subdirectories of a real git server.
 
-use ids::{DeploymentState, Trigger};
-use testkit::{Client, GitServer, TestServer, example};
+use ids::{DeploymentState, SourceKind, Trigger};
+use testkit::{Client, Database, GitServer, Postgres, TestServer, example};
 
 use crate::apps::{archive_of, deploy, project, project_with};
 use crate::{BUILD, server};
@@ -74,7 +74,7 @@ async fn hello_python_and_a_static_site() {
     assert!(fixture.server.app("python.localhost").get("/").await.unwrap().text().contains("version="));
 
     let site = fixture.git.repo_from_example("site", "static-site");
-    site.write(".env", "SECRET=1").commit("A file that is nobody's business");
+    site.write(".env", "SECRET=1").write("about/.env", "SECRET=2").commit("Files that are nobody's business");
     let deployment = fixture.live(from("site", site.url())).await;
     assert_eq!(deployment.plan.unwrap().kind, "static");
     let app = fixture.server.app("site.localhost");
@@ -82,9 +82,19 @@ async fn hello_python_and_a_static_site() {
     assert_eq!((index.status, index.header("content-type")), (200, Some("text/html")));
     assert_eq!(app.get("/about/").await.unwrap().status, 200);
     assert_eq!(app.get("/no-such-page").await.unwrap().status, 404);
-    for hidden in ["/.env", "/%2eenv", "/about/../.env", "/..%2f..%2fetc/passwd"] {
+    for hidden in [
+        "/.env",
+        "/%2eenv",
+        "/about/../.env",
+        "/..%2f..%2fetc/passwd",
+        "/about%2f.env",
+        "/about%2F%2Eenv",
+        "/about%2f..%2f.env",
+        "/about/%00",
+        "/%00.env",
+    ] {
         let reply = app.get(hidden).await.unwrap();
-        assert!(reply.status >= 400, "{hidden}: {}", reply.status);
+        assert!(reply.status >= 400 && !reply.text().contains("SECRET"), "{hidden}: {}", reply.status);
     }
 }
 
@@ -178,4 +188,77 @@ async fn an_uploaded_directory_with_its_own_commands() {
     // The same upload again, without sending it.
     let again = client.redeploy(&made).await.unwrap();
     client.wait_for(&again.id, DeploymentState::Live, BUILD).await;
+}
+
+fn repository(url: &str) -> api::ProjectUpdate {
+    api::ProjectUpdate { repo_url: Some(url.into()), ..api::ProjectUpdate::default() }
+}
+
+#[tokio::test]
+async fn a_project_of_uploads_becomes_one_of_git_and_back() {
+    let fixture = fixture().await;
+    let (client, app) = (&fixture.client, fixture.server.app("hello.localhost"));
+    let repo = fixture.git.repo_from_example("hello", "hello-node");
+    repo.commit_version("from-main");
+    repo.branch("next");
+    repo.commit_version("from-next");
+    let id = project(client, "hello").await;
+    deploy(client, &id, crate::apps::node_app("uploaded")).await;
+
+    // Nothing there yet to lose, and nothing to check.
+    assert_eq!(client.project_update(&id, &repository("")).await.unwrap().source, SourceKind::Upload);
+    let update = api::ProjectUpdate { branch: Some("next".into()), ..repository(repo.url()) };
+    let updated = client.project_update(&id, &update).await.unwrap();
+    assert_eq!((updated.source, updated.branch.as_deref()), (SourceKind::Git, Some("next")));
+    let deployment = client.redeploy(&id).await.unwrap();
+    let deployment = client.wait_for(&deployment.id, DeploymentState::Live, BUILD).await;
+    assert_eq!((deployment.branch.as_deref(), deployment.commit.is_some()), (Some("next"), true));
+    assert_eq!(app.get("/").await.unwrap().version(), Some("from-next"));
+
+    let refused = client.project_update(&id, &repository("  ")).await.unwrap_err();
+    assert_eq!((refused.status, refused.code(), refused.field()), (400, "INVALID_REPO_URL", Some("repo_url")));
+    assert_eq!(client.project_get(&id).await.unwrap().repo_url.as_deref(), Some(repo.url()));
+
+    deploy(client, &id, crate::apps::node_app("uploaded again")).await;
+    assert_eq!(client.project_get(&id).await.unwrap().source, SourceKind::Upload);
+    assert_eq!(client.project_update(&id, &repository(repo.url())).await.unwrap().source, SourceKind::Git);
+}
+
+/// A rule that was changed afterwards is for what is set from then on.
+#[tokio::test]
+async fn a_repository_is_checked_again_only_when_it_or_its_branch_changes() {
+    let mut fixture = fixture().await;
+    let repo = fixture.git.repo_from_example("hello", "hello-node");
+    let id = fixture.live(from("hello", repo.url())).await.project_id;
+    fixture.server.configure(serde_json::json!({"git": {"allow_hosts": []}}));
+    fixture.server.restart().await;
+    let client = &fixture.client;
+    let path = api::ProjectUpdate { health_path: Some("/healthz".into()), ..api::ProjectUpdate::default() };
+    let same = api::ProjectUpdate { repo_url: Some(repo.url().into()), ..path };
+    assert_eq!(client.project_update(&id, &same).await.unwrap().health_path.as_deref(), Some("/healthz"));
+    let branch = api::ProjectUpdate { branch: Some("next".into()), ..api::ProjectUpdate::default() };
+    assert_eq!(client.project_update(&id, &branch).await.unwrap_err().code(), "INSECURE_REPO_URL");
+    let other = repository(&format!("{}x", repo.url()));
+    assert_eq!(client.project_update(&id, &other).await.unwrap_err().code(), "INSECURE_REPO_URL");
+}
+
+/// As rows of an earlier version may be.
+#[tokio::test]
+async fn a_deployment_without_a_source_fails_and_says_so() {
+    let git = GitServer::start().await;
+    let database = Postgres::shared().database();
+    let server = server().git_allow(git.host()).database(Database::Postgres(database.clone())).start().await;
+    let client = server.setup().await;
+    let repo = git.repo_from_example("hello", "hello-node");
+    let build_command = Some("until [ -e /cache/go ]; do sleep 0.05; done".into());
+    let made = client.project_create(&api::ProjectCreate { build_command, ..from("hello", repo.url()) }).await.unwrap();
+    let (id, first) = (made.project.id, made.deployment.unwrap().id);
+    let second = client.redeploy(&id).await.unwrap().id;
+    Postgres::shared().psql(&database, "update projects set repo_url = null");
+    for deployment in [&first, &second] {
+        let failed = client.wait_for(deployment, DeploymentState::Failed, BUILD).await;
+        assert_eq!(failed.failure_code.as_deref(), Some("NO_SOURCE"));
+        assert!(failed.reason.unwrap().contains("repo_url"));
+    }
+    assert_eq!(client.redeploy(&id).await.unwrap_err().code(), "NO_SOURCE");
 }

@@ -38,11 +38,49 @@ pub(super) fn run(request: &StaticRequest) -> io::Result<()> {
 
 /// `.git`, `.env` and their like are in many a directory that somebody uploads.
 async fn hide_dot_files(request: Request, next: axum::middleware::Next) -> Response {
-    let path = request.uri().path();
-    let hidden =
-        |part: &str| (part.starts_with('.') || part.to_ascii_lowercase().starts_with("%2e")) && part != ".well-known";
-    if path.split('/').any(hidden) {
+    if !may_be_served(request.uri().path()) {
         return axum::http::StatusCode::NOT_FOUND.into_response();
     }
     next.run(request).await
+}
+
+/// Whether a path names nothing hidden. Each part is decoded first, as whoever opens the file does it:
+/// what is hidden stays so however it is written. A slash or a NUL that was encoded is in no file's name.
+fn may_be_served(path: &str) -> bool {
+    path.split('/').all(|part| {
+        let name = percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
+        let hidden = name.starts_with(b".") && name != b".well-known";
+        !hidden && !name.contains(&b'/') && !name.contains(&0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_served;
+
+    #[test]
+    fn what_is_hidden_stays_so_however_it_is_written() {
+        for shown in
+            ["/", "/index.html", "/a%20b/c%C3%A4.txt", "/.well-known/x", "/%2ewell-known/x", "/a..b/c.", "/%252eenv"]
+        {
+            assert!(may_be_served(shown), "{shown}");
+        }
+        for hidden in [
+            "/.env",
+            "/%2eenv",
+            "/%2Eenv",
+            "/a/.git/config",
+            "/a%2f.env",
+            "/a%2F%2eenv",
+            "/a%2f..%2f.env",
+            "/..",
+            "/%2e%2e/x",
+            "/%2e.%2fx",
+            "/a%00",
+            "/%00.env",
+            "/a%2fb",
+        ] {
+            assert!(!may_be_served(hidden), "{hidden}");
+        }
+    }
 }

@@ -131,6 +131,10 @@ impl Deployments {
             .transpose()
             .map_err(|error| Error::invalid("commit", "INVALID_COMMIT", error.to_string()))?;
         let upload = match project.source {
+            SourceKind::Git if project.settings.repo_url.is_none() => {
+                let message = "this project has no repository; set its `repo_url`, or upload a directory";
+                return Err(Error::conflict("NO_SOURCE", message));
+            }
             SourceKind::Git => None,
             SourceKind::Upload if commit.is_some() => {
                 return Err(Error::invalid("commit", "INVALID_COMMIT", "an uploaded project has no commits"));
@@ -237,7 +241,10 @@ impl Deployments {
             return Err(Error::conflict("ALREADY_SETTLED", message));
         }
         let reason = format!("cancelled by {}", user.username);
-        self.end(&mut tx, &deployment, DeploymentState::Cancelled, &Failure { reason, ..Failure::default() }).await?;
+        let failure = Failure { reason, ..Failure::default() };
+        if !self.end(&mut tx, &deployment, DeploymentState::Cancelled, &failure).await? {
+            return Err(Error::conflict("ALREADY_SETTLED", "the deployment moved on at this moment; read it again"));
+        }
         self.promote(&mut tx, &deployment.project_id).await?;
         tx.commit().await?;
         self.wake.notify_one();

@@ -22,9 +22,10 @@ use utoipa_axum::routes;
 use wire::LogRecord;
 
 use crate::apps::deployments::Deployments;
-use crate::caller::User;
+use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::http::{PathId, Query};
+use crate::platform::identity::{Credential, Identity};
 use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
 use crate::rfc3339;
@@ -32,12 +33,15 @@ use crate::state::AppState;
 
 /// Lines on their way to a slow browser.
 const LINES: usize = 256;
+/// A longer one would not fit into a request to the node.
+const SEARCH_MAX: usize = 1000;
 
 #[derive(Clone)]
 pub(crate) struct Logs {
     nodes: Nodes,
     deployments: Deployments,
     projects: Projects,
+    identity: Identity,
     store: Store,
     /// The server stops: followers are let go, and come back to the next one.
     closing: CancellationToken,
@@ -48,10 +52,11 @@ impl Logs {
         nodes: Nodes,
         deployments: Deployments,
         projects: Projects,
+        identity: Identity,
         store: Store,
         closing: CancellationToken,
     ) -> Self {
-        Self { nodes, deployments, projects, store, closing }
+        Self { nodes, deployments, projects, identity, store, closing }
     }
 
     async fn lines(&self, node: &NodeId, path: &str, query: &[(&str, String)]) -> Result<Lines> {
@@ -170,9 +175,15 @@ fn json_lines(lines: Lines) -> Response {
     response
 }
 
-fn sse(received: mpsc::Receiver<Event>, closing: CancellationToken) -> Response {
+/// What is received, until the server stops or the caller is signed out.
+fn sse(received: mpsc::Receiver<Event>, logs: Logs, credential: Credential) -> Response {
     let stream = tokio_stream::wrappers::ReceiverStream::new(received).map(Ok::<_, Infallible>);
-    let stream = stream.take_until(async move { closing.cancelled().await });
+    let stream = stream.take_until(async move {
+        tokio::select! {
+            () = logs.closing.cancelled() => {}
+            () = logs.identity.ended(credential) => {}
+        }
+    });
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
 
@@ -180,8 +191,16 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(deployment_log)).routes(routes!(project_logs))
 }
 
-fn resume(headers: &HeaderMap, after: Option<String>) -> Option<String> {
-    headers.get("last-event-id").and_then(|id| Some(id.to_str().ok()?.to_owned())).or(after)
+/// Where to go on: the id of a line, as an earlier answer had it.
+fn resume(headers: &HeaderMap, after: Option<String>) -> Result<Option<String>> {
+    let after = headers.get("last-event-id").and_then(|id| Some(id.to_str().ok()?.to_owned())).or(after);
+    let is_id = |id: &String| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match after.filter(|id| !id.is_empty()) {
+        Some(id) if !is_id(&id) => {
+            Err(Error::invalid("after", "INVALID_CURSOR", "pass the `id` of a line of an earlier answer"))
+        }
+        after => Ok(after),
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -195,16 +214,16 @@ struct Follow {
 
 /// What a deployment said: fetch, plan, install, build, start, probe.
 #[utoipa::path(get, path = "/api/deployments/{id}/log", tag = "logs", params(("id" = DeploymentId, Path), Follow), responses(
-    (status = 200, body = api::LogLine, content_type = "application/x-ndjson"), (status = 401, body = api::ErrorBody),
-    (status = 404, body = api::ErrorBody)))]
+    (status = 200, body = api::LogLine, content_type = "application/x-ndjson"), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn deployment_log(
-    _: User,
+    caller: Caller,
     State(logs): State<Logs>,
     PathId(id): PathId<DeploymentId>,
     headers: HeaderMap,
     Query(query): Query<Follow>,
 ) -> Result<Response> {
-    let after = resume(&headers, query.after).unwrap_or_default();
+    let after = resume(&headers, query.after)?.unwrap_or_default();
     let deployment = logs.deployments.find(&id).await?;
     if !query.follow {
         let project = logs.projects.find(&ProjectRef::Id(deployment.project_id)).await?;
@@ -212,13 +231,13 @@ async fn deployment_log(
         return Ok(json_lines(logs.lines(&project.node_id, &path, &[("after", after)]).await?));
     }
     let (send, received) = mpsc::channel(LINES);
-    let closing = logs.closing.clone();
+    let follower = logs.clone();
     tokio::spawn(async move {
-        if let Err(error) = logs.follow_deployment(id, after, send).await {
+        if let Err(error) = follower.follow_deployment(id, after, send).await {
             tracing::debug!(%error, "a log could not be followed any more");
         }
     });
-    Ok(sse(received, closing))
+    Ok(sse(received, logs, caller.credential))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -241,7 +260,7 @@ struct LogsQuery {
     (status = 200, body = api::LogLine, content_type = "application/x-ndjson"), (status = 400, body = api::ErrorBody),
     (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn project_logs(
-    _: User,
+    caller: Caller,
     State(logs): State<Logs>,
     PathId(id): PathId<ProjectRef>,
     headers: HeaderMap,
@@ -249,7 +268,7 @@ async fn project_logs(
 ) -> Result<Response> {
     let project = logs.projects.find(&id).await?;
     let mut asked = vec![("follow", query.follow.to_string())];
-    if let Some(after) = resume(&headers, query.after) {
+    if let Some(after) = resume(&headers, query.after)? {
         asked.push(("after", after));
     }
     if let Some(since) = &query.since {
@@ -259,6 +278,10 @@ async fn project_logs(
         asked.push(("since_ms", since.as_millisecond().to_string()));
     }
     if let Some(search) = query.search.filter(|search| !search.is_empty()) {
+        if search.chars().count() > SEARCH_MAX {
+            let message = format!("a text to search for has at most {SEARCH_MAX} characters");
+            return Err(Error::invalid("search", "INVALID_SEARCH", message));
+        }
         asked.push(("search", search));
     }
     asked.push(("limit", query.limit.unwrap_or(1000).clamp(1, 10_000).to_string()));
@@ -282,5 +305,5 @@ async fn project_logs(
             }
         }
     });
-    Ok(sse(received, logs.closing))
+    Ok(sse(received, logs, caller.credential))
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::http::{Json, PathId};
 use crate::now_ms;
 use crate::platform::projects::{ProjectRef, Projects};
-use crate::platform::vault::Vault;
+use crate::platform::vault::{Vault, VaultError};
 use crate::state::AppState;
 
 /// All values of a project together (execve(2) bounds what a process can be given).
@@ -59,7 +59,7 @@ impl Environment {
             .await?
             .into_iter()
             .map(|(key, sealed)| {
-                let value = self.vault.open(&place(project, &key), &sealed).map_err(Error::internal)?;
+                let value = self.vault.open(&place(project, &key), &sealed).map_err(unreadable)?;
                 Ok((key, value))
             })
             .collect::<Result<Vec<(String, String)>>>()?;
@@ -68,7 +68,7 @@ impl Environment {
     }
 
     pub(crate) fn open_snapshot(&self, project: &ProjectId, sealed: &str) -> Result<Vec<(String, String)>> {
-        let text = self.vault.open(&snapshot_place(project), sealed).map_err(Error::internal)?;
+        let text = self.vault.open(&snapshot_place(project), sealed).map_err(unreadable)?;
         serde_json::from_str(&text).map_err(Error::internal)
     }
 
@@ -122,6 +122,12 @@ pub(crate) fn parse_all(vars: &[api::EnvVarInput]) -> Result<BTreeMap<EnvKey, St
 
 fn parse_key(field: &str, key: &str) -> Result<EnvKey> {
     key.parse().map_err(|error: ids::Invalid| Error::invalid(field, "INVALID_ENV_KEY", error.to_string()))
+}
+
+fn unreadable(error: VaultError) -> Error {
+    let message = "stored environment variables do not open with the keys in keys.json; restore that file, \
+        or set the variables anew";
+    Error::conflict("ENV_UNREADABLE", message).because(error)
 }
 
 fn place(project: &ProjectId, key: &str) -> String {

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::caller::User;
+use crate::caller::Caller;
 use crate::error::Result;
+use crate::platform::identity::Identity;
 use crate::state::AppState;
 
 /// With several servers on one database, events of the others are looked for this often.
@@ -37,11 +38,12 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(event_stream))
 }
 
-/// What changes, as it changes. Resumable by `Last-Event-ID`.
+/// What changes, as it changes. Resumable by `Last-Event-ID`. Ends when the caller is signed out.
 #[utoipa::path(get, path = "/api/events", tag = "events", responses(
     (status = 200, body = api::Event, content_type = "text/event-stream"), (status = 401, body = api::ErrorBody)))]
 async fn event_stream(
-    _: User,
+    caller: Caller,
+    State(identity): State<Identity>,
     State(events): State<Events>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
@@ -57,7 +59,12 @@ async fn event_stream(
         Some((batch, follow))
     });
     let stream = batches.flat_map(|batch| stream::iter(batch.into_iter().map(|event| Ok(to_sse(&event)))));
-    let stream = stream.take_until(async move { closing.cancelled().await });
+    let stream = stream.take_until(async move {
+        tokio::select! {
+            () = closing.cancelled() => {}
+            () = identity.ended(caller.credential) => {}
+        }
+    });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 

@@ -2,8 +2,10 @@
 
 pub(crate) mod http;
 mod password;
+mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -12,12 +14,14 @@ use domain::user::User;
 use ids::{SessionId, TokenId, UserId, UserName};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
-use store::{NewToken, SessionOwner, Store, StoreError, StoredToken, TokenOwner};
+use store::{LoginAttempt, SessionOwner, Store, StoreError};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::state::Config;
+use password::Turn;
 
 pub(crate) const TOKEN_PREFIX: &str = "nst_";
 const COOKIE: &str = "nanoscale_session";
@@ -32,13 +36,32 @@ const FIRST_LOCK_MS: i64 = 30_000;
 const LONGEST_LOCK_MS: i64 = 15 * 60_000;
 /// Failures further apart than this are counted anew.
 const FAILURE_MEMORY_MS: i64 = 30 * 60_000;
-const TOKEN_USE_MS: i64 = 60_000;
-const SCOPES: [&str; 2] = ["read", "write"];
+/// What another server revoked is noticed by streams within this time.
+const RECHECK: Duration = Duration::from_secs(10);
+
+/// What a caller signed in by.
+#[derive(Debug, Clone)]
+pub(crate) enum Credential {
+    /// The hash of a session's secret.
+    Session(String),
+    Token(Grant),
+}
+
+/// What an API token may do.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    id: TokenId,
+    hash: String,
+    pub(crate) scopes: Vec<String>,
+    expires_at: Option<i64>,
+}
 
 #[derive(Clone)]
 pub(crate) struct Identity {
     store: Store,
     config: Arc<Config>,
+    /// Changes when a session or token of anybody ended in this process.
+    revoked: Arc<watch::Sender<()>>,
 }
 
 /// A fresh session: who it is for, and the cookie that carries it.
@@ -49,7 +72,7 @@ pub(crate) struct SignedIn {
 
 impl Identity {
     pub(crate) fn new(store: Store, config: Arc<Config>) -> Self {
-        Self { store, config }
+        Self { store, config, revoked: Arc::default() }
     }
 
     pub(crate) async fn users_count(&self) -> Result<i64> {
@@ -74,7 +97,7 @@ impl Identity {
             let message = "this is not the code that the server printed when it started";
             return Err(Error::forbidden("WRONG_SETUP_CODE", message));
         }
-        let hash = password::hash(setup.password.clone()).await?;
+        let hash = Turn::take().await?.hash(setup.password.clone()).await?;
         let user = User { id: UserId::new(), username: username.as_str().to_owned(), role: "superadmin".into() };
         let mut tx = self.store.write().await?;
         match tx.setup_complete(&user, &hash, now_ms()).await {
@@ -89,21 +112,14 @@ impl Identity {
     pub(crate) async fn login(&self, credentials: &api::Credentials, address: &str) -> Result<SignedIn> {
         let name = credentials.username.parse::<UserName>().ok();
         let subject = format!("{}|{address}", name.as_ref().map_or("", UserName::as_str));
-        let now = now_ms();
-        let mut tx = self.store.read().await?;
-        let failures = tx.login_failures(&subject).await?;
-        let found = match &name {
-            Some(name) => tx.user_by_name(name).await?,
-            None => None,
-        };
-        drop(tx);
-        if failures.locked_until > now {
-            return Err(Error::locked_out((failures.locked_until - now + 999) / 1000));
-        }
+        // Who is locked out does not wait for a turn.
+        refuse_locked(self.store.read().await?.login_locked_until(&subject).await?, now_ms())?;
+        let turn = Turn::take().await?;
+        let found = self.attempt(&subject, name.as_ref()).await?;
         let password = credentials.password.chars().take(PASSWORD_MAX).collect::<String>();
         let (user, hash) = found.unzip();
-        if !password::verify(password, hash).await? {
-            return Err(self.failed(&subject).await?);
+        if !turn.verify(password, hash).await? {
+            return Err(Error::bad_credentials());
         }
         let user = user.ok_or_else(Error::bad_credentials)?;
         let mut tx = self.store.write().await?;
@@ -112,18 +128,30 @@ impl Identity {
         self.sign_in(user).await
     }
 
-    /// Counts a failed sign-in and says so, or that the next one has to wait.
-    async fn failed(&self, subject: &str) -> Result<Error> {
+    /// Counts an attempt before its password is looked at, and locks its subject when that was the last free one.
+    /// Then says whose password it has to be.
+    async fn attempt(&self, subject: &str, name: Option<&UserName>) -> Result<Option<(User, String)>> {
         let now = now_ms();
         let mut tx = self.store.write().await?;
-        let failures = tx.login_failed(subject, now, now - FAILURE_MEMORY_MS).await?;
+        let failures = match tx.login_attempt(subject, now, now - FAILURE_MEMORY_MS).await? {
+            LoginAttempt::Counted { failures } => failures,
+            LoginAttempt::Locked { until } => return Err(Error::locked_out(seconds_until(until, now))),
+        };
         let over = failures - FREE_FAILURES;
         if over >= 0 {
             let lock = (FIRST_LOCK_MS << over.min(10)).min(LONGEST_LOCK_MS);
             tx.login_lock(subject, now + lock).await?;
         }
+        if failures == 1 {
+            // Whoever tries one name after the other shall not fill the table.
+            tx.login_forget(now, now - FAILURE_MEMORY_MS).await?;
+        }
+        let found = match name {
+            Some(name) => tx.user_by_name(name).await?,
+            None => None,
+        };
         tx.commit().await?;
-        Ok(Error::bad_credentials())
+        Ok(found)
     }
 
     async fn sign_in(&self, user: User) -> Result<SignedIn> {
@@ -141,6 +169,7 @@ impl Identity {
             let mut tx = self.store.write().await?;
             tx.session_delete(session).await?;
             tx.commit().await?;
+            self.revoked.send_replace(());
         }
         Ok(self.set_cookie("", 0))
     }
@@ -165,68 +194,31 @@ impl Identity {
         Ok(self.store.read().await?.session_owner(session, now_ms()).await?)
     }
 
-    pub(crate) async fn token_owner(&self, token: &str) -> Result<Option<TokenOwner>> {
-        let now = now_ms();
-        let owner = self.store.read().await?.token_owner(&digest(token), now).await?;
-        // To the minute: not every request shall write.
-        let stale = |last: Option<i64>| last.is_none_or(|last| last < now - TOKEN_USE_MS);
-        if let Some(owner) = owner.as_ref().filter(|owner| stale(owner.last_used_at)) {
-            let mut tx = self.store.write().await?;
-            tx.token_used(&owner.token_id, now).await?;
-            tx.commit().await?;
-        }
-        Ok(owner)
-    }
-
-    pub(crate) async fn token_create(&self, user: &User, create: &api::TokenCreate) -> Result<api::TokenCreated> {
-        let name = create.name.trim();
-        if name.is_empty() || name.chars().count() > 100 {
-            return Err(Error::invalid("name", "INVALID_NAME", "a token has a name of 1 to 100 characters"));
-        }
-        let scopes = create.scopes.clone().unwrap_or_else(|| SCOPES.map(str::to_owned).to_vec());
-        if scopes.is_empty() || scopes.iter().any(|scope| !SCOPES.contains(&scope.as_str())) {
-            return Err(Error::invalid("scopes", "INVALID_SCOPE", "scopes are `read` and `write`"));
-        }
-        let expires_at = create.expires_at.as_deref().map(parse_expiry).transpose()?;
-        let token = format!("{TOKEN_PREFIX}{}", random_secret());
-        let id = TokenId::new();
-        let mut tx = self.store.write().await?;
-        tx.token_insert(NewToken {
-            id: &id,
-            user_id: &user.id,
-            name,
-            scopes: &scopes,
-            token_hash: &digest(&token),
-            created_at: now_ms(),
-            expires_at,
+    /// Whether what a caller signed in by still stands.
+    async fn holds(&self, credential: &Credential) -> Result<bool> {
+        let mut tx = self.store.read().await?;
+        Ok(match credential {
+            Credential::Session(hash) => tx.session_owner(hash, now_ms()).await?.is_some(),
+            Credential::Token(grant) => tx.token_owner(&grant.hash, now_ms()).await?.is_some(),
         })
-        .await?;
-        tx.commit().await?;
-        Ok(api::TokenCreated { id, token })
     }
 
-    pub(crate) async fn token_list(&self, user: &User) -> Result<Vec<StoredToken>> {
-        Ok(self.store.read().await?.token_list(&user.id).await?)
-    }
-
-    pub(crate) async fn token_delete(&self, user: &User, id: &TokenId) -> Result<()> {
-        let mut tx = self.store.write().await?;
-        if !tx.token_delete(&user.id, id).await? {
-            return Err(Error::not_found("API token"));
+    /// Resolves when what a caller signed in by stands no longer: signed out, revoked or expired.
+    pub(crate) async fn ended(&self, credential: Credential) {
+        let mut revoked = self.revoked.subscribe();
+        // A database that does not answer ends nothing.
+        while !matches!(self.holds(&credential).await, Ok(false)) {
+            let _ = tokio::time::timeout(RECHECK, revoked.changed()).await;
         }
-        Ok(tx.commit().await?)
     }
 }
 
-fn parse_expiry(text: &str) -> Result<i64> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| Error::invalid("expires_at", "INVALID_TIME", "a time looks like 2030-01-31T12:00:00Z"))?;
-    let time = time.as_millisecond();
-    if time <= now_ms() {
-        return Err(Error::invalid("expires_at", "INVALID_TIME", "the token would have expired already"));
-    }
-    Ok(time)
+fn refuse_locked(until: i64, now: i64) -> Result<()> {
+    if until > now { Err(Error::locked_out(seconds_until(until, now))) } else { Ok(()) }
+}
+
+fn seconds_until(until: i64, now: i64) -> i64 {
+    (until - now + 999) / 1000
 }
 
 /// 256 random bits as text.

@@ -29,14 +29,14 @@ pub(crate) struct Projects {
 /// How a request names a project: by id, or by the slug in its host name.
 pub(crate) enum ProjectRef {
     Id(ProjectId),
-    Slug(String),
+    Slug(Slug),
 }
 
 impl FromStr for ProjectRef {
     type Err = ids::Invalid;
 
     fn from_str(text: &str) -> std::result::Result<Self, ids::Invalid> {
-        Ok(text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id))
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Slug))
     }
 }
 
@@ -72,17 +72,21 @@ impl Projects {
     pub(crate) async fn create(&self, create: api::ProjectCreate, user: &UserId) -> Result<Project> {
         let name = parse_name(&create.name)?;
         let env = environment::parse_all(&create.env_vars)?;
-        let settings = self.settings(&create).await?;
+        let repo_url = match filled(&create.repo_url) {
+            Some(url) => Some(self.checked(&url).await?),
+            None => None,
+        };
+        let settings = settings(&create, repo_url)?;
         let node_id = self.node(create.node_id.as_deref())?;
         let wanted_port = create.port.map(parse_port).transpose()?;
         for attempt in 0..TRIES {
             let id = ProjectId::new();
             let mut tx = self.store.write().await?;
-            if tx.project_name_exists(name.as_str()).await? {
+            if tx.project_name_exists(&name).await? {
                 let message = format!("there is a project named `{}` already", name.as_str());
                 return Err(Error::conflict("NAME_TAKEN", message).at("name"));
             }
-            let slug = match tx.project_by_slug(name.slug().as_str()).await? {
+            let slug = match tx.project_by_slug(&name.slug()).await? {
                 Some(_) => name.slug().with_suffix(&id.as_str()[20..]),
                 None => name.slug(),
             };
@@ -114,7 +118,6 @@ impl Projects {
         let old = &project.settings;
         let pick = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
         let merged = api::ProjectCreate {
-            repo_url: pick(&update.repo_url, &old.repo_url),
             branch: pick(&update.branch, &old.branch),
             root_directory: pick(&update.root_directory, &old.root_directory),
             install_command: pick(&update.install_command, &old.install_command),
@@ -124,9 +127,18 @@ impl Projects {
             health_path: pick(&update.health_path, &old.health_path),
             ..api::ProjectCreate::default()
         };
-        let settings = self.settings(&merged).await?;
+        let (source, repo_url) = new_source(project, update.repo_url.as_ref())?;
+        let mut settings = settings(&merged, repo_url)?;
+        // What was fetched before needs no second look.
+        if let Some(url) = &settings.repo_url
+            && source == SourceKind::Git
+            && (settings.repo_url != old.repo_url || settings.branch != old.branch)
+        {
+            settings.repo_url = Some(self.checked(url).await?);
+        }
+        let patch = ProjectPatch { name: &name, source, settings: &settings };
         let mut tx = self.store.write().await?;
-        match tx.project_update(&project.id, ProjectPatch { name: &name, settings: &settings }, now_ms()).await {
+        match tx.project_update(&project.id, patch, now_ms()).await {
             Err(StoreError::Taken(_)) => {
                 let message = format!("there is a project named `{name}` already");
                 return Err(Error::conflict("NAME_TAKEN", message).at("name"));
@@ -138,25 +150,9 @@ impl Projects {
         self.find(&ProjectRef::Id(project.id.clone())).await
     }
 
-    async fn settings(&self, create: &api::ProjectCreate) -> Result<ProjectSettings> {
-        let repo_url = match filled(&create.repo_url) {
-            Some(url) => Some(repository::check(&url, &self.config.git_allow_hosts).await?.to_string()),
-            None => None,
-        };
-        let branch = filled(&create.branch);
-        if let Some(branch) = &branch {
-            branch.parse::<GitRef>().map_err(|error| Error::invalid("branch", "INVALID_BRANCH", error.to_string()))?;
-        }
-        Ok(ProjectSettings {
-            repo_url,
-            branch,
-            root_directory: directory("root_directory", &create.root_directory)?,
-            install_command: command("install_command", &create.install_command)?,
-            build_command: command("build_command", &create.build_command)?,
-            run_command: command("run_command", &create.run_command)?,
-            output_directory: directory("output_directory", &create.output_directory)?,
-            health_path: health_path(&create.health_path)?,
-        })
+    /// The address of a repository that may be fetched from.
+    async fn checked(&self, url: &str) -> Result<String> {
+        Ok(repository::check(url, &self.config.git_allow_hosts).await?.to_string())
     }
 
     fn node(&self, id: Option<&str>) -> Result<NodeId> {
@@ -190,6 +186,37 @@ impl Projects {
         }
         Err(Error::conflict("NO_PORT", "every port from 3100 on is taken"))
     }
+}
+
+/// Where the files come from once `repo_url` is set: naming a repository makes a project one of git.
+fn new_source(project: &Project, repo_url: Option<&String>) -> Result<(SourceKind, Option<String>)> {
+    let Some(given) = repo_url else { return Ok((project.source, project.settings.repo_url.clone())) };
+    match (filled(&Some(given.clone())), project.source) {
+        (Some(url), _) => Ok((SourceKind::Git, Some(url))),
+        (None, SourceKind::Upload) => Ok((SourceKind::Upload, None)),
+        (None, SourceKind::Git) => {
+            let message = "this project is deployed from a repository and needs its address; \
+                to deploy a directory instead, upload one";
+            Err(Error::invalid("repo_url", "INVALID_REPO_URL", message))
+        }
+    }
+}
+
+fn settings(create: &api::ProjectCreate, repo_url: Option<String>) -> Result<ProjectSettings> {
+    let branch = filled(&create.branch);
+    if let Some(branch) = &branch {
+        branch.parse::<GitRef>().map_err(|error| Error::invalid("branch", "INVALID_BRANCH", error.to_string()))?;
+    }
+    Ok(ProjectSettings {
+        repo_url,
+        branch,
+        root_directory: directory("root_directory", &create.root_directory)?,
+        install_command: command("install_command", &create.install_command)?,
+        build_command: command("build_command", &create.build_command)?,
+        run_command: command("run_command", &create.run_command)?,
+        output_directory: directory("output_directory", &create.output_directory)?,
+        health_path: health_path(&create.health_path)?,
+    })
 }
 
 fn new_project(

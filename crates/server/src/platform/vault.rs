@@ -57,17 +57,19 @@ impl KeyRing {
         Self { active: id.clone(), keys: vec![Key { id, key: STANDARD.encode(bytes) }] }
     }
 
-    /// The ring in `path`, made now if there is none.
-    pub fn load_or_create(path: &Path) -> io::Result<Self> {
+    /// The ring in `path`, if there is such a file.
+    pub fn load(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::read(path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let ring = Self::generate();
-                ring.create(path)?;
-                Ok(ring)
-            }
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the key that sealed this is in the ring.
+    pub fn fits(&self, sealed: &str) -> bool {
+        let id = sealed.split(':').nth(1);
+        self.keys.iter().any(|key| Some(key.id.as_str()) == id)
     }
 
     /// Writes a new file, readable by its owner only; one that is there is an error.
@@ -134,8 +136,10 @@ mod tests {
 
     #[test]
     fn opens_only_in_its_place_and_untouched() {
-        let vault = Vault::new(&KeyRing::generate()).unwrap();
+        let ring = KeyRing::generate();
+        let vault = Vault::new(&ring).unwrap();
         let sealed = vault.seal("env_vars/a/KEY", "s3cret\n").unwrap();
+        assert!(ring.fits(&sealed));
         assert!(!sealed.contains("s3cret"));
         assert_eq!(vault.open("env_vars/a/KEY", &sealed).unwrap(), "s3cret\n");
         assert_eq!(vault.open("env_vars/b/KEY", &sealed), Err(VaultError::Refused));
@@ -143,7 +147,9 @@ mod tests {
         let last = bent.len() - 6;
         bent[last] = if bent[last] == b'A' { b'B' } else { b'A' };
         assert_eq!(vault.open("env_vars/a/KEY", &String::from_utf8(bent).unwrap()), Err(VaultError::Refused));
-        let other = Vault::new(&KeyRing::generate()).unwrap();
+        let other = KeyRing::generate();
+        assert!(!other.fits(&sealed));
+        let other = Vault::new(&other).unwrap();
         assert!(matches!(other.open("env_vars/a/KEY", &sealed), Err(VaultError::UnknownKey(_))));
     }
 }

@@ -6,12 +6,13 @@ use domain::deployment::{Deployment, Failure};
 use domain::project::{Project, ProjectSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
-use store::{DeploymentChange, Store, StoreError, StoredNode};
+use store::{DeploymentChange, LoginAttempt, Store, StoreError, StoredNode};
 use testkit::Postgres;
 
 /// A store, and what keeps its place alive.
 struct Fixture {
     store: Store,
+    url: String,
     user: UserId,
     node: NodeId,
     _directory: Option<tempfile::TempDir>,
@@ -35,7 +36,7 @@ async fn fixture(url: &str, directory: Option<tempfile::TempDir>) -> Fixture {
     tx.setup_complete(&admin, "hash", 1).await.unwrap();
     tx.node_upsert(&StoredNode { id: node.clone(), name: "here".into(), embedded: true }, 1).await.unwrap();
     tx.commit().await.unwrap();
-    Fixture { store, user, node, _directory: directory }
+    Fixture { store, url: url.to_owned(), user, node, _directory: directory }
 }
 
 impl Fixture {
@@ -88,9 +89,11 @@ on_both!(
     names_slugs_and_ports_are_unique,
     setup_happens_once,
     eight_writers_lose_nothing,
+    writers_that_take_rows_in_any_order_never_deadlock,
     event_positions_have_no_gaps,
     a_dropped_transaction_did_not_happen,
     opening_again_keeps_everything,
+    a_lock_holds_until_it_ends_and_is_forgotten_later,
 );
 
 async fn what_goes_in_comes_out(fixture: Fixture) {
@@ -98,7 +101,7 @@ async fn what_goes_in_comes_out(fixture: Fixture) {
     let deployment = fixture.insert_deployment(&project).await;
     let mut tx = fixture.store.read().await.unwrap();
     assert_eq!(tx.project(&project.id).await.unwrap().unwrap(), project);
-    assert_eq!(tx.project_by_slug("shop").await.unwrap().unwrap(), project);
+    assert_eq!(tx.project_by_slug(&"shop".parse().unwrap()).await.unwrap().unwrap(), project);
     assert_eq!(tx.deployment(&deployment.id).await.unwrap().unwrap(), deployment);
     assert_eq!(tx.deployment_latest().await.unwrap(), [deployment]);
 }
@@ -188,6 +191,32 @@ async fn eight_writers_lose_nothing(fixture: Fixture) {
     assert_eq!(tx.project_next_number(&project.id).await.unwrap(), 201);
 }
 
+async fn writers_that_take_rows_in_any_order_never_deadlock(fixture: Fixture) {
+    let (one, two) = (fixture.insert_project("a", 3100).await.id, fixture.insert_project("b", 3101).await.id);
+    // As of another server on the same database.
+    let other = Store::open(&fixture.url).await.unwrap();
+    let mut tasks = Vec::new();
+    for writer in 0..8 {
+        let store = if writer < 4 { fixture.store.clone() } else { other.clone() };
+        let (first, then) = if writer % 2 == 0 { (one.clone(), two.clone()) } else { (two.clone(), one.clone()) };
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..10 {
+                let mut tx = store.write().await.unwrap();
+                tx.project_next_number(&first).await.unwrap();
+                tx.event_insert("test", None, None, 1).await.unwrap();
+                tx.project_next_number(&then).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut tx = fixture.store.write().await.unwrap();
+    assert_eq!(tx.project_next_number(&one).await.unwrap(), 81);
+    assert_eq!(tx.project_next_number(&two).await.unwrap(), 81);
+}
+
 async fn event_positions_have_no_gaps(fixture: Fixture) {
     let mut tasks = Vec::new();
     for writer in 0..8 {
@@ -229,4 +258,27 @@ async fn opening_again_keeps_everything(fixture: Fixture) {
     assert_eq!(tx.next_epoch().await.unwrap(), first + 1);
     tx.commit().await.unwrap();
     assert!(fixture.store.ping().await.is_ok());
+}
+
+async fn a_lock_holds_until_it_ends_and_is_forgotten_later(fixture: Fixture) {
+    let attempt = async |now: i64| {
+        let mut tx = fixture.store.write().await.unwrap();
+        let attempt = tx.login_attempt("ada|10.0.0.1", now, now - 1000).await.unwrap();
+        tx.commit().await.unwrap();
+        attempt
+    };
+    assert_eq!(attempt(100).await, LoginAttempt::Counted { failures: 1 });
+    assert_eq!(attempt(101).await, LoginAttempt::Counted { failures: 2 });
+    let mut tx = fixture.store.write().await.unwrap();
+    tx.login_lock("ada|10.0.0.1", 500).await.unwrap();
+    assert_eq!(tx.login_locked_until("ada|10.0.0.1").await.unwrap(), 500);
+    assert_eq!(tx.login_locked_until("eve|10.0.0.1").await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    assert_eq!(attempt(499).await, LoginAttempt::Locked { until: 500 });
+    assert_eq!(attempt(500).await, LoginAttempt::Counted { failures: 3 });
+    // Failures further apart than the memory are counted anew.
+    assert_eq!(attempt(2000).await, LoginAttempt::Counted { failures: 1 });
+    let mut tx = fixture.store.write().await.unwrap();
+    assert_eq!(tx.login_forget(2500, 1500).await.unwrap(), 0);
+    assert_eq!(tx.login_forget(4000, 3000).await.unwrap(), 1);
 }

@@ -77,6 +77,33 @@ async fn repeated_failures_lock_out_with_retry_after() {
     assert_eq!(client.login("other", "not the password").await.unwrap_err().status, 401);
 }
 
+/// The count is taken before a password is compared: guessing in parallel gains nothing.
+#[tokio::test]
+async fn fifty_guesses_at_once_get_no_more_tries_than_one_after_the_other() {
+    let server = server().start().await;
+    server.client().setup("ada", "long enough", server.setup_code()).await.unwrap();
+    let mut guesses = Vec::new();
+    for number in 0..50 {
+        let client = server.client();
+        guesses.push(tokio::spawn(async move { client.login("ada", &format!("guess number {number}")).await }));
+    }
+    let mut compared = 0;
+    for guess in guesses {
+        let failure = guess.await.unwrap().unwrap_err();
+        match failure.status {
+            401 => compared += 1,
+            _ => {
+                assert_eq!((failure.status, failure.code()), (429, "TOO_MANY_ATTEMPTS"));
+                assert!(failure.retry_after.unwrap() > 0);
+            }
+        }
+    }
+    assert_eq!(compared, 5);
+    // Locked means that the right password does not open either.
+    let locked = server.client().login("ada", "long enough").await.unwrap_err();
+    assert_eq!((locked.status, locked.code()), (429, "TOO_MANY_ATTEMPTS"));
+}
+
 async fn session_of(server: &TestServer, password: &str) -> String {
     let response = reqwest::Client::new()
         .post(format!("{}/api/auth/login", server.api_url()))
@@ -144,4 +171,99 @@ async fn tokens_are_shown_once_scoped_and_revocable() {
     assert_eq!(ci.me().await.unwrap_err().status, 401);
     let past = api::TokenCreate { name: "x".into(), scopes: None, expires_at: Some("2001-01-01T00:00:00Z".into()) };
     assert_eq!(admin.token_create_with(&past).await.err().unwrap().field(), Some("expires_at"));
+}
+
+fn token(name: &str, scopes: &[&str], years: Option<i64>) -> api::TokenCreate {
+    let scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
+    let expires_at = years.map(|years| format!("{}-01-31T12:00:00Z", 2100 + years));
+    api::TokenCreate { name: name.into(), scopes, expires_at }
+}
+
+async fn token_refused(client: &Client, create: &api::TokenCreate) -> (u16, String, String) {
+    let failure = client.token_create_with(create).await.err().unwrap();
+    (failure.status, failure.code().to_owned(), failure.field().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_token_makes_sees_and_ends_only_what_it_could_be_itself() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let made = async |create| admin.token_create_with(&create).await.unwrap();
+    let full = made(token("full", &["read", "write"], None)).await;
+    let writer = made(token("writer", &["write"], None)).await;
+    let brief = made(token("brief", &["read", "write"], Some(5))).await;
+    let with = |made: &api::TokenCreated| server.client().with_token(&made.token);
+    let scopes = |scope: &str| (403, "SCOPE_EXCEEDED".to_owned(), scope.to_owned());
+
+    assert_eq!(token_refused(&with(&writer), &token("x", &["read", "write"], None)).await, scopes("scopes"));
+    let absent = api::TokenCreate { name: "x".into(), scopes: None, expires_at: None };
+    assert_eq!(token_refused(&with(&writer), &absent).await, scopes("scopes"));
+    let expiry = (403, "EXPIRY_EXCEEDED".to_owned(), "expires_at".to_owned());
+    assert_eq!(token_refused(&with(&brief), &token("x", &["read"], None)).await, expiry);
+    assert_eq!(token_refused(&with(&brief), &token("x", &["read"], Some(6))).await, expiry);
+    let child = with(&brief).token_create_with(&token("child", &["read", "write"], Some(4))).await.unwrap();
+
+    let seen = async |made: &api::TokenCreated| {
+        let listed = with(made).token_list().await.unwrap().tokens;
+        let mut names = listed.into_iter().map(|token| token.name).collect::<Vec<_>>();
+        names.sort();
+        names
+    };
+    assert_eq!(seen(&brief).await, ["brief", "child"]);
+    assert_eq!(seen(&full).await, ["brief", "child", "full", "writer"]);
+    for other in [&full, &writer] {
+        assert_eq!(with(&brief).token_delete(&other.id).await.unwrap_err().status, 404);
+    }
+    assert_eq!(with(&writer).token_delete(&full.id).await.unwrap_err().status, 404);
+    with(&brief).token_delete(&child.id).await.unwrap();
+    with(&brief).token_delete(&brief.id).await.unwrap();
+    assert_eq!(with(&brief).me().await.unwrap_err().status, 401);
+    // Whoever signs in with a password has all of them.
+    admin.token_delete(&full.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_has_a_name_that_can_be_shown() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    for name in ["", "   ", "a\u{0}b", "a\nb", "\u{1b}[31m", &"x".repeat(65)] {
+        let refused = token_refused(&admin, &token(name, &["read"], None)).await;
+        assert_eq!(refused, (400, "INVALID_NAME".to_owned(), "name".to_owned()), "{name:?}");
+    }
+    for name in ["x", "Größe 🦀", &"ä".repeat(64)] {
+        admin.token_create(name).await.unwrap();
+    }
+}
+
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_stream_of_events_ends_with_what_opened_it() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let (ci, other) = (admin.token_create("ci").await.unwrap(), admin.token_create("other").await.unwrap());
+    let mut by_token = server.client().with_token(&ci.token).events(None).await.unwrap();
+    let mut by_other = server.client().with_token(&other.token).events(None).await.unwrap();
+    let mut by_session = admin.events(None).await.unwrap();
+
+    admin.token_delete(&ci.id).await.unwrap();
+    assert!(by_token.next_within(AT_ONCE).await.unwrap().is_none());
+    admin.logout().await.unwrap();
+    assert!(by_session.next_within(AT_ONCE).await.unwrap().is_none());
+    // Nobody else is cut off.
+    let create = api::ProjectCreate { name: "x".into(), ..api::ProjectCreate::default() };
+    server.client().with_token(&other.token).project_create(&create).await.unwrap();
+    assert_eq!(by_other.next_within(AT_ONCE).await.unwrap().unwrap().kind, "project.created");
+}
+
+#[tokio::test]
+async fn a_followed_log_ends_with_what_opened_it() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let id = crate::apps::project(&admin, "quiet").await;
+    let ci = admin.token_create("ci").await.unwrap();
+    let query = testkit::LogsQuery::default();
+    let mut log = server.client().with_token(&ci.token).follow_project_logs(&id, &query).await.unwrap();
+    admin.token_delete(&ci.id).await.unwrap();
+    assert!(log.next_within(AT_ONCE).await.unwrap().is_none());
 }

@@ -99,3 +99,105 @@ async fn a_wrong_method_says_so_and_pages_carry_their_headers() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'self'"), "{policy}");
 }
+
+/// PostgreSQL has no NUL in a text, paths have no rules, and nobody's spelling is an error of ours.
+#[tokio::test]
+async fn odd_text_is_refused_wherever_it_comes_in() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let create = api::ProjectCreate { name: "one".into(), ..api::ProjectCreate::default() };
+    admin.project_create(&create).await.unwrap();
+    for odd in ["%00", "one%00", "%FF", "%F0%9F%A6%80", "one%0A", "%25", "One", "one.two", &"x".repeat(64)] {
+        for (method, path) in [
+            (Method::GET, "projects/{}"),
+            (Method::DELETE, "projects/{}"),
+            (Method::GET, "projects/{}/env"),
+            (Method::GET, "projects/{}/logs"),
+            (Method::GET, "projects/{}/releases"),
+            (Method::POST, "projects/{}/redeploy"),
+            (Method::PUT, "projects/{}/source"),
+            (Method::GET, "deployments/{}"),
+            (Method::GET, "deployments/{}/log"),
+            (Method::POST, "deployments/{}/cancel"),
+            (Method::GET, "nodes/{}"),
+            (Method::DELETE, "tokens/{}"),
+        ] {
+            let path = format!("/api/{}", path.replace("{}", odd));
+            let response = admin.raw(method.clone(), &path).send().await.unwrap();
+            assert_eq!(response.status(), 404, "{method} {path}");
+        }
+    }
+    for (query, status) in [
+        ("logs?search=%00", 200),
+        ("logs?search=%FF", 200),
+        ("logs?after=%00", 400),
+        ("logs?since=%00", 400),
+        ("logs?limit=-1", 400),
+        ("deployments?cursor=%00", 400),
+        ("deployments?cursor=99999999999999999999", 400),
+        ("deployments?cursor=-1", 200),
+        ("deployments?limit=x", 400),
+    ] {
+        let response = admin.raw(Method::GET, &format!("/api/projects/one/{query}")).send().await.unwrap();
+        assert_eq!(response.status(), status, "{query}");
+    }
+    let long = format!("/api/projects/one/logs?search={}", "!".repeat(60_000));
+    assert_eq!(admin.raw(Method::GET, &long).send().await.unwrap().status(), 400);
+    for position in ["x", "-1", "9223372036854775807", "99999999999999999999"] {
+        let events = admin.raw(Method::GET, "/api/events").header("last-event-id", position).send().await.unwrap();
+        assert_eq!(events.status(), 200, "{position}");
+    }
+}
+
+/// One bad text in each field that takes any.
+#[tokio::test]
+async fn a_nul_in_any_field_is_400_or_401() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let create = api::ProjectCreate { name: "one".into(), ..api::ProjectCreate::default() };
+    admin.project_create(&create).await.unwrap();
+    let settings = [
+        "name",
+        "branch",
+        "root_directory",
+        "install_command",
+        "build_command",
+        "run_command",
+        "output_directory",
+        "health_path",
+    ];
+    let mut refused = Vec::new();
+    for field in settings {
+        refused.push((Method::POST, "/api/projects", format!(r#"{{"name":"two","{field}":"a\u0000b"}}"#)));
+        refused.push((Method::PATCH, "/api/projects/one", format!(r#"{{"{field}":"a\u0000b"}}"#)));
+    }
+    refused.remove(0);
+    for (method, path, body) in [
+        (Method::POST, "/api/projects", r#"{"name":"a\u0000b"}"#),
+        (Method::POST, "/api/projects", r#"{"name":"two","repo_url":"https://a\u0000b/c"}"#),
+        (Method::POST, "/api/projects", r#"{"name":"two","node_id":"\u0000"}"#),
+        (Method::POST, "/api/projects", r#"{"name":"two","env_vars":[{"key":"A\u0000","value":""}]}"#),
+        (Method::POST, "/api/projects", r#"{"name":"two","env_vars":[{"key":"A","value":"\u0000"}]}"#),
+        (Method::PUT, "/api/projects/one/env", r#"[{"key":"\u0000","value":""}]"#),
+        (Method::PUT, "/api/projects/one/env", r#"[{"key":"A","value":"a\u0000b"}]"#),
+        (Method::POST, "/api/projects/one/redeploy", r#"{"commit":"\u0000"}"#),
+        (Method::POST, "/api/projects/one/rollback", r#"{"deployment_id":"\u0000"}"#),
+        (Method::POST, "/api/projects/plan", r#"{"repo_url":"https://127.0.0.1/\u0000"}"#),
+        (Method::POST, "/api/tokens", r#"{"name":"a\u0000b"}"#),
+        (Method::POST, "/api/tokens", r#"{"name":"a\u001bb"}"#),
+        (Method::POST, "/api/tokens", r#"{"name":"a","scopes":["\u0000"]}"#),
+        (Method::POST, "/api/tokens", r#"{"name":"a","expires_at":"\u0000"}"#),
+        (Method::POST, "/api/auth/setup", r#"{"username":"\u0000","password":"long enough","code":"x"}"#),
+        (Method::POST, "/api/auth/login", r#"{"username":"a\u0000b","password":"\u0000"}"#),
+    ] {
+        refused.push((method, path, body.to_owned()));
+    }
+    for (method, path, body) in refused {
+        let request = admin.raw(method.clone(), path).header("content-type", "application/json");
+        let response = request.body(body.clone()).send().await.unwrap();
+        let expected = if path == "/api/auth/login" { 401 } else { 400 };
+        assert_eq!(response.status(), expected, "{method} {path} {body}");
+    }
+    let names = admin.project_list().await.unwrap().into_iter().map(|project| project.name).collect::<Vec<_>>();
+    assert_eq!(names, ["one"]);
+}

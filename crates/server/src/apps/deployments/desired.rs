@@ -47,7 +47,7 @@ impl Deployments {
             if let Some(building) = held.in_state(DeploymentState::Building) {
                 match self.build_spec(project, building) {
                     Ok(spec) => desired.builds.push(spec),
-                    // Its live release, and every other project, go on without it.
+                    // Its live release, and every other project, go on without it; it is failed when it is looked at.
                     Err(error) => tracing::warn!(%error, project.id = %project.id, "a build cannot be described"),
                 }
             }
@@ -63,7 +63,7 @@ impl Deployments {
         Ok(desired)
     }
 
-    fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {
+    pub(super) fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {
         let settings = &project.settings;
         let source = match (&deployment.upload, &settings.repo_url) {
             (Some(upload), _) => Source::Upload { upload: upload.clone() },
@@ -73,7 +73,10 @@ impl Deployments {
                 commit: deployment.wanted_commit.clone(),
                 allow_private: url.parse().is_ok_and(|url| repository::is_allowed(&url, &self.config.git_allow_hosts)),
             },
-            (None, None) => return Err(Error::internal("a building deployment has no source")),
+            (None, None) => {
+                let message = "its project has no repository any more; set its `repo_url`, or upload a directory";
+                return Err(Error::conflict("NO_SOURCE", message));
+            }
         };
         Ok(BuildSpec {
             id: deployment.id.clone(),

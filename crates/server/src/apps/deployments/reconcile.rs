@@ -87,6 +87,10 @@ impl Deployments {
             return self.finish_deleting(held, observed, uploads).await;
         }
         if let Some(building) = held.in_state(DeploymentState::Building) {
+            if let Err(error) = self.build_spec(&held.project, building) {
+                // No node will ever be told of it.
+                return self.fail_build(building, &error).await;
+            }
             if let Some(status) = observed.builds.iter().find(|build| build.id == building.id) {
                 self.advance_build(building, status, uploads).await?;
             }
@@ -98,6 +102,18 @@ impl Deployments {
             tx.commit().await?;
             self.wake.notify_one();
         }
+        Ok(())
+    }
+
+    async fn fail_build(&self, deployment: &Deployment, error: &Error) -> Result<()> {
+        tracing::warn!(%error, deployment.id = %deployment.id, "a build cannot be described");
+        let (code, reason) = error.told();
+        let failure = Failure { code: Some(code.into()), reason: reason.into(), last_lines: Vec::new() };
+        let mut tx = self.store.write().await?;
+        self.end(&mut tx, deployment, DeploymentState::Failed, &failure).await?;
+        self.promote(&mut tx, &deployment.project_id).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Identity, SignedIn};
-use crate::caller::{Anonymous, User};
+use crate::caller::{Anonymous, Caller, User};
 use crate::error::Result;
 use crate::http::{Json, PathId};
 use crate::rfc3339;
@@ -36,7 +36,7 @@ fn signed_in(signed_in: SignedIn) -> (SetCookie, axum::Json<api::Me>) {
 /// First-run setup: makes the administrator and signs in.
 #[utoipa::path(post, path = "/api/auth/setup", tag = "auth", request_body = api::Setup, responses(
     (status = 201, body = api::Me), (status = 400, body = api::ErrorBody), (status = 403, body = api::ErrorBody),
-    (status = 409, body = api::ErrorBody)))]
+    (status = 409, body = api::ErrorBody), (status = 429, body = api::ErrorBody)))]
 async fn auth_setup(
     _: Anonymous,
     State(identity): State<Identity>,
@@ -89,11 +89,11 @@ async fn auth_me(User(user): User) -> axum::Json<api::Me> {
     me(user)
 }
 
-/// The caller's API tokens, newest first, without the tokens themselves.
+/// The caller's API tokens, newest first, without the tokens themselves. To a token: those that it could have made.
 #[utoipa::path(get, path = "/api/tokens", tag = "tokens", responses(
     (status = 200, body = api::TokenList), (status = 401, body = api::ErrorBody)))]
-async fn token_list(User(user): User, State(identity): State<Identity>) -> Result<axum::Json<api::TokenList>> {
-    let tokens = identity.token_list(&user).await?;
+async fn token_list(caller: Caller, State(identity): State<Identity>) -> Result<axum::Json<api::TokenList>> {
+    let tokens = identity.token_list(&caller.user, &caller.credential).await?;
     let tokens = tokens
         .into_iter()
         .map(|token| api::Token {
@@ -108,25 +108,27 @@ async fn token_list(User(user): User, State(identity): State<Identity>) -> Resul
     Ok(axum::Json(api::TokenList { tokens }))
 }
 
-/// Makes an API token. This answer is the only place it is ever shown.
+/// Makes an API token. This answer is the only place it is ever shown. A token makes none that may do more, or lives
+/// longer, than itself.
 #[utoipa::path(post, path = "/api/tokens", tag = "tokens", request_body = api::TokenCreate, responses(
-    (status = 201, body = api::TokenCreated), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody)))]
+    (status = 201, body = api::TokenCreated), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody),
+    (status = 403, body = api::ErrorBody)))]
 async fn token_create(
-    User(user): User,
+    caller: Caller,
     State(identity): State<Identity>,
     Json(create): Json<api::TokenCreate>,
 ) -> Result<(StatusCode, axum::Json<api::TokenCreated>)> {
-    Ok((StatusCode::CREATED, axum::Json(identity.token_create(&user, &create).await?)))
+    Ok((StatusCode::CREATED, axum::Json(identity.token_create(&caller.user, &caller.credential, &create).await?)))
 }
 
 /// Revokes an API token at once.
 #[utoipa::path(delete, path = "/api/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path)), responses(
     (status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn token_delete(
-    User(user): User,
+    caller: Caller,
     State(identity): State<Identity>,
     PathId(id): PathId<TokenId>,
 ) -> Result<StatusCode> {
-    identity.token_delete(&user, &id).await?;
+    identity.token_delete(&caller.user, &caller.credential, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

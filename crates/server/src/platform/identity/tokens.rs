@@ -1,0 +1,127 @@
+//! API tokens: made by whoever is signed in, and never able to do more than what made them.
+
+use domain::user::User;
+use ids::{TokenId, TokenName};
+use store::{NewToken, StoredToken};
+
+use super::{Credential, Grant, Identity, TOKEN_PREFIX, digest, random_secret};
+use crate::error::{Error, Result};
+use crate::{now_ms, rfc3339};
+
+/// The last use is kept to the minute: not every request shall write.
+const USE_MS: i64 = 60_000;
+const SCOPES: [&str; 2] = ["read", "write"];
+
+impl Credential {
+    /// Whether it may do all that a token of these rights may, and for as long.
+    fn covers(&self, scopes: &[String], expires_at: Option<i64>) -> bool {
+        self.lacking(scopes).is_none() && self.outlived_by(expires_at).is_none()
+    }
+
+    /// A scope that it does not have itself.
+    fn lacking<'a>(&self, scopes: &'a [String]) -> Option<&'a str> {
+        match self {
+            Self::Session(_) => None,
+            Self::Token(own) => scopes.iter().find(|scope| !own.scopes.contains(scope)).map(String::as_str),
+        }
+    }
+
+    /// Its own end, where that comes before `expires_at`.
+    fn outlived_by(&self, expires_at: Option<i64>) -> Option<i64> {
+        match self {
+            Self::Session(_) => None,
+            Self::Token(own) => own.expires_at.filter(|end| expires_at.is_none_or(|wanted| wanted > *end)),
+        }
+    }
+}
+
+impl Identity {
+    /// Whose token it is, and what it may do.
+    pub(crate) async fn token_owner(&self, token: &str) -> Result<Option<(User, Grant)>> {
+        let (now, hash) = (now_ms(), digest(token));
+        let Some(owner) = self.store.read().await?.token_owner(&hash, now).await? else { return Ok(None) };
+        if owner.last_used_at.is_none_or(|last| last < now - USE_MS) {
+            let mut tx = self.store.write().await?;
+            tx.token_used(&owner.token_id, now).await?;
+            tx.commit().await?;
+        }
+        let grant = Grant { id: owner.token_id, hash, scopes: owner.scopes, expires_at: owner.expires_at };
+        Ok(Some((owner.user, grant)))
+    }
+
+    /// Makes a token with at most the rights and the life of what asks for it.
+    pub(crate) async fn token_create(
+        &self,
+        user: &User,
+        by: &Credential,
+        create: &api::TokenCreate,
+    ) -> Result<api::TokenCreated> {
+        let name = create
+            .name
+            .parse::<TokenName>()
+            .map_err(|error| Error::invalid("name", "INVALID_NAME", error.to_string()))?;
+        let scopes = create.scopes.clone().unwrap_or_else(|| SCOPES.map(str::to_owned).to_vec());
+        if scopes.is_empty() || scopes.iter().any(|scope| !SCOPES.contains(&scope.as_str())) {
+            return Err(Error::invalid("scopes", "INVALID_SCOPE", "scopes are `read` and `write`"));
+        }
+        let expires_at = create.expires_at.as_deref().map(parse_expiry).transpose()?;
+        if let Some(scope) = by.lacking(&scopes) {
+            let message = format!("this API token lacks the scope `{scope}` and cannot give it to another one");
+            return Err(Error::forbidden("SCOPE_EXCEEDED", message).at("scopes"));
+        }
+        if let Some(end) = by.outlived_by(expires_at) {
+            let end = rfc3339(end);
+            let message = format!("this API token ends at {end}; one that it makes needs an `expires_at` no later");
+            return Err(Error::forbidden("EXPIRY_EXCEEDED", message).at("expires_at"));
+        }
+        let token = format!("{TOKEN_PREFIX}{}", random_secret());
+        let id = TokenId::new();
+        let mut tx = self.store.write().await?;
+        tx.token_insert(NewToken {
+            id: &id,
+            user_id: &user.id,
+            name: &name,
+            scopes: &scopes,
+            token_hash: &digest(&token),
+            created_at: now_ms(),
+            expires_at,
+        })
+        .await?;
+        tx.commit().await?;
+        Ok(api::TokenCreated { id, token })
+    }
+
+    /// Those that the caller could have made; a session sees all.
+    pub(crate) async fn token_list(&self, user: &User, by: &Credential) -> Result<Vec<StoredToken>> {
+        let mut tokens = self.store.read().await?.token_list(&user.id).await?;
+        tokens.retain(|token| reaches(by, token));
+        Ok(tokens)
+    }
+
+    pub(crate) async fn token_delete(&self, user: &User, by: &Credential, id: &TokenId) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        let reached = tx.token_list(&user.id).await?.iter().any(|token| &token.id == id && reaches(by, token));
+        if !reached || !tx.token_delete(&user.id, id).await? {
+            return Err(Error::not_found("API token"));
+        }
+        tx.commit().await?;
+        self.revoked.send_replace(());
+        Ok(())
+    }
+}
+
+fn reaches(by: &Credential, token: &StoredToken) -> bool {
+    let itself = matches!(by, Credential::Token(own) if own.id == token.id);
+    itself || by.covers(&token.scopes, token.expires_at)
+}
+
+fn parse_expiry(text: &str) -> Result<i64> {
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| Error::invalid("expires_at", "INVALID_TIME", "a time looks like 2030-01-31T12:00:00Z"))?;
+    let time = time.as_millisecond();
+    if time <= now_ms() {
+        return Err(Error::invalid("expires_at", "INVALID_TIME", "the token would have expired already"));
+    }
+    Ok(time)
+}
