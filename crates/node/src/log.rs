@@ -1,17 +1,22 @@
-//! Logs as segment files of JSON lines: appended by one writer at a time, bounded in
-//! bytes, read by position.
+//! Logs as segment files of JSON lines: appended to by writers that come and go, bounded in
+//! bytes and age, packed once they are closed, read by position.
+//!
+//! A log never knows whose it is: that is the caller's business.
 
 mod read;
+mod segment;
+mod tail;
+#[cfg(test)]
+mod tests;
 mod write;
-
-use std::io;
-use std::path::{Path, PathBuf};
 
 use ids::LogStream;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use read::{Follower, records_after, tail};
-pub(crate) use write::Writer;
+pub(crate) use read::Follower;
+pub(crate) use segment::list as segments;
+pub(crate) use tail::{Backward, tail};
+pub(crate) use write::{Writer, is_written};
 
 /// One line on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +24,7 @@ pub(crate) struct Record {
     /// Counts the log's lines from 1.
     #[serde(rename = "n")]
     pub(crate) number: u64,
+    /// Never less than that of the line before.
     #[serde(rename = "t")]
     pub(crate) at_ms: i64,
     #[serde(rename = "s")]
@@ -27,25 +33,14 @@ pub(crate) struct Record {
     pub(crate) text: String,
 }
 
-/// Segments, oldest first, each with the number of its first line.
-pub(crate) fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut segments = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let first = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_suffix(".ndjson"))
-            .and_then(|number| number.parse().ok());
-        if let Some(first) = first {
-            segments.push((first, path));
-        }
+impl Record {
+    /// A line as it is on disk; none when it is torn or no line of ours.
+    fn parse(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
     }
-    segments.sort_unstable();
-    Ok(segments)
+
+    /// About what it takes in memory and on the link.
+    pub(crate) fn size(&self) -> usize {
+        self.text.len() + 64
+    }
 }

@@ -15,12 +15,14 @@ use wire::{LogQuery, LogRecord};
 
 use crate::Agent;
 use crate::layout::{Layout, LogKind};
-use crate::log::{Follower, Record, records_after, tail};
+use crate::log::{Follower, Record, tail};
 
 /// A follower looks for new lines this often: under what a person notices.
 const LOOK: Duration = Duration::from_millis(50);
 /// Lines sent when no limit is asked for.
 const DEFAULT_LIMIT: usize = 1000;
+/// Bytes of lines read at once.
+const READ: usize = 1 << 20;
 /// Chunks on their way to a slow reader.
 const CHUNKS: usize = 16;
 
@@ -36,7 +38,7 @@ pub(super) async fn build(
     stream(move |send| {
         let mut follower = Follower::after(directory, after);
         loop {
-            let records = follower.read()?;
+            let records = follower.read(READ)?;
             let idle = records.is_empty();
             if idle && !query.follow {
                 return Ok(());
@@ -67,7 +69,7 @@ pub(super) async fn run(
             }
             let mut records = Vec::new();
             for (workload, follower) in &mut followers {
-                let new = follower.read()?.into_iter().filter(&keep);
+                let new = follower.read(READ)?.into_iter().filter(&keep);
                 records.extend(new.map(|record| positioned(workload, record)));
             }
             records.sort_by(|a, b| (a.at_ms, &a.workload).cmp(&(b.at_ms, &b.workload)));
@@ -92,7 +94,7 @@ fn history(layout: &Layout, group: &ProjectId, query: &LogQuery) -> io::Result<(
         let newest = tail(&directory, 1, |_| true)?.first().map_or(0, |record| record.number);
         let found = match &after {
             Some((_, of, number)) if *of == workload => {
-                records_after(&directory, *number)?.into_iter().filter(&keep).collect()
+                tail(&directory, usize::MAX, |record| record.number > *number && keep(record))?
             }
             Some((at_ms, ..)) => tail(&directory, usize::MAX, |record| record.at_ms > *at_ms && keep(record))?,
             None => tail(&directory, limit, &keep)?,

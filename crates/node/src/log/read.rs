@@ -1,53 +1,26 @@
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::PathBuf;
 
-use super::{Record, segments};
+use super::segment::{self, Segment};
+use super::Record;
 
-/// Lines numbered above `after`, oldest first.
-pub(crate) fn records_after(directory: &Path, after: u64) -> io::Result<Vec<Record>> {
-    let mut follower = Follower::after(directory.to_owned(), after);
-    let mut records = Vec::new();
-    loop {
-        let some = follower.read()?;
-        if some.is_empty() {
-            return Ok(records);
-        }
-        records.extend(some);
-    }
-}
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
 
-/// The last `count` lines that `keep` accepts, oldest first.
-pub(crate) fn tail(directory: &Path, count: usize, keep: impl Fn(&Record) -> bool) -> io::Result<Vec<Record>> {
-    let mut found = VecDeque::new();
-    for (_, path) in segments(directory)?.into_iter().rev() {
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            // Removed by its writer, to stay within its bounds.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(error),
-        };
-        let lines = BufReader::new(file).lines().collect::<Result<Vec<_>, _>>()?;
-        for record in lines.iter().rev().filter_map(|line| serde_json::from_str::<Record>(line).ok()) {
-            if keep(&record) {
-                found.push_front(record);
-                if found.len() == count {
-                    return Ok(found.into());
-                }
-            }
-        }
-    }
-    Ok(found.into())
-}
-
-/// Reads a log as it grows.
+/// Reads a log forwards, as it grows. What is torn is skipped: the last write of a writer that was killed.
 pub(crate) struct Follower {
     directory: PathBuf,
     /// The number of the last line given out.
     last: u64,
-    /// The segment being read, by its first number, with the position after its last whole line.
-    open: Option<(u64, File, u64)>,
+    open: Option<Open>,
+}
+
+/// The segment being read.
+struct Open {
+    first: u64,
+    input: Box<dyn Read + Send>,
+    /// The beginning of a line whose end has not been read.
+    rest: Vec<u8>,
 }
 
 impl Follower {
@@ -55,111 +28,68 @@ impl Follower {
         Self { directory, last, open: None }
     }
 
-    /// What came since the last call: the rest of one segment. Empty when there is nothing new.
-    pub(crate) fn read(&mut self) -> io::Result<Vec<Record>> {
-        loop {
-            if self.open.is_none() && !self.open_at(self.last + 1)? {
-                return Ok(Vec::new());
-            }
-            let records = self.read_open()?;
-            if !records.is_empty() {
-                return Ok(records);
-            }
-            // Only the newest segment grows.
-            let current = self.open.as_ref().map_or(0, |(first, ..)| *first);
-            match segments(&self.directory)?.into_iter().find(|(first, _)| *first > current) {
-                Some((first, path)) => self.open = Some((first, File::open(path)?, 0)),
-                None => return Ok(Vec::new()),
-            }
-        }
-    }
-
-    /// Opens the segment with this line in it, or the oldest one after it.
-    fn open_at(&mut self, number: u64) -> io::Result<bool> {
-        let segments = segments(&self.directory)?;
-        let index = segments.iter().rposition(|(first, _)| *first <= number).unwrap_or(0);
-        let Some((first, path)) = segments.get(index) else { return Ok(false) };
-        self.open = Some((*first, File::open(path)?, 0));
-        Ok(true)
-    }
-
-    fn read_open(&mut self) -> io::Result<Vec<Record>> {
-        let Some((_, file, position)) = &mut self.open else { return Ok(Vec::new()) };
-        file.seek(SeekFrom::Start(*position))?;
-        let mut reader = BufReader::new(&*file);
+    /// The next lines, some `max` bytes of them at most. Empty when there is nothing new.
+    pub(crate) fn read(&mut self, max: usize) -> io::Result<Vec<Record>> {
         let mut records = Vec::new();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = reader.read_until(b'\n', &mut line)?;
-            if read == 0 || !line.ends_with(b"\n") {
+        if self.open.is_none() {
+            let segments = segment::list(&self.directory)?;
+            let index = segments.iter().rposition(|segment| segment.first <= self.last.saturating_add(1)).unwrap_or(0);
+            self.open = open_first(&segments[index.min(segments.len())..])?;
+        }
+        while let Some(open) = &mut self.open {
+            open.read(&mut self.last, max, &mut records);
+            if !records.is_empty() {
                 break;
             }
-            *position += read as u64;
-            if let Ok(record) = serde_json::from_slice::<Record>(&line)
-                && record.number > self.last
-            {
-                self.last = record.number;
-                records.push(record);
+            // Only the newest segment grows.
+            let segments = segment::list(&self.directory)?;
+            let newer = segments.partition_point(|segment| segment.first <= open.first);
+            let Some(next) = open_first(&segments[newer..])? else { break };
+            // What was appended just before the next one was begun.
+            open.read(&mut self.last, max, &mut records);
+            if !records.is_empty() {
+                break;
             }
+            self.open = Some(next);
         }
         Ok(records)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use ids::LogStream;
-
-    use super::super::Writer;
-    use super::*;
-
-    fn texts(records: &[Record]) -> Vec<&str> {
-        records.iter().map(|record| record.text.as_str()).collect()
-    }
-
-    #[test]
-    fn a_writer_goes_on_where_the_last_one_stopped() {
-        let dir = tempfile::tempdir().unwrap();
-        for word in ["one", "two"] {
-            let mut writer = Writer::open(dir.path(), 1 << 20).unwrap();
-            writer.line(LogStream::Out, word.into());
-            writer.flush().unwrap();
+impl Open {
+    fn read(&mut self, last: &mut u64, max: usize, records: &mut Vec<Record>) {
+        let mut chunk = vec![0; CHUNK];
+        let mut size = 0;
+        while size < max {
+            match self.input.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => self.rest.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The other segments are as good as before.
+                Err(error) => {
+                    tracing::warn!(%error, "a part of a log cannot be read");
+                    break;
+                }
+            }
+            let whole = self.rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+            for record in self.rest[..whole].split(|&byte| byte == b'\n').filter_map(Record::parse) {
+                if record.number > *last {
+                    *last = record.number;
+                    size += record.size();
+                    records.push(record);
+                }
+            }
+            self.rest.drain(..whole);
         }
-        let records = records_after(dir.path(), 0).unwrap();
-        assert_eq!(texts(&records), ["one", "two"]);
-        assert_eq!(records[1].number, 2);
-        assert_eq!(texts(&records_after(dir.path(), 1).unwrap()), ["two"]);
     }
+}
 
-    #[test]
-    fn a_line_cut_by_a_crash_does_not_spoil_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(dir.path(), 1 << 20).unwrap();
-        writer.line(LogStream::Out, "one".into());
-        writer.flush().unwrap();
-        let (_, segment) = segments(dir.path()).unwrap().pop().unwrap();
-        let mut torn = std::fs::read(&segment).unwrap();
-        torn.extend(b"{\"n\":2,\"t\":1,\"s\":\"ou");
-        std::fs::write(&segment, torn).unwrap();
-        let mut writer = Writer::open(dir.path(), 1 << 20).unwrap();
-        writer.line(LogStream::Out, "two".into());
-        writer.flush().unwrap();
-        assert_eq!(texts(&records_after(dir.path(), 0).unwrap()), ["one", "two"]);
-    }
-
-    #[test]
-    fn a_log_stays_within_its_bounds_and_keeps_the_newest() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(dir.path(), 3 << 20).unwrap();
-        for n in 0..6000 {
-            writer.line(LogStream::Out, format!("{n} {}", "x".repeat(1000)));
-            writer.flush().unwrap();
+/// The first of these segments that has not been removed meanwhile.
+fn open_first(segments: &[Segment]) -> io::Result<Option<Open>> {
+    for segment in segments {
+        if let Some(input) = segment.open()? {
+            return Ok(Some(Open { first: segment.first, input, rest: Vec::new() }));
         }
-        let size: u64 = segments(dir.path()).unwrap().iter().map(|(_, path)| path.metadata().unwrap().len()).sum();
-        assert!(size < 5 << 20, "{size}");
-        let last = tail(dir.path(), 2, |_| true).unwrap();
-        assert!(last[1].text.starts_with("5999 "));
-        assert_eq!(last[1].number, 6000);
     }
+    Ok(None)
 }

@@ -1,112 +1,229 @@
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use ids::LogStream;
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::dir::Dir;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstatat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 
-use super::{Record, segments};
+use super::{Record, segment};
 use crate::now_ms;
 
-/// Bytes of a segment before the next one is begun.
+/// Bytes of a segment before the next one is begun, where the log may be large enough.
 const SEGMENT: u64 = 1 << 20;
+const SMALLEST_SEGMENT: u64 = 64 << 10;
 
-/// Appends to a log. The directory is opened once, so that a shim can go on writing after
-/// it has given up the right to walk there.
+/// Appends to a log. Several may do so at a time, a shim and its node: each locks the newest
+/// segment for its lines, and looks first whether somebody else was there.
 pub(crate) struct Writer {
+    /// Opened once, so that a shim can go on after it has given up the right to walk there.
+    /// Locked, shared, for as long as there may be more lines: see [`is_written`].
     directory: File,
-    /// First line number and size of the segments, oldest first; the last one is written to.
-    sizes: Vec<(u64, u64)>,
-    file: File,
-    next: u64,
+    newest: Newest,
     max_bytes: u64,
-    buffer: Vec<u8>,
+    lines: Vec<(i64, LogStream, String)>,
+}
+
+/// The segment that is appended to.
+struct Newest {
+    first: u64,
+    file: File,
+    /// As far as this writer knows.
+    size: u64,
+    /// The number of the next line.
+    next: u64,
+    last_ms: i64,
+    /// It ends within a line, since the disk was full.
+    torn: bool,
+}
+
+/// Whether somebody may still add to the log in `directory`.
+pub(crate) fn is_written(directory: &Path) -> io::Result<bool> {
+    match unwritten(directory) {
+        Ok(nobody) => Ok(nobody.is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps writers out of a log for as long as it is held, if none is there.
+pub(super) fn unwritten(directory: &Path) -> io::Result<Option<File>> {
+    let directory = File::open(directory)?;
+    match directory.try_lock() {
+        Ok(()) => Ok(Some(directory)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
 }
 
 impl Writer {
     /// Opens the log in `path`, which must exist, to hold about `max_bytes` at most.
     pub(crate) fn open(path: &Path, max_bytes: u64) -> io::Result<Self> {
         let directory = File::open(path)?;
-        let mut sizes = Vec::new();
-        let mut next = 1;
-        for (first, segment) in segments(path)? {
-            sizes.push((first, segment.metadata()?.len()));
-            next = first;
-        }
-        if let Some((first, _)) = sizes.last() {
-            let last = std::fs::read(path.join(name(*first)))?;
-            // A line cut short by a crash is no line; what follows it goes to a segment of its own.
-            let whole = last.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n"));
-            next = whole
-                .filter_map(|line| serde_json::from_slice::<Record>(line).ok())
-                .next_back()
-                .map_or(*first, |record| record.number + 1);
-            if last.is_empty() || last.ends_with(b"\n") {
-                let file = open_segment(&directory, *first)?;
-                return Ok(Self::with(directory, sizes, file, next, max_bytes));
-            }
-            // Two segments never share their first number.
-            next = next.max(first + 1);
-        }
-        let file = open_segment(&directory, next)?;
-        sizes.push((next, 0));
-        Ok(Self::with(directory, sizes, file, next, max_bytes))
-    }
-
-    fn with(directory: File, sizes: Vec<(u64, u64)>, file: File, next: u64, max_bytes: u64) -> Self {
-        Self { directory, sizes, file, next, max_bytes, buffer: Vec::new() }
+        directory.lock_shared()?;
+        let newest = Newest::find(&directory)?;
+        newest.file.unlock()?;
+        Ok(Self { directory, newest, max_bytes, lines: Vec::new() })
     }
 
     /// Adds a line; it is on disk after [`Writer::flush`].
     pub(crate) fn line(&mut self, stream: LogStream, text: String) {
-        let record = Record { number: self.next, at_ms: now_ms(), stream, text };
-        self.next += 1;
-        if serde_json::to_writer(&mut self.buffer, &record).is_ok() {
-            self.buffer.push(b'\n');
-        }
+        self.lines.push((now_ms(), stream, text));
     }
 
+    /// Lines that a full disk refuses are lost: kept, they would fill the memory instead.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
+        let lines = std::mem::take(&mut self.lines);
+        if lines.is_empty() {
             return Ok(());
         }
-        let written = self.buffer.len() as u64;
-        let result = self.file.write_all(&self.buffer);
-        // Lines that a full disk refuses are lost: kept, they would fill the memory instead.
-        self.buffer.clear();
-        result?;
-        if let Some((_, size)) = self.sizes.last_mut() {
-            *size += written;
-            if *size >= SEGMENT {
-                self.rotate()?;
+        self.newest.file.lock()?;
+        let result = self.append(lines);
+        self.newest.file.unlock()?;
+        result
+    }
+
+    fn append(&mut self, lines: Vec<(i64, LogStream, String)>) -> io::Result<()> {
+        if self.newest.torn || self.newest.file.metadata()?.len() != self.newest.size {
+            let last_ms = self.newest.last_ms;
+            // It is looked up, and locked, anew.
+            self.newest.file.unlock()?;
+            self.newest = Newest::find(&self.directory)?;
+            self.newest.last_ms = last_ms.max(self.newest.last_ms);
+        }
+        self.newest.append(lines)?;
+        self.rotate()
+    }
+
+    /// Begins the next segment after a full one, whose lock is held until the next one is there.
+    fn rotate(&mut self) -> io::Result<()> {
+        if self.newest.size < (self.max_bytes / 4).clamp(SMALLEST_SEGMENT, SEGMENT) {
+            return Ok(());
+        }
+        let file = open_segment(&self.directory, self.newest.next, OFlag::O_CREAT)?;
+        let Newest { next, last_ms, .. } = self.newest;
+        self.newest = Newest { first: next, file, size: 0, next, last_ms, torn: false };
+        self.trim()
+    }
+
+    /// Removes the oldest segments of a log that has become too large, as they are on disk.
+    fn trim(&self) -> io::Result<()> {
+        let mut found = Vec::new();
+        for name in names(&self.directory)? {
+            let size = match fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(stat) => u64::try_from(stat.st_size).unwrap_or(0),
+                Err(nix::errno::Errno::ENOENT) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            found.push((segment::parse(&name), name, size));
+        }
+        found.sort_unstable();
+        let mut total = found.iter().map(|(.., size)| size).sum::<u64>();
+        for (parsed, name, size) in found {
+            if total <= self.max_bytes || parsed.is_none_or(|(first, _)| first >= self.newest.first) {
+                break;
+            }
+            match unlinkat(&self.directory, name.as_str(), UnlinkatFlags::NoRemoveDir) {
+                // The node has packed it meanwhile, or removed it too.
+                Ok(()) | Err(nix::errno::Errno::ENOENT) => total -= size,
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
+}
 
-    fn rotate(&mut self) -> io::Result<()> {
-        self.file = open_segment(&self.directory, self.next)?;
-        self.sizes.push((self.next, 0));
-        while self.sizes.len() > 1 && self.sizes.iter().map(|(_, size)| size).sum::<u64>() > self.max_bytes {
-            let (first, _) = self.sizes.remove(0);
-            nix::unistd::unlinkat(
-                self.directory.as_fd(),
-                name(first).as_str(),
-                nix::unistd::UnlinkatFlags::NoRemoveDir,
-            )?;
+impl Newest {
+    /// The newest segment of a log, locked; made where there is none that can be appended to.
+    fn find(directory: &File) -> io::Result<Self> {
+        loop {
+            let Some((first, packed)) = newest(directory)? else {
+                open_segment(directory, 1, OFlag::O_CREAT)?;
+                continue;
+            };
+            if packed {
+                let mut bytes = Vec::new();
+                let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+                let file: File = openat(directory, segment::name(first, true).as_str(), flags, Mode::empty())?.into();
+                // The lines before an error count.
+                let _ = zstd::Decoder::new(file)?.read_to_end(&mut bytes);
+                open_segment(directory, last_line(&bytes, first).0, OFlag::O_CREAT)?;
+                continue;
+            }
+            let mut file = open_segment(directory, first, OFlag::empty())?;
+            file.lock()?;
+            if newest(directory)? != Some((first, false)) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let (next, last_ms) = last_line(&bytes, first);
+            if bytes.is_empty() || bytes.ends_with(b"\n") {
+                return Ok(Self { first, file, size: bytes.len() as u64, next, last_ms, torn: false });
+            }
+            // A line cut short by a crash is no line; what follows it goes to a segment of its
+            // own. Two segments never share their first number.
+            open_segment(directory, next.max(first + 1), OFlag::O_CREAT)?;
         }
+    }
+
+    fn append(&mut self, lines: Vec<(i64, LogStream, String)>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for (at_ms, stream, text) in lines {
+            // Readers rely on it, whatever happens to the clock.
+            self.last_ms = self.last_ms.max(at_ms);
+            let record = Record { number: self.next, at_ms: self.last_ms, stream, text };
+            serde_json::to_writer(&mut bytes, &record)?;
+            bytes.push(b'\n');
+            self.next = self.next.saturating_add(1);
+        }
+        self.torn = true;
+        self.file.write_all(&bytes)?;
+        self.torn = false;
+        self.size += bytes.len() as u64;
         Ok(())
     }
 }
 
-fn name(first: u64) -> String {
-    format!("{first:020}.ndjson")
+/// The number of the line after the last whole one, and the time of that one.
+fn last_line(bytes: &[u8], first: u64) -> (u64, i64) {
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
+    let last = bytes[..whole].rsplit(|&byte| byte == b'\n').find_map(Record::parse);
+    last.map_or((first, 0), |record| (record.number.saturating_add(1), record.at_ms))
 }
 
-fn open_segment(directory: &File, first: u64) -> io::Result<File> {
-    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let fd = openat(directory.as_fd(), name(first).as_str(), flags, Mode::from_bits_truncate(0o640))?;
+/// The newest segment by its first number, and whether it is packed.
+fn newest(directory: &File) -> io::Result<Option<(u64, bool)>> {
+    // Of two with one number the plain one may be the one that is written to.
+    let key = |(first, packed): &(u64, bool)| (*first, !*packed);
+    Ok(names(directory)?.iter().filter_map(|name| segment::parse(name)).max_by_key(key))
+}
+
+/// Names of the segments of a log.
+fn names(directory: &File) -> io::Result<Vec<String>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut names = Vec::new();
+    for entry in Dir::openat(directory, ".", flags, Mode::empty())?.iter() {
+        if let Ok(name) = entry?.file_name().to_str()
+            && segment::parse(name).is_some()
+        {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn open_segment(directory: &File, first: u64, create: OFlag) -> io::Result<File> {
+    let flags = create | OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let fd = openat(directory, segment::name(first, false).as_str(), flags, Mode::from_bits_truncate(0o640))?;
+    if !create.is_empty() {
+        // A shim writes to what its node has begun. Only root can, and only it needs to.
+        let owner = directory.metadata()?;
+        let _ = fchown(fd.as_fd(), Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())));
+    }
     Ok(fd.into())
 }

@@ -1,0 +1,64 @@
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+
+use super::segment::{self, Segment};
+use super::Record;
+
+/// Reads a log backwards, from its newest line at the time of the call. What is torn is skipped.
+pub(crate) struct Backward {
+    /// Not read yet, oldest first.
+    segments: Vec<Segment>,
+    /// Lines of the segment being read that were not given out yet.
+    bytes: Vec<u8>,
+}
+
+impl Backward {
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+        Ok(Self { segments: segment::list(directory)?, bytes: Vec::new() })
+    }
+
+    /// The line before the last one given out, with the bytes that were read for it.
+    pub(crate) fn next(&mut self) -> io::Result<Option<(Record, usize)>> {
+        let mut read = 0;
+        loop {
+            while !self.bytes.is_empty() {
+                let before = self.bytes.len();
+                let line = &self.bytes[..before - 1];
+                let start = line.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+                let record = Record::parse(&line[start..]);
+                self.bytes.truncate(start);
+                read += before - start;
+                if let Some(record) = record {
+                    return Ok(Some((record, read)));
+                }
+            }
+            let Some(segment) = self.segments.pop() else { return Ok(None) };
+            // One that has been removed is followed by nothing but removed ones, mostly.
+            self.bytes = segment.bytes()?.unwrap_or_default();
+            let whole = self.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+            self.bytes.truncate(whole);
+        }
+    }
+
+    /// Leaves out segments in which no line comes before `time_ms`.
+    pub(crate) fn skip_from(&mut self, at_ms: i64) {
+        let later = |segment: &Segment| segment.first_ms().is_some_and(|first| first > at_ms);
+        let keep = self.segments.partition_point(|segment| !later(segment));
+        self.segments.truncate(keep);
+    }
+}
+
+/// The last `count` lines that `keep` accepts, oldest first.
+pub(crate) fn tail(directory: &Path, count: usize, keep: impl Fn(&Record) -> bool) -> io::Result<Vec<Record>> {
+    let mut lines = Backward::new(directory)?;
+    let mut found = VecDeque::new();
+    while found.len() < count
+        && let Some((record, _)) = lines.next()?
+    {
+        if keep(&record) {
+            found.push_front(record);
+        }
+    }
+    Ok(found.into())
+}
