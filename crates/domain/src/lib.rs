@@ -6,4 +6,6 @@ pub mod plan;
 pub mod project;
 pub mod redaction;
 pub mod release;
+pub mod schedule;
 pub mod user;
+pub mod watch;
