@@ -10,6 +10,7 @@ mod env;
 mod event;
 mod node;
 mod project;
+mod run;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,7 +22,11 @@ pub use deployment::{
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
 pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, WorkloadMetrics};
-pub use project::{Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate};
+pub use project::{
+    LimitSettings, NamedCommand, NetworkSettings, Plan, PlanRequest, PlannedSchedule, Project, ProjectCreate,
+    ProjectCreated, ProjectList, ProjectUpdate, Volume,
+};
+pub use run::{Run, RunCreate, RunList, Schedule, ScheduleList, SchedulePut};
 
 /// What every failed request answers with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -84,6 +89,17 @@ pub type Time = String;
         ProjectList,
         PlanRequest,
         Plan,
+        NamedCommand,
+        PlannedSchedule,
+        NetworkSettings,
+        Volume,
+        LimitSettings,
+        Run,
+        RunCreate,
+        RunList,
+        Schedule,
+        ScheduleList,
+        SchedulePut,
         Commit,
         Deployment,
         DeploymentAccepted,

@@ -1,4 +1,4 @@
-use ids::{NodeId, ProjectId, ProjectStatus, SourceKind};
+use ids::{NodeId, Outward, ProjectId, ProjectStatus, SourceKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,6 +34,14 @@ pub struct ProjectCreate {
     /// The path the probe asks for; `/` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_path: Option<String>,
+    /// What its processes may reach. Takes effect with the next deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSettings>,
+    /// Directories that outlive releases; at most 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitSettings>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_vars: Vec<EnvVarInput>,
     /// Where it runs; the embedded node when absent.
@@ -64,6 +72,14 @@ pub struct ProjectUpdate {
     pub output_directory: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_path: Option<String>,
+    /// What its processes may reach. Takes effect with the next deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSettings>,
+    /// Directories that outlive releases; at most 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitSettings>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -95,6 +111,10 @@ pub struct Project {
     pub output_directory: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_path: Option<String>,
+    pub network: NetworkSettings,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+    pub limits: LimitSettings,
     pub port: u16,
     /// The deployment that answers now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +124,47 @@ pub struct Project {
     pub latest_deployment: Option<Deployment>,
     pub created_at: Time,
     pub updated_at: Time,
+}
+
+/// What a project's processes may reach beyond their own loopback. Never other projects, the machine itself
+/// or the metadata address of a cloud.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSettings {
+    /// `open`: the internet, no private network. `only`: `destinations` and nothing else. `none`.
+    pub outward: Outward,
+    /// Like `api.stripe.com:443`, `203.0.113.7` or `10.1.0.0/16:5432`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<String>,
+    /// Ports of the machine's loopback, a database's for example, that appear on the project's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub host_ports: Vec<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    #[schema(example = "data")]
+    pub name: String,
+    /// Where processes see it.
+    #[schema(example = "/data")]
+    pub path: String,
+}
+
+/// Absent means the server's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u64>,
+    /// Of one core: 150 is one and a half.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<u32>,
+    /// Processes and threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_memory_mb: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -146,4 +207,26 @@ pub struct Plan {
     pub run_command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_directory: Option<String>,
+    /// Kept running beside the one that answers visitors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<NamedCommand>,
+    /// Has to succeed before a release goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<PlannedSchedule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NamedCommand {
+    #[schema(example = "worker")]
+    pub name: String,
+    pub command: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedSchedule {
+    pub name: String,
+    pub schedule: String,
+    pub command: String,
 }

@@ -6,6 +6,7 @@ pub mod plan;
 pub mod project;
 pub mod redaction;
 pub mod release;
+pub mod run;
 pub mod schedule;
 pub mod user;
 pub mod watch;

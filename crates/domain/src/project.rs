@@ -1,6 +1,7 @@
 //! One repository, or one uploaded directory, and how to run it.
 
-use ids::{DeploymentId, NodeId, ProjectId, SourceKind, UserId};
+use ids::{Destination, DeploymentId, NodeId, Outward, ProcessName, ProjectId, SourceKind, UserId};
+use serde::{Deserialize, Serialize};
 
 /// The lowest stable port a project may have; those below are for the machine.
 pub const FIRST_PORT: u16 = 3100;
@@ -14,6 +15,7 @@ pub struct Project {
     pub node_id: NodeId,
     pub source: SourceKind,
     pub settings: ProjectSettings,
+    pub runtime: RuntimeSettings,
     /// The loopback port that answers for it, unique on its node.
     pub port: u16,
     /// The upload that its next build takes.
@@ -23,6 +25,51 @@ pub struct Project {
     pub created_by: UserId,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+/// What a release's processes may use. A release keeps what the project had when it was built.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuntimeSettings {
+    /// The path the probe asks for, in a release's copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
+    pub network: NetworkSettings,
+    pub volumes: Vec<Volume>,
+    pub limits: LimitSettings,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkSettings {
+    pub outward: Outward,
+    /// Where to, when only some places may be reached.
+    pub destinations: Vec<Destination>,
+    /// Ports of the node's loopback that appear on the app's own.
+    pub host_ports: Vec<u16>,
+}
+
+/// A directory that outlives releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    pub name: ProcessName,
+    /// Where processes see it.
+    pub path: String,
+}
+
+/// Absent means the server's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u64>,
+    /// Of one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_memory_mb: Option<u64>,
 }
 
 /// What its owner set; absent means detected or default.

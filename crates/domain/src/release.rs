@@ -1,5 +1,6 @@
 //! What a successful build produced: artifact, environment snapshot and process spec. Immutable.
 
+use crate::project::RuntimeSettings;
 use ids::{DeploymentId, ProjectId, ReleaseId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,5 +13,9 @@ pub struct Release {
     pub process: String,
     /// The environment it was built with, sealed.
     pub env_sealed: String,
+    /// What its processes may use.
+    pub runtime: RuntimeSettings,
+    /// Kept whatever its age.
+    pub pinned: bool,
     pub created_at: i64,
 }

@@ -6,14 +6,16 @@
 mod git;
 mod id;
 mod name;
+mod network;
 mod state;
 mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
 pub use id::{DeploymentId, NodeId, ProjectId, ReleaseId, RunId, SessionId, TokenId, UserId};
+pub use network::{Destination, DestinationHost};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use state::{
-    DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, RunKind, RunState, SourceKind, Trigger,
+    DeploymentState, HealthStatus, LogStream, NodeStatus, Outward, ProjectStatus, RunKind, RunState, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

@@ -140,6 +140,20 @@ impl RunState {
 }
 
 text_enum! {
+    /// What a project's processes may reach beyond their own loopback.
+    #[derive(Default)]
+    Outward {
+        /// The internet, but no private network.
+        #[default]
+        Open = "open",
+        /// The destinations that are named, and the resolvers.
+        Only = "only",
+        /// Nothing.
+        None = "none",
+    }
+}
+
+text_enum! {
     /// Where a project's files come from.
     SourceKind {
         Git = "git",

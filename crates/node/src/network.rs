@@ -5,6 +5,7 @@
 //! it. The table is written as a whole, from what is running, each time that changes: the
 //! kernel swaps it in one transaction, and a link nobody knows of may reach nothing.
 
+mod names;
 mod ruleset;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 use wire::{Capability, NetworkPolicy, Outward};
 
+use names::Names;
 use ruleset::Ruleset;
 
 /// Links get their addresses from the range for benchmarks (RFC 2544), which nobody routes.
@@ -43,6 +45,8 @@ struct State {
     /// Whether links can be filtered here; absent until it was tried.
     usable: Option<Result<(), String>>,
     links: BTreeMap<String, NetworkPolicy>,
+    /// Every address that a named destination was seen to have.
+    names: Names,
     applied: Option<String>,
 }
 
@@ -64,10 +68,24 @@ impl Networks {
             return sandbox::Network::Host;
         }
         state.links.insert(name.clone(), policy.clone());
+        let State { names, links, .. } = &mut *state;
+        names.look_up(links).await;
         if let Err(error) = self.apply(&mut state).await {
             tracing::error!(%error, workload.id = %id, "the packet filter cannot be changed: the workload reaches nothing");
         }
         own(Some(sandbox::Link { name, gateway: GATEWAY, network: LINKS.0, prefix: LINKS.1 }))
+    }
+
+    /// Looks names up again: what is behind them moves.
+    pub(crate) async fn refresh(&self) {
+        let mut state = self.state.lock().await;
+        let State { names, links, .. } = &mut *state;
+        names.look_up(links).await;
+        if state.usable.as_ref().is_some_and(Result::is_ok)
+            && let Err(error) = self.apply(&mut state).await
+        {
+            tracing::warn!(%error, "the packet filter cannot be changed");
+        }
     }
 
     /// Forgets the links of everything but `running`.
@@ -103,7 +121,7 @@ impl Networks {
         if !nix::unistd::geteuid().is_root() {
             return Err("it needs root".into());
         }
-        nft(&self.ruleset(&BTreeMap::new())).await.map_err(|error| match error.kind() {
+        nft(&self.ruleset(&BTreeMap::new(), &Names::default())).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => "nftables is not installed; install the package `nftables`".to_owned(),
             _ => error.to_string(),
         })?;
@@ -117,7 +135,7 @@ impl Networks {
     }
 
     async fn apply(&self, state: &mut State) -> io::Result<()> {
-        let text = self.ruleset(&state.links);
+        let text = self.ruleset(&state.links, &state.names);
         if state.applied.as_ref() == Some(&text) {
             return Ok(());
         }
@@ -126,7 +144,7 @@ impl Networks {
         Ok(())
     }
 
-    fn ruleset(&self, links: &BTreeMap<String, NetworkPolicy>) -> String {
+    fn ruleset(&self, links: &BTreeMap<String, NetworkPolicy>, names: &Names) -> String {
         let ruleset = Ruleset {
             table: format!("nanoscale-{}", self.instance),
             links: format!("{}*", self.prefix()),
@@ -134,6 +152,7 @@ impl Networks {
             resolvers: resolvers(),
             allowed: &self.allowed,
             policies: links,
+            names,
         };
         ruleset.to_string()
     }

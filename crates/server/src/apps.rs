@@ -3,4 +3,5 @@
 pub(crate) mod deployments;
 pub(crate) mod logs;
 pub(crate) mod projects;
+pub(crate) mod runs;
 pub(crate) mod uploads;

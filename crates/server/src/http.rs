@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(apps::projects::routes())
         .merge(apps::deployments::http::routes())
         .merge(apps::uploads::routes())
+        .merge(apps::runs::http::routes())
         .merge(apps::logs::routes())
 }
 

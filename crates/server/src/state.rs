@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::apps::deployments::Deployments;
 use crate::apps::logs::Logs;
+use crate::apps::runs::Runs;
 use crate::apps::uploads::Uploads;
 use crate::platform::environment::Environment;
 use crate::platform::events::Events;
@@ -61,6 +62,7 @@ pub(crate) struct AppState {
     pub(crate) environment: Environment,
     pub(crate) deployments: Deployments,
     pub(crate) uploads: Uploads,
+    pub(crate) runs: Runs,
     pub(crate) logs: Logs,
     pub(crate) nodes: Nodes,
     pub(crate) events: Events,
@@ -101,6 +103,7 @@ impl Server {
         );
         let state = AppState {
             identity,
+            runs: Runs::new(store.clone(), deployments.clone()),
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
             logs,
             events: Events::new(store.clone(), closing.clone()),

@@ -12,6 +12,8 @@ mod event;
 mod node;
 mod project;
 mod release;
+mod run;
+mod text;
 mod tx;
 
 pub use auth::{LoginAttempt, NewToken, SessionOwner, StoredToken, TokenOwner};
@@ -20,4 +22,5 @@ pub use error::{StoreError, StoreResult};
 pub use event::StoredEvent;
 pub use node::StoredNode;
 pub use project::ProjectPatch;
+pub use run::RunEnd;
 pub use tx::{Store, Tx};

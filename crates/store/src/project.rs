@@ -1,14 +1,15 @@
-use domain::project::{Project, ProjectSettings};
+use domain::project::{Project, ProjectSettings, RuntimeSettings};
 use ids::{DeploymentId, ProjectId, ProjectName, Slug, SourceKind};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::error::parse;
+use crate::text::{json, to_json};
 use crate::{StoreError, StoreResult, Tx};
 
 const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_directory, install_command, \
-    build_command, run_command, output_directory, health_path, port, upload_id, deleting, created_by, created_at, \
-    updated_at";
+    build_command, run_command, output_directory, health_path, runtime, port, upload_id, deleting, created_by, \
+    created_at, updated_at";
 
 /// What an owner may change afterwards.
 #[derive(Debug, Clone)]
@@ -16,6 +17,7 @@ pub struct ProjectPatch<'a> {
     pub name: &'a str,
     pub source: SourceKind,
     pub settings: &'a ProjectSettings,
+    pub runtime: &'a RuntimeSettings,
 }
 
 fn project(row: &AnyRow) -> StoreResult<Project> {
@@ -37,6 +39,7 @@ fn project(row: &AnyRow) -> StoreResult<Project> {
             output_directory: row.try_get("output_directory")?,
             health_path: row.try_get("health_path")?,
         },
+        runtime: json("runtime settings", row.try_get("runtime")?)?,
         port: u16::try_from(port).map_err(|_| StoreError::Corrupt { what: "port", value: port.to_string() })?,
         upload: upload.map(|id| parse("upload id", &id)).transpose()?,
         deleting: row.try_get::<i64, _>("deleting")? == 1,
@@ -53,8 +56,8 @@ impl Tx {
         sqlx::query(
             "insert into projects (id, name, slug, node_id, source, repo_url, branch, root_directory, \
              install_command, build_command, run_command, output_directory, health_path, port, upload_id, \
-             created_by, created_at, updated_at) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             created_by, created_at, updated_at, runtime) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(project.id.as_str())
         .bind(&project.name)
@@ -74,6 +77,7 @@ impl Tx {
         .bind(project.created_by.as_str())
         .bind(project.created_at)
         .bind(project.updated_at)
+        .bind(to_json(&project.runtime))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -117,7 +121,7 @@ impl Tx {
         sqlx::query(
             "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
              build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11, \
-             source = $12, upload_id = case when $12 = 'git' then null else upload_id end where id = $1",
+             source = $12, upload_id = case when $12 = 'git' then null else upload_id end, runtime = $13 where id = $1",
         )
         .bind(id.as_str())
         .bind(patch.name)
@@ -131,6 +135,7 @@ impl Tx {
         .bind(&settings.health_path)
         .bind(now)
         .bind(patch.source.as_str())
+        .bind(to_json(patch.runtime))
         .execute(&mut *self.inner)
         .await?;
         Ok(())

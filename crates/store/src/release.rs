@@ -4,9 +4,10 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::error::parse;
+use crate::text::{json, to_json};
 use crate::{StoreResult, Tx};
 
-const COLUMNS: &str = "id, project_id, deployment_id, process, env_sealed, created_at";
+const COLUMNS: &str = "id, project_id, deployment_id, process, env_sealed, created_at, runtime, pinned";
 
 fn release(row: &AnyRow) -> StoreResult<Release> {
     Ok(Release {
@@ -15,19 +16,23 @@ fn release(row: &AnyRow) -> StoreResult<Release> {
         deployment_id: parse("deployment id", row.try_get("deployment_id")?)?,
         process: row.try_get("process")?,
         env_sealed: row.try_get("env_sealed")?,
+        runtime: json("runtime settings", row.try_get("runtime")?)?,
+        pinned: row.try_get::<i64, _>("pinned")? == 1,
         created_at: row.try_get("created_at")?,
     })
 }
 
 impl Tx {
     pub async fn release_insert(&mut self, release: &Release) -> StoreResult<()> {
-        sqlx::query(&format!("insert into releases ({COLUMNS}) values ($1, $2, $3, $4, $5, $6)"))
+        sqlx::query(&format!("insert into releases ({COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8)"))
             .bind(release.id.as_str())
             .bind(release.project_id.as_str())
             .bind(release.deployment_id.as_str())
             .bind(&release.process)
             .bind(&release.env_sealed)
             .bind(release.created_at)
+            .bind(to_json(&release.runtime))
+            .bind(i64::from(release.pinned))
             .execute(&mut *self.inner)
             .await?;
         Ok(())
@@ -48,6 +53,16 @@ impl Tx {
             .fetch_all(&mut *self.inner)
             .await?;
         rows.iter().map(release).collect()
+    }
+
+    /// Keeps a release whatever its age, or no longer; says whether there is one.
+    pub async fn release_pin(&mut self, id: &ReleaseId, pinned: bool) -> StoreResult<bool> {
+        let done = sqlx::query("update releases set pinned = $2 where id = $1")
+            .bind(id.as_str())
+            .bind(i64::from(pinned))
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Forgets a release; deployments that had it keep their history without it.

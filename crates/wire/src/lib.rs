@@ -17,7 +17,7 @@ pub use desired::{
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
 pub use log::{LogQuery, LogRecord};
-pub use network::{Destination, NetworkPolicy, Outward};
+pub use network::{NetworkPolicy, Outward};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Failure, JobOutcome, JobStatus, NamedCommand, Observed, Plan,
     Preview, ReleaseSpec, RouteStatus, Schedule, WorkloadState, WorkloadStatus,

@@ -1,4 +1,4 @@
-use ipnet::Ipv4Net;
+use ids::Destination;
 use serde::{Deserialize, Serialize};
 
 /// What the processes of a group may reach.
@@ -21,13 +21,4 @@ pub enum Outward {
         destinations: Vec<Destination>,
     },
     None,
-}
-
-/// A place to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Destination {
-    /// One address has a prefix of 32 bits.
-    pub network: Ipv4Net,
-    /// Every port when absent.
-    pub port: Option<u16>,
 }

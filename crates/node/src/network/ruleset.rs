@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use ids::DestinationHost;
 use ipnet::Ipv4Net;
 use wire::{NetworkPolicy, Outward};
+
+use super::names::Names;
 
 /// What is not the internet: this host, private networks, link-local with the metadata address of
 /// clouds, other workloads, multicast (IANA's special-purpose registry, RFC 6890).
@@ -21,6 +24,7 @@ pub(super) struct Ruleset<'a> {
     pub(super) resolvers: Vec<Ipv4Addr>,
     pub(super) allowed: &'a [Ipv4Net],
     pub(super) policies: &'a BTreeMap<String, NetworkPolicy>,
+    pub(super) names: &'a Names,
 }
 
 impl fmt::Display for Ruleset<'_> {
@@ -56,13 +60,15 @@ impl Ruleset<'_> {
         for (name, policy) in self.policies {
             if let Outward::Only { destinations } = &policy.outward {
                 for destination in destinations {
-                    let port = destination.port.map(|port| format!(" meta l4proto {{ tcp, udp }} th dport {port}"));
-                    writeln!(
-                        f,
-                        "iifname \"{name}\" ip daddr {}{} accept",
-                        destination.network,
-                        port.unwrap_or_default()
-                    )?;
+                    let networks = match destination.host() {
+                        DestinationHost::Network(network) => vec![*network],
+                        DestinationHost::Name(name) => self.names.addresses(name),
+                    };
+                    let port = destination.port().map(|port| format!(" meta l4proto {{ tcp, udp }} th dport {port}"));
+                    let port = port.unwrap_or_default();
+                    for network in networks {
+                        writeln!(f, "iifname \"{name}\" ip daddr {network}{port} accept")?;
+                    }
                 }
             }
         }

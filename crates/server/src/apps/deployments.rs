@@ -2,6 +2,7 @@
 
 pub(crate) mod desired;
 pub(crate) mod http;
+pub(crate) mod jobs;
 mod reconcile;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
 use domain::release::Release;
 use domain::user::User;
-use ids::{CommitSha, DeploymentId, DeploymentState, ProjectId, ReleaseId, SourceKind, Trigger};
-use store::{DeploymentChange, Store, Tx};
+use ids::{CommitSha, DeploymentId, DeploymentState, ProjectId, ReleaseId, RunState, SourceKind, Trigger};
+use store::{DeploymentChange, RunEnd, Store, Tx};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
@@ -228,8 +229,24 @@ impl Deployments {
         if won {
             let (project, id) = (&deployment.project_id, &deployment.id);
             tx.event_insert("deployment.updated", Some(project), Some(id), now_ms()).await?;
+            if deployment.state == DeploymentState::Starting && deployment.trigger != Trigger::Rollback {
+                self.forget_start(tx, deployment).await?;
+            }
         }
         Ok(won)
+    }
+
+    /// A release that never went live is nothing to roll back to, and its command is not wanted any more.
+    async fn forget_start(&self, tx: &mut Tx, deployment: &Deployment) -> Result<()> {
+        if let Some(run) = tx.run_of_release(&deployment.id).await? {
+            let failure = Failure { reason: "its deployment was stopped".into(), ..Failure::default() };
+            let end = RunEnd { state: RunState::Cancelled, exit_code: None, failure: Some(&failure) };
+            tx.run_end(&run.id, end, now_ms()).await?;
+        }
+        if let Some(id) = &deployment.release_id {
+            tx.release_delete(id).await?;
+        }
+        Ok(())
     }
 
     /// Stops a deployment that has not settled. Its processes are ended by its node.

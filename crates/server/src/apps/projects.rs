@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::deployment::Deployment;
-use domain::project::Project;
+use domain::project::{LimitSettings, NetworkSettings, Project, Volume};
 use ids::{DeploymentState, ProjectStatus};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -143,12 +143,32 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         run_command: project.settings.run_command,
         output_directory: project.settings.output_directory,
         health_path: project.settings.health_path,
+        network: shown_network(&project.runtime.network),
+        volumes: project.runtime.volumes.iter().map(shown_volume).collect(),
+        limits: shown_limits(&project.runtime.limits),
         port: project.port,
         live_deployment: live.map(deployment),
         latest_deployment: latest.map(deployment),
         created_at: rfc3339(project.created_at),
         updated_at: rfc3339(project.updated_at),
     }
+}
+
+fn shown_network(network: &NetworkSettings) -> api::NetworkSettings {
+    api::NetworkSettings {
+        outward: network.outward,
+        destinations: network.destinations.iter().map(ToString::to_string).collect(),
+        host_ports: network.host_ports.clone(),
+    }
+}
+
+fn shown_volume(volume: &Volume) -> api::Volume {
+    api::Volume { name: volume.name.as_str().to_owned(), path: volume.path.clone() }
+}
+
+fn shown_limits(limits: &LimitSettings) -> api::LimitSettings {
+    let LimitSettings { memory_mb, cpu_percent, processes, build_memory_mb } = *limits;
+    api::LimitSettings { memory_mb, cpu_percent, processes, build_memory_mb }
 }
 
 /// What a visitor would find.

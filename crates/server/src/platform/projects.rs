@@ -1,9 +1,11 @@
 //! Projects: what there is to deploy, and how.
 
+mod runtime;
+
 use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::project::{FIRST_PORT, Project, ProjectSettings};
+use domain::project::{RuntimeSettings, FIRST_PORT, Project, ProjectSettings};
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
 
@@ -77,6 +79,9 @@ impl Projects {
             None => None,
         };
         let settings = settings(&create, repo_url)?;
+        let none = RuntimeSettings::default();
+        let runtime =
+            runtime::changed(&none, create.network.as_ref(), create.volumes.as_ref(), create.limits.as_ref())?;
         let node_id = self.node(create.node_id.as_deref())?;
         let wanted_port = create.port.map(parse_port).transpose()?;
         for attempt in 0..TRIES {
@@ -93,7 +98,8 @@ impl Projects {
             let taken = tx.project_list().await?.iter().map(|project| project.port).collect::<Vec<_>>();
             drop(tx);
             let port = self.port(&node_id, wanted_port, &taken).await?;
-            let project = new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user);
+            let project =
+                Project { runtime: runtime.clone(), ..new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user) };
             let sealed = self.environment.seal_all(&project.id, &env)?;
             let mut tx = self.store.write().await?;
             match tx.project_insert(&project).await {
@@ -136,7 +142,9 @@ impl Projects {
         {
             settings.repo_url = Some(self.checked(url).await?);
         }
-        let patch = ProjectPatch { name: &name, source, settings: &settings };
+        let (network, volumes, limits) = (update.network.as_ref(), update.volumes.as_ref(), update.limits.as_ref());
+        let runtime = runtime::changed(&project.runtime, network, volumes, limits)?;
+        let patch = ProjectPatch { name: &name, source, settings: &settings, runtime: &runtime };
         let mut tx = self.store.write().await?;
         match tx.project_update(&project.id, patch, now_ms()).await {
             Err(StoreError::Taken(_)) => {
@@ -236,6 +244,7 @@ fn new_project(
         node_id,
         source: if settings.repo_url.is_some() { SourceKind::Git } else { SourceKind::Upload },
         settings,
+        runtime: RuntimeSettings::default(),
         port,
         upload: None,
         deleting: false,

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use domain::deployment::Deployment;
-use domain::project::Project;
+use domain::project::{NetworkSettings, Project, RuntimeSettings};
 use domain::release::Release;
+use domain::run::Run;
 use ids::{DeploymentState, NodeId, Trigger, WorkloadId};
 use wire::{
-    BuildSettings, BuildSpec, Context, Desired, GroupSpec, Limits, NetworkPolicy, Probe, Readiness, ReleaseSpec,
-    RouteSpec, Source, WorkloadSpec,
+    BuildSettings, BuildSpec, Context, Desired, GroupSpec, Limits, NetworkPolicy, Outward, Probe, Readiness,
+    ReleaseSpec, RouteSpec, Source, Volume, WorkloadSpec,
 };
 
 use super::Deployments;
+use super::jobs::release_spec;
 use crate::error::{Error, Result};
 use crate::platform::repository;
 
@@ -26,6 +28,10 @@ pub(super) struct Held {
     /// Queued, active and live, oldest first.
     pub(super) deployments: Vec<Deployment>,
     pub(super) releases: Vec<Release>,
+    /// Those that have not ended.
+    pub(super) runs: Vec<Run>,
+    /// Its starting deployment waits for the release command.
+    pub(super) gated: bool,
 }
 
 impl Deployments {
@@ -51,14 +57,17 @@ impl Deployments {
                     Err(error) => tracing::warn!(%error, project.id = %project.id, "a build cannot be described"),
                 }
             }
+            desired.jobs.extend(self.job_specs(held));
+            let starting = starting.filter(|_| !held.gated);
             for deployment in starting.iter().chain(&live) {
                 desired.workloads.extend(self.workload_specs(held, deployment, live.is_some())?);
             }
-            desired.routes.push(RouteSpec {
-                host: self.projects.domain(project),
-                port: project.port,
-                prefer: starting.iter().chain(&live).map(|deployment| WorkloadId::from(&deployment.id)).collect(),
-            });
+            let serves = |deployment: &&&Deployment| {
+                let release = held.release_of(deployment).map(release_spec);
+                !matches!(release, Some(Ok(ReleaseSpec { web: None, .. })))
+            };
+            let prefer = starting.iter().chain(&live).filter(serves).map(|it| WorkloadId::from(&it.id)).collect();
+            desired.routes.push(RouteSpec { host: self.projects.domain(project), port: project.port, prefer });
         }
         Ok(desired)
     }
@@ -78,6 +87,7 @@ impl Deployments {
                 return Err(Error::conflict("NO_SOURCE", message));
             }
         };
+        let build_memory = project.runtime.limits.build_memory_mb;
         Ok(BuildSpec {
             id: deployment.id.clone(),
             group: project.id.clone(),
@@ -91,12 +101,12 @@ impl Deployments {
             },
             env: self.env(project, deployment.env_sealed.as_deref())?,
             limits: Limits {
-                memory_bytes: self.config.limits.build_memory_bytes,
+                memory_bytes: build_memory.map_or(self.config.limits.build_memory_bytes, |megabytes| megabytes << 20),
                 pids: BUILD_PIDS,
                 cpu_weight: BUILD_CPU_WEIGHT,
                 cpu_percent: None,
             },
-            network: NetworkPolicy::default(),
+            network: policy(&project.runtime.network),
             timeout_seconds: self.config.limits.build_timeout.as_secs(),
         })
     }
@@ -104,13 +114,13 @@ impl Deployments {
     /// The processes of a deployment's release; none when the release has gone.
     fn workload_specs(&self, held: &Held, deployment: &Deployment, replaces: bool) -> Result<Vec<WorkloadSpec>> {
         let Some(release) = held.release_of(deployment) else { return Ok(Vec::new()) };
-        let spec = serde_json::from_str::<ReleaseSpec>(&release.process).map_err(Error::internal)?;
+        let spec = release_spec(release)?;
         let context = self.context(held, release, &spec)?;
         // A release that was live before has shown that it lasts.
         let proven = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::Live;
         let settle = if replaces && !proven { self.config.limits.settle } else { Duration::ZERO };
         let probe = Probe {
-            path: held.project.settings.health_path.clone().unwrap_or_else(|| "/".into()),
+            path: release.runtime.health_path.clone().unwrap_or_else(|| "/".into()),
             timeout_seconds: self.config.limits.start_timeout.as_secs(),
             settle_ms: milliseconds(settle),
         };
@@ -131,20 +141,21 @@ impl Deployments {
     }
 
     /// What all processes of a release have in common.
-    fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec) -> Result<Context> {
+    pub(super) fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec) -> Result<Context> {
+        let RuntimeSettings { network, volumes, limits, .. } = &release.runtime;
         Ok(Context {
             group: held.project.id.clone(),
             release: release.deployment_id.clone(),
             runtime: spec.runtime.clone(),
             env: self.env(&held.project, Some(&release.env_sealed))?,
             limits: Limits {
-                memory_bytes: self.config.limits.app_memory_bytes,
-                pids: APP_PIDS,
+                memory_bytes: limits.memory_mb.map_or(self.config.limits.app_memory_bytes, |megabytes| megabytes << 20),
+                pids: limits.processes.unwrap_or(APP_PIDS),
                 cpu_weight: APP_CPU_WEIGHT,
-                cpu_percent: None,
+                cpu_percent: limits.cpu_percent,
             },
-            network: NetworkPolicy::default(),
-            volumes: Vec::new(),
+            network: policy(network),
+            volumes: volumes.iter().map(|it| Volume { name: it.name.clone(), path: it.path.clone() }).collect(),
         })
     }
 
@@ -161,6 +172,15 @@ impl Held {
     pub(super) fn in_state(&self, state: DeploymentState) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.state == state)
     }
+}
+
+fn policy(settings: &NetworkSettings) -> NetworkPolicy {
+    let outward = match settings.outward {
+        ids::Outward::Open => Outward::Open,
+        ids::Outward::Only => Outward::Only { destinations: settings.destinations.clone() },
+        ids::Outward::None => Outward::None,
+    };
+    NetworkPolicy { outward, host_ports: settings.host_ports.clone() }
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -196,7 +216,18 @@ pub(super) async fn preview(deployments: &Deployments, request: api::PlanRequest
             build_command: plan.build_command,
             run_command: plan.run_command,
             output_directory: plan.output_directory,
+            workers: plan.workers.into_iter().map(named).collect(),
+            release_command: plan.release_command,
+            schedules: plan.schedules.into_iter().map(planned).collect(),
         }),
         wire::Preview::Failed { failure } => Err(Error::invalid("repo_url", "NO_PLAN", failure.reason)),
     }
+}
+
+fn named(process: wire::NamedCommand) -> api::NamedCommand {
+    api::NamedCommand { name: process.name.as_str().to_owned(), command: process.command }
+}
+
+fn planned(line: wire::Schedule) -> api::PlannedSchedule {
+    api::PlannedSchedule { name: line.name.as_str().to_owned(), schedule: line.schedule, command: line.command }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::deployment::{Commit, Deployment, Failure};
+use domain::project::{Project, RuntimeSettings};
 use domain::release::Release;
-use ids::{DeploymentState, ReleaseId, WorkloadId};
+use ids::{DeploymentState, ReleaseId, RunState, Trigger, WorkloadId};
 use store::{DeploymentChange, Tx};
-use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, ReleaseSpec, WorkloadState, WorkloadStatus};
+use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, WorkloadStatus};
 
 use super::Deployments;
 use super::desired::Held;
+use super::jobs::{self, Gate, release_spec};
 use crate::apps::uploads::Uploads;
 use crate::error::{Error, Result};
 use crate::now_ms;
@@ -25,7 +27,7 @@ impl Deployments {
         let mut shown = BTreeMap::new();
         loop {
             let pause = match self.reconcile(uploads, &mut shown).await {
-                Ok(()) => PERIOD,
+                Ok(next) => until(next).min(PERIOD),
                 Err(error) => {
                     tracing::warn!(%error, "deployments could not be reconciled; trying again");
                     RETRY
@@ -46,14 +48,19 @@ impl Deployments {
         uploads.keep_only(&of_projects.chain(of_deployments).collect()).await;
     }
 
-    async fn reconcile(&self, uploads: &Uploads, shown: &mut Shown) -> Result<()> {
+    /// When something will be due, if anything will.
+    async fn reconcile(&self, uploads: &Uploads, shown: &mut Shown) -> Result<Option<i64>> {
+        let mut next = None;
         for node in self.nodes.ids() {
             let observed = self.nodes.observed(&node).unwrap_or_default();
             for held in self.held().await? {
                 if held.project.node_id == node {
                     // What is wrong with one project shall not stop the others.
-                    if let Err(error) = self.advance(&held, &observed, uploads).await {
-                        tracing::warn!(%error, project.id = %held.project.id, "a project could not be moved on");
+                    match self.advance(&held, &observed, uploads).await {
+                        Ok(due) => next = [next, due].into_iter().flatten().min(),
+                        Err(error) => {
+                            tracing::warn!(%error, project.id = %held.project.id, "a project could not be moved on");
+                        }
                     }
                 }
             }
@@ -64,35 +71,45 @@ impl Deployments {
         for node in self.nodes.ids() {
             self.nodes.desire(&node, self.desired(&node, &held)?);
         }
-        Ok(())
+        Ok(next)
     }
 
     async fn held(&self) -> Result<Vec<Held>> {
         let mut tx = self.store.read().await?;
         let mut unsettled = tx.deployment_unsettled().await?;
+        let mut running = jobs::running(&mut tx).await?;
         let mut held = Vec::new();
         for project in tx.project_list().await? {
             let (deployments, rest) =
                 unsettled.into_iter().partition(|deployment: &Deployment| deployment.project_id == project.id);
             unsettled = rest;
             let releases = tx.release_list(&project.id).await?;
-            held.push(Held { project, deployments, releases });
+            let runs = running.remove(&project.id).unwrap_or_default();
+            let mut of_project = Held { project, deployments, releases, runs, gated: false };
+            of_project.gated = self.is_gated(&mut tx, &of_project).await?;
+            held.push(of_project);
         }
         Ok(held)
     }
 
     /// One project, one step further.
-    async fn advance(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<()> {
+    async fn advance(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<Option<i64>> {
         if held.project.deleting {
-            return self.finish_deleting(held, observed, uploads).await;
+            return self.finish_deleting(held, observed, uploads).await.map(|()| None);
         }
+        self.advance_runs(held, observed).await?;
+        self.advance_deployment(held, observed, uploads).await?;
+        self.start_due(held).await
+    }
+
+    async fn advance_deployment(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<()> {
         if let Some(building) = held.in_state(DeploymentState::Building) {
             if let Err(error) = self.build_spec(&held.project, building) {
                 // No node will ever be told of it.
                 return self.fail_build(building, &error).await;
             }
             if let Some(status) = observed.builds.iter().find(|build| build.id == building.id) {
-                self.advance_build(building, status, uploads).await?;
+                self.advance_build(held, building, status, uploads).await?;
             }
         } else if let Some(starting) = held.in_state(DeploymentState::Starting) {
             self.advance_start(held, starting, observed).await?;
@@ -117,7 +134,13 @@ impl Deployments {
         Ok(())
     }
 
-    async fn advance_build(&self, deployment: &Deployment, status: &BuildStatus, uploads: &Uploads) -> Result<()> {
+    async fn advance_build(
+        &self,
+        held: &Held,
+        deployment: &Deployment,
+        status: &BuildStatus,
+        uploads: &Uploads,
+    ) -> Result<()> {
         if let (BuildStep::AwaitUpload, Some(upload)) = (status.step, &deployment.upload) {
             uploads.push_to_node(&deployment.project_id, upload).await;
         }
@@ -148,7 +171,7 @@ impl Deployments {
             }
             Some(BuildOutcome::Built { release }) => {
                 let spec = serde_json::to_string(release).map_err(Error::internal)?;
-                self.release(&mut tx, deployment, spec).await?;
+                self.release(&mut tx, &held.project, deployment, spec).await?;
             }
         }
         tx.commit().await?;
@@ -157,13 +180,21 @@ impl Deployments {
     }
 
     /// Turns a finished build into a release that starts.
-    async fn release(&self, tx: &mut Tx, deployment: &Deployment, process: String) -> Result<()> {
+    async fn release(
+        &self,
+        tx: &mut Tx,
+        project: &Project,
+        deployment: &Deployment,
+        process: String,
+    ) -> Result<()> {
         let release = Release {
             id: ReleaseId::new(),
             project_id: deployment.project_id.clone(),
             deployment_id: deployment.id.clone(),
             process,
             env_sealed: deployment.env_sealed.clone().unwrap_or_default(),
+            runtime: RuntimeSettings { health_path: project.settings.health_path.clone(), ..project.runtime.clone() },
+            pinned: false,
             created_at: now_ms(),
         };
         tx.release_insert(&release).await?;
@@ -195,7 +226,14 @@ impl Deployments {
             }),
             (_, Some(workload)) => Some(workload.failure.as_ref().map(from_wire).unwrap_or_default()),
             (Some(release), None) => {
-                let spec = serde_json::from_str::<ReleaseSpec>(&release.process).map_err(Error::internal)?;
+                let spec = release_spec(release)?;
+                if deployment.trigger != Trigger::Rollback {
+                    match self.release_command(deployment, &spec).await? {
+                        Gate::Open => {}
+                        Gate::Closed => return Ok(()),
+                        Gate::Failed(failure) => return self.fail_start(deployment, &failure).await,
+                    }
+                }
                 let wanted = usize::from(spec.web.is_some()) + spec.workers.len();
                 let ready = processes.iter().filter(|workload| workload.state == WorkloadState::Ready).count();
                 if ready == wanted && (routed || spec.web.is_none()) {
@@ -205,17 +243,29 @@ impl Deployments {
             }
         };
         if let Some(failure) = failure {
-            let mut tx = self.store.write().await?;
-            let failed = self.end(&mut tx, deployment, DeploymentState::Failed, &failure).await?;
-            // What never ran is nothing to roll back to.
-            if let (true, Some(release)) = (failed, held.releases.iter().find(|it| it.deployment_id == deployment.id)) {
-                tx.release_delete(&release.id).await?;
-            }
-            self.promote(&mut tx, &deployment.project_id).await?;
-            tx.commit().await?;
-            self.wake.notify_one();
+            self.fail_start(deployment, &failure).await?;
         }
         Ok(())
+    }
+
+    async fn fail_start(&self, deployment: &Deployment, failure: &Failure) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        self.end(&mut tx, deployment, DeploymentState::Failed, failure).await?;
+        self.promote(&mut tx, &deployment.project_id).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Whether a starting deployment waits for its release command, which a rollback does not run again.
+    async fn is_gated(&self, tx: &mut Tx, held: &Held) -> Result<bool> {
+        let Some(starting) = held.in_state(DeploymentState::Starting) else { return Ok(false) };
+        let Some(release) = held.release_of(starting) else { return Ok(false) };
+        if starting.trigger == Trigger::Rollback || release_spec(release)?.release_command.is_none() {
+            return Ok(false);
+        }
+        let run = tx.run_of_release(&starting.id).await?;
+        Ok(run.is_none_or(|run| run.state != RunState::Succeeded))
     }
 
     /// The edge already sends visitors to it: the old one retires, and its node drains and stops it.
@@ -245,8 +295,12 @@ impl Deployments {
     /// Keeps the newest releases and the live one.
     async fn forget_old_releases(&self, tx: &mut Tx, held: &Held, live: &Deployment) -> Result<()> {
         let releases = tx.release_list(&held.project.id).await?;
-        let old = releases.iter().skip(self.config.limits.releases_kept);
-        for release in old.filter(|release| Some(&release.id) != live.release_id.as_ref()) {
+        let in_use = |release: &Release| {
+            Some(&release.id) == live.release_id.as_ref()
+                || held.runs.iter().any(|run| run.release_id.as_ref() == Some(&release.id))
+        };
+        let old = releases.iter().filter(|release| !release.pinned).skip(self.config.limits.releases_kept);
+        for release in old.filter(|release| !in_use(release)) {
             tx.release_delete(&release.id).await?;
         }
         Ok(())
@@ -290,9 +344,15 @@ impl Deployments {
     }
 }
 
+/// The time from now to then.
+fn until(then: Option<i64>) -> Duration {
+    let wait = then.map_or(i64::MAX, |then| (then - now_ms()).max(10));
+    Duration::from_millis(u64::try_from(wait).unwrap_or_default())
+}
+
 /// Workload states that browsers were told of.
 type Shown = BTreeMap<WorkloadId, WorkloadState>;
 
-fn from_wire(failure: &wire::Failure) -> Failure {
+pub(super) fn from_wire(failure: &wire::Failure) -> Failure {
     Failure { code: Some(failure.code.clone()), reason: failure.reason.clone(), last_lines: failure.last_lines.clone() }
 }
