@@ -1,35 +1,21 @@
 //! How a source tree is built and run: explicit settings, then Procfile, then the language by its files.
 
+mod deno;
+mod go;
+mod java;
 mod node;
+mod php;
+mod procfile;
 mod python;
+mod ruby;
+mod rust;
+mod site;
+mod tools;
+mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
-
-/// Files whose text the planner wants to read, if they are there.
-pub const READ: [&str; 4] = ["Procfile", "package.json", "requirements.txt", "pyproject.toml"];
-
-/// What the planner knows of a tree: the names in its root directory, and the text of the files in [`READ`].
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Tree {
-    pub names: BTreeSet<String>,
-    pub texts: BTreeMap<String, String>,
-}
-
-impl Tree {
-    fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.texts.get(name).map(String::as_str)
-    }
-
-    fn first_of<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
-        names.iter().copied().find(|name| self.has(name))
-    }
-}
+use procfile::Procfile;
+pub use tools::remedy;
+pub use tree::{DEPTH, NAMES_MAX, SKIP, TEXTS_MAX, Tree, text_limit};
 
 /// What the owner set. Absent means: detect.
 #[derive(Debug, Clone, Default)]
@@ -43,15 +29,21 @@ pub struct Settings {
 /// The steps from a tree to a running process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// `node`, `python`, `static`, `spa`, or `custom` when only settings speak.
+    /// A language, `static`, `spa` (a built front end), or `custom` when no files say more.
     pub kind: &'static str,
     /// A sentence for each choice.
     pub reasons: Vec<String>,
     pub install_command: Option<String>,
     pub build_command: Option<String>,
-    /// Absent: the files of `output_directory` are served.
+    /// Absent: the files of `output_directory` are served, or nothing but the other processes runs;
+    /// see [`Plan::serves_files`].
     pub run_command: Option<String>,
     pub output_directory: Option<String>,
+    /// Run beside the web process.
+    pub processes: Vec<OtherProcess>,
+    /// Run once for a release, before it takes over.
+    pub release_command: Option<String>,
+    pub schedules: Vec<Schedule>,
     /// Programs without which the plan cannot be carried out.
     pub tools: Vec<&'static str>,
     /// Set for the build and the process unless the owner sets them.
@@ -60,102 +52,207 @@ pub struct Plan {
     pub path: Vec<&'static str>,
 }
 
+/// A process that is not the web process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherProcess {
+    pub name: String,
+    pub command: String,
+}
+
+/// A command that is run whenever `schedule` is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    pub name: String,
+    /// As [`crate::schedule::parse`] reads it.
+    pub schedule: String,
+    pub command: String,
+}
+
 impl Plan {
-    fn because(&mut self, reason: impl Into<String>) {
-        self.reasons.push(reason.into());
+    /// Whether the release is files to serve rather than a web process to run.
+    pub fn serves_files(&self) -> bool {
+        self.run_command.is_none() && matches!(self.kind, "static" | "spa")
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error(
-        "found no package.json, requirements.txt, pyproject.toml, main.py, Procfile or index.html in {0}; \
+        "found nothing in {0} that says what it is (such as package.json, requirements.txt, go.mod, Cargo.toml, Gemfile, \
+         composer.json, pom.xml, deno.json, index.html or a Procfile); \
          set a run command, or the root directory if the app lies elsewhere in the repository"
     )]
     Unknown(String),
     #[error("{file} cannot be read: {reason}")]
     Unreadable { file: &'static str, reason: String },
     #[error("{0}")]
+    Procfile(String),
+    #[error("{0}")]
     NothingToRun(String),
 }
 
+/// A command, why it was chosen, and the programs it needs.
+#[derive(Debug)]
+struct Step {
+    command: String,
+    reason: String,
+    tools: Vec<&'static str>,
+}
+
+impl Step {
+    fn new(command: impl Into<String>, reason: impl Into<String>, tools: &[&'static str]) -> Self {
+        Self { command: command.into(), reason: reason.into(), tools: tools.to_vec() }
+    }
+
+    /// A command that is given: which programs it uses, its owner knows.
+    fn given(command: &str, by: &str) -> Self {
+        Self::new(command, by, &[])
+    }
+}
+
+/// What a language's files say, before Procfile and settings.
+#[derive(Debug, Default)]
+struct Found {
+    kind: &'static str,
+    reasons: Vec<String>,
+    install: Option<Step>,
+    /// Why there is nothing to install.
+    no_install: Option<String>,
+    build: Option<Step>,
+    run: Option<Step>,
+    /// What to do when there is nothing to run.
+    no_run: String,
+    /// The directory to serve, and why. Empty: the root directory.
+    serve: Option<(String, String)>,
+    env: Vec<(&'static str, &'static str)>,
+    path: Vec<&'static str>,
+}
+
+impl Found {
+    fn new(kind: &'static str, reason: impl Into<String>) -> Self {
+        Self { kind, reasons: vec![reason.into()], ..Self::default() }
+    }
+}
+
+/// What a language finds of itself in a tree; None: nothing.
+type Detect = fn(&Tree) -> Result<Option<Found>, PlanError>;
+
+const LANGUAGES: [Detect; 9] = [
+    php::detect,
+    go::detect,
+    java::detect,
+    rust::detect,
+    ruby::detect,
+    python::detect,
+    deno::detect,
+    node::detect,
+    site::detect,
+];
+
 /// Plans the tree in `place` (how to name its directory to people).
 pub fn plan(tree: &Tree, settings: &Settings, place: &str) -> Result<Plan, PlanError> {
-    let mut plan = detect(tree, place).or_else(|error| match settings.run_command {
-        Some(_) => Ok(Plan { kind: "custom", ..Plan::default() }),
-        None => Err(error),
-    })?;
-    if let Some(web) = tree.text("Procfile").and_then(web_process) {
-        plan.reasons.retain(|reason| !reason.starts_with("run "));
-        plan.because(format!("run `{web}`: the Procfile's web process"));
-        plan.run_command = Some(web.to_owned());
-    }
-    apply(&mut plan, settings);
-    if plan.run_command.is_none() && !matches!(plan.kind, "static" | "spa") {
-        return Err(PlanError::NothingToRun(nothing_to_run(plan.kind)));
-    }
-    Ok(plan)
-}
-
-fn detect(tree: &Tree, place: &str) -> Result<Plan, PlanError> {
-    if tree.has("package.json") {
-        return node::detect(tree);
-    }
-    if let Some(plan) = python::detect(tree) {
-        return Ok(plan);
-    }
-    for (file, directory) in [("index.html", None), ("public", Some("public"))] {
-        if tree.has(file) {
-            let mut plan = Plan { kind: "static", ..Plan::default() };
-            plan.because(format!("static site: {file} is there"));
-            plan.output_directory = directory.map(str::to_owned);
-            return Ok(plan);
+    let procfile = Procfile::parse(tree.text("Procfile").unwrap_or_default()).map_err(PlanError::Procfile)?;
+    let mut found = match detect(tree) {
+        Ok(Some(found)) => found,
+        // What the owner says needs no files that agree.
+        Ok(None) | Err(_) if settings.run_command.is_some() => Found { kind: "custom", ..Found::default() },
+        Ok(None) if !procfile.is_empty() || settings.output_directory.is_some() => {
+            Found { kind: "custom", ..Found::default() }
+        }
+        Ok(None) => return Err(PlanError::Unknown(place.to_owned())),
+        Err(error) => return Err(error),
+    };
+    override_steps(&mut found, &procfile, settings);
+    let output_directory = settings.output_directory.clone();
+    if found.run.is_none() && found.serve.is_none() {
+        if let Some(directory) = &output_directory {
+            found.kind = "static";
+            found.serve = Some((directory.clone(), "the output directory is set and nothing is to be run".into()));
+        } else if procfile.is_empty() {
+            return Err(PlanError::NothingToRun(found.no_run));
         }
     }
-    if tree.text("Procfile").and_then(web_process).is_some() {
-        return Ok(Plan { kind: "custom", ..Plan::default() });
-    }
-    Err(PlanError::Unknown(place.to_owned()))
+    Ok(compose(found, procfile, output_directory))
 }
 
-fn apply(plan: &mut Plan, settings: &Settings) {
-    for (set, field, name) in [
-        (&settings.install_command, &mut plan.install_command, "install"),
-        (&settings.build_command, &mut plan.build_command, "build"),
-        (&settings.run_command, &mut plan.run_command, "run"),
+/// The first language that knows the tree. PHP and Ruby come before Node, as their apps often bring a package.json.
+fn detect(tree: &Tree) -> Result<Option<Found>, PlanError> {
+    for language in LANGUAGES {
+        if let Some(mut found) = language(tree)? {
+            let uses = |step: &Option<Step>| step.as_ref().is_some_and(|step| step.tools.contains(&"node"));
+            if tree.has("package.json") && !["node", "spa", "deno"].contains(&found.kind) && !uses(&found.build) {
+                found.reasons.push(format!(
+                    "package.json is not used: {} comes first; set install and build commands if it should be",
+                    found.kind
+                ));
+            }
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn override_steps(found: &mut Found, procfile: &Procfile, settings: &Settings) {
+    if let Some(web) = &procfile.web {
+        found.run = Some(Step::given(web, "the Procfile's web process"));
+    }
+    for (set, step) in [
+        (&settings.install_command, &mut found.install),
+        (&settings.build_command, &mut found.build),
+        (&settings.run_command, &mut found.run),
     ] {
         if let Some(command) = set {
-            plan.reasons.retain(|reason| !reason.starts_with(&format!("{name} ")));
-            plan.reasons.push(format!("{name} `{command}`: set for the project"));
-            *field = Some(command.clone());
+            *step = Some(Step::given(command, "set for the project"));
         }
     }
-    if let Some(directory) = &settings.output_directory {
+    // Files that would have been served are run instead, from where the command expects to be.
+    if found.run.is_some() && found.serve.take().is_some() {
+        found.kind = if found.kind == "spa" { "node" } else { "custom" };
+    }
+}
+
+fn compose(found: Found, procfile: Procfile, output_directory: Option<String>) -> Plan {
+    let mut plan =
+        Plan { kind: found.kind, reasons: found.reasons, env: found.env, path: found.path, ..Plan::default() };
+    if found.install.is_none() {
+        plan.reasons.extend(found.no_install);
+    }
+    for (name, step, command) in [
+        ("install", found.install, &mut plan.install_command),
+        ("build", found.build, &mut plan.build_command),
+        ("run", found.run, &mut plan.run_command),
+    ] {
+        let Some(step) = step else { continue };
+        plan.reasons.push(format!("{name} `{}`: {}", step.command, step.reason));
+        for tool in step.tools {
+            if !plan.tools.contains(&tool) {
+                plan.tools.push(tool);
+            }
+        }
+        *command = Some(step.command);
+    }
+    if let Some(directory) = output_directory {
         plan.reasons.push(format!("output directory `{directory}`: set for the project"));
-        plan.output_directory = Some(directory.clone());
+        plan.output_directory = Some(directory);
+    } else if let Some((directory, reason)) = found.serve {
+        plan.reasons.push(reason);
+        plan.output_directory = Some(directory).filter(|directory| !directory.is_empty());
     }
-    // Commands the owner gave need not use the tools the language would.
-    if settings.install_command.is_some() && settings.run_command.is_some() {
-        plan.tools.clear();
+    for OtherProcess { name, command } in &procfile.processes {
+        plan.reasons.push(format!("process {name} `{command}`: in the Procfile"));
     }
+    for Schedule { name, schedule, command } in &procfile.schedules {
+        plan.reasons.push(format!("schedule {name} `{command}` at `{schedule}` (UTC): in the Procfile"));
+    }
+    if let Some(command) = &procfile.release {
+        plan.reasons.push(format!("release `{command}`: in the Procfile, run before a release takes over"));
+    }
+    Plan { processes: procfile.processes, schedules: procfile.schedules, release_command: procfile.release, ..plan }
 }
 
-fn nothing_to_run(kind: &str) -> String {
-    match kind {
-        "node" => "package.json has neither a start script nor a main file, and there is no server.js, index.js or app.js; \
-                   add a start script or set a run command"
-            .into(),
-        "python" => "there is no main.py, app.py, server.py or manage.py; add a Procfile with a web process or set a run command".into(),
-        _ => "nothing says how to run it; set a run command".into(),
-    }
-}
-
-/// The command of the `web` line of a Procfile.
-fn web_process(procfile: &str) -> Option<&str> {
-    procfile.lines().find_map(|line| {
-        let (name, command) = line.split_once(':')?;
-        (name.trim() == "web" && !command.trim().is_empty()).then_some(command.trim())
-    })
+/// `text` as one word of a shell command.
+fn quote(text: &str) -> String {
+    shell_words::quote(text).into_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a confined process gets to see: its release, a private temporary directory, for
 //! builds their group's cache, and nothing else of this machine but the system.
 
+mod environment;
+
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -10,12 +12,14 @@ use sandbox::cgroup::{self, Cgroup};
 use sandbox::{Access, Identity, Mount, Network, Rlimits};
 use wire::{Limits, Runtime, Volume};
 
+pub(crate) use environment::PROGRAM_DIRECTORIES;
+use environment::environment;
+
 use crate::identity::{GroupIds, Identities};
 use crate::layout::{Layout, LogKind};
 use crate::log::Writer;
 use crate::shim::ShimSpec;
 
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const OPEN_FILES: u64 = 65_536;
 
 /// Whether the process makes a release or runs one.
@@ -280,30 +284,6 @@ fn seen(host: PathBuf, inside: &str) -> PathBuf {
 
 fn mount(source: PathBuf, target: &Path, access: Access) -> Mount {
     Mount { source, target: target.to_owned(), access }
-}
-
-/// The node's variables first, so that the owner's win; those that say where things are come last.
-fn environment(job: &Job<'_>, app: &Path, tmp: &Path, cache: &Path) -> Vec<(String, String)> {
-    let own = job.runtime.path.iter().map(|directory| join(app, directory).display().to_string());
-    let path = own.chain([SYSTEM_PATH.to_owned()]).collect::<Vec<_>>().join(":");
-    let mut env = std::collections::BTreeMap::from([
-        ("LANG".to_owned(), "C.UTF-8".to_owned()),
-        ("PATH".to_owned(), path),
-        ("HOME".to_owned(), tmp.display().to_string()),
-        ("TMPDIR".to_owned(), tmp.display().to_string()),
-    ]);
-    if job.role == Role::Build {
-        let cache = cache.display().to_string();
-        env.insert("CI".into(), "true".into());
-        env.insert("npm_config_cache".into(), format!("{cache}/npm"));
-        env.insert("npm_config_update_notifier".into(), "false".into());
-        env.insert("PIP_CACHE_DIR".into(), format!("{cache}/pip"));
-        env.insert("XDG_CACHE_HOME".into(), cache);
-    }
-    let fixed = ["PORT", "HOME", "TMPDIR"];
-    let owner = job.owner_env.iter().filter(|(key, _)| !fixed.contains(&key.as_str()));
-    env.extend(job.runtime.env.iter().chain(&job.env).chain(owner).cloned());
-    env.into_iter().collect()
 }
 
 fn join(base: &Path, relative: &str) -> PathBuf {

@@ -1,45 +1,41 @@
-use super::{Plan, Tree};
+//! Python: packages into .venv by whichever installer, and the server its framework wants.
 
-const ENTRY: [&str; 3] = ["main.py", "app.py", "server.py"];
+mod packages;
+mod server;
 
-pub(super) fn detect(tree: &Tree) -> Option<Plan> {
-    let marker = tree.first_of(&[
-        "requirements.txt",
-        "pyproject.toml",
-        "Pipfile",
-        "main.py",
-        "app.py",
-        "server.py",
-        "manage.py",
-    ])?;
-    let mut plan = Plan {
-        kind: "python",
-        tools: vec!["python3"],
-        env: vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")],
-        path: vec![".venv/bin"],
-        ..Plan::default()
-    };
-    plan.because(format!("python: {marker} is there"));
-    let source = match marker {
-        "requirements.txt" => Some("-r requirements.txt"),
-        "pyproject.toml" => Some("."),
-        _ => None,
-    };
-    match source {
-        Some(source) => {
-            plan.because(format!("install with pip into .venv: {marker} names the packages"));
-            plan.install_command = Some(format!(
-                "python3 -m venv .venv && .venv/bin/python -m pip install --disable-pip-version-check {source}"
-            ));
-        }
-        None => plan.because("nothing to install: there is no requirements.txt or pyproject.toml"),
+use super::{Found, PlanError, Step, Tree, quote};
+use packages::Packages;
+
+/// Programs people start without saying so, in this order.
+const ENTRIES: [&str; 6] = ["main.py", "app.py", "server.py", "start.py", "bot.py", "hello.py"];
+const MARKERS: [&str; 6] = ["uv.lock", "poetry.lock", "requirements.txt", "pyproject.toml", "Pipfile", "manage.py"];
+
+pub(super) fn detect(tree: &Tree) -> Result<Option<Found>, PlanError> {
+    let Some(marker) = tree.first_of(&MARKERS).or_else(|| tree.first_of(&ENTRIES)) else { return Ok(None) };
+    let packages = Packages::read(tree)?;
+    let mut found = Found::new("python", format!("python: {marker} is there"));
+    found.env = vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];
+    found.path = vec![".venv/bin"];
+    found.install = packages.install(tree);
+    if found.install.is_none() {
+        found.no_install = Some("nothing to install: no file names packages".into());
     }
-    if let Some(file) = tree.first_of(&ENTRY) {
-        plan.because(format!("run `python3 {file}`: the file is there"));
-        plan.run_command = Some(format!("python3 {file}"));
-    } else if tree.has("manage.py") {
-        plan.because("run Django's server: manage.py is there; a Procfile with gunicorn suits production better");
-        plan.run_command = Some("python3 manage.py runserver --noreload 127.0.0.1:$PORT".into());
+    if tree.has("manage.py") && packages.uses("whitenoise") {
+        let command = "python3 manage.py collectstatic --noinput";
+        found.build =
+            Some(Step::new(command, "manage.py is there and whitenoise serves what it collects", &["python3"]));
     }
-    Some(plan)
+    found.run = server::django(tree, &packages)
+        .or_else(|| server::application(tree, &packages))
+        .or_else(|| entry(tree))
+        .or_else(|| packages.only_script().map(|name| Step::new(name, "the only script of pyproject.toml", &[])));
+    found.no_run =
+        "there is no main.py, app.py, server.py or manage.py; add a Procfile with a web process or set a run command"
+            .into();
+    Ok(Some(found))
+}
+
+fn entry(tree: &Tree) -> Option<Step> {
+    let file = tree.first_of(&ENTRIES)?;
+    Some(Step::new(format!("python3 {}", quote(file)), "the file is there", &["python3"]))
 }

@@ -14,7 +14,7 @@ use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, Program as 
 use super::Agent;
 use super::release::Manifest;
 use super::step::Step;
-use crate::confine::{Program, Role};
+use crate::confine::{PROGRAM_DIRECTORIES, Program, Role};
 use crate::confined::{FetchRequest, Fetched, UnpackRequest};
 use crate::layout::{self, LogKind};
 
@@ -236,23 +236,25 @@ fn make_plan(agent: &Agent, spec: &BuildSpec, tree: &Tree) -> Result<plan::Plan,
     })?;
     let lines = plan.reasons.iter().map(|reason| format!("plan: {reason}")).collect::<Vec<_>>();
     log(agent, spec, &lines);
-    for tool in &plan.tools {
-        if !installed(tool) {
-            let reason = format!(
-                "this node has no `{tool}`, which a {} app needs; install it on the node and deploy again",
-                plan.kind
-            );
-            return Err(Failure { code: "MISSING_TOOLCHAIN".into(), reason, last_lines: Vec::new() });
-        }
+    if let Some(tool) = plan.tools.iter().find(|tool| !installed(tool)) {
+        let reason = format!(
+            "this node has no `{tool}`, which this {} app needs; {}, then deploy again",
+            plan.kind,
+            plan::remedy(tool)
+        );
+        return Err(Failure { code: "MISSING_TOOLCHAIN".into(), reason, last_lines: Vec::new() });
+    }
+    // Without a command a release is served as files; the source of a worker is not meant to be.
+    if plan.run_command.is_none() && !plan.serves_files() {
+        let reason = "this project has no web process yet, and one is needed; add a `web:` line to the Procfile or set a run command";
+        return Err(Failure { code: "NO_PLAN".into(), reason: reason.into(), last_lines: Vec::new() });
     }
     Ok(plan)
 }
 
 /// Whether a program lies where a sandbox finds it.
 fn installed(program: &str) -> bool {
-    ["/usr/local/bin", "/usr/bin", "/bin"]
-        .iter()
-        .any(|directory| std::path::Path::new(directory).join(program).exists())
+    PROGRAM_DIRECTORIES.iter().any(|directory| std::path::Path::new(directory).join(program).exists())
 }
 
 fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use domain::deployment::{Deployment, Failure};
-use domain::project::{Project, ProjectSettings};
+use domain::project::{Project, RuntimeSettings, ProjectSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
 use store::{DeploymentChange, LoginAttempt, Store, StoreError, StoredNode};
@@ -47,6 +47,7 @@ impl Fixture {
             slug: name.into(),
             node_id: self.node.clone(),
             source: SourceKind::Git,
+            runtime: RuntimeSettings::default(),
             settings: ProjectSettings { branch: Some("main".into()), ..ProjectSettings::default() },
             port,
             upload: None,

@@ -1,0 +1,98 @@
+//! The variables a confined process starts with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Job, Role, join};
+
+/// Where programs are looked for, in this order: what people installed for all users, then the system's. Go's and
+/// Rust's own archives have their places below /usr/local.
+pub(crate) const PROGRAM_DIRECTORIES: [&str; 8] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/local/go/bin",
+    "/usr/local/cargo/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// Variables that lead to a directory of the build cache, where each tool keeps what it downloads and what it
+/// need not compile again.
+const CACHES: [(&str, &str); 24] = [
+    ("BUNDLE_USER_HOME", "bundle"),
+    ("BUN_INSTALL_CACHE_DIR", "bun"),
+    ("CARGO_HOME", "cargo"),
+    ("CARGO_TARGET_DIR", "cargo-target"),
+    ("COMPOSER_HOME", "composer"),
+    ("COMPOSER_CACHE_DIR", "composer/cache"),
+    ("GOCACHE", "go/build"),
+    ("GOMODCACHE", "go/mod"),
+    ("GOPATH", "go"),
+    ("GRADLE_USER_HOME", "gradle"),
+    ("MAVEN_USER_HOME", "maven"),
+    ("PIPENV_CACHE_DIR", "pipenv"),
+    ("PIP_CACHE_DIR", "pip"),
+    ("PNPM_HOME", "pnpm"),
+    ("POETRY_CACHE_DIR", "poetry"),
+    ("POETRY_CONFIG_DIR", "poetry/config"),
+    ("POETRY_DATA_DIR", "poetry/data"),
+    ("UV_CACHE_DIR", "uv"),
+    ("XDG_CACHE_HOME", ""),
+    ("YARN_CACHE_FOLDER", "yarn"),
+    ("YARN_GLOBAL_FOLDER", "yarn/berry"),
+    ("npm_config_cache", "npm"),
+    ("pnpm_config_store_dir", "pnpm/store"),
+    ("pnpm_config_cache_dir", "pnpm/cache"),
+];
+
+/// What keeps tools from asking, and from leaving a part of the app outside of the release.
+const HABITS: [(&str, &str); 13] = [
+    ("BUNDLE_GLOBAL_GEM_CACHE", "true"),
+    ("CI", "true"),
+    ("COMPOSER_NO_INTERACTION", "1"),
+    // The owner of a read-only module cache could not remove it.
+    ("GOFLAGS", "-modcacherw"),
+    ("PIPENV_VENV_IN_PROJECT", "1"),
+    ("POETRY_VIRTUALENVS_IN_PROJECT", "true"),
+    ("RUSTUP_HOME", "/usr/local/rustup"),
+    // A link into the cache would let a later build change this release.
+    ("UV_LINK_MODE", "copy"),
+    ("YARN_ENABLE_TELEMETRY", "0"),
+    ("npm_config_update_notifier", "false"),
+    ("pnpm_config_enable_global_virtual_store", "false"),
+    ("pnpm_config_package_import_method", "copy"),
+    ("pnpm_config_update_notifier", "false"),
+];
+
+/// The node's variables first, so that the owner's win; those that say where things are come last.
+pub(super) fn environment(job: &Job<'_>, app: &Path, tmp: &Path, cache: &Path) -> Vec<(String, String)> {
+    let own = job.runtime.path.iter().map(|directory| join(app, directory).display().to_string());
+    let path = own.chain(PROGRAM_DIRECTORIES.map(str::to_owned)).collect::<Vec<_>>().join(":");
+    let mut env = BTreeMap::from([
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("PATH".to_owned(), path),
+        ("HOME".to_owned(), tmp.display().to_string()),
+        ("TMPDIR".to_owned(), tmp.display().to_string()),
+    ]);
+    if job.role == Role::Build {
+        env.extend(of_builds(app, cache));
+    }
+    let fixed = ["PORT", "HOME", "TMPDIR"];
+    let owner = job.owner_env.iter().filter(|(key, _)| !fixed.contains(&key.as_str()));
+    env.extend(job.runtime.env.iter().chain(&job.env).chain(owner).cloned());
+    env.into_iter().collect()
+}
+
+fn of_builds(app: &Path, cache: &Path) -> impl Iterator<Item = (String, String)> {
+    let text = |path: PathBuf| path.display().to_string();
+    let caches = CACHES.map(|(name, directory)| (name, text(join(cache, directory))));
+    let habits = HABITS.map(|(name, value)| (name, value.to_owned()));
+    let paths = [
+        ("MAVEN_OPTS", format!("-Dmaven.repo.local={}", text(cache.join("maven/repository")))),
+        // An interpreter that uv downloads is part of the app.
+        ("UV_PYTHON_INSTALL_DIR", text(app.join(".python"))),
+    ];
+    caches.into_iter().chain(habits).chain(paths).map(|(name, value)| (name.to_owned(), value))
+}
