@@ -58,9 +58,40 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
     })
 }
 
-/// PostgreSQL's text has no NUL; what a process wrote may.
-fn plain(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+/// Most bytes of a commit's subject, of its author and of a reason: more is not written to be read.
+const LINE_MAX: usize = 1024;
+const REASON_MAX: usize = 4096;
+/// Most bytes of the last lines together. They are kept from the end.
+const LAST_LINES_MAX: usize = 64 * 1024;
+
+/// PostgreSQL's text has no NUL; what a process wrote may. Cut to `max` bytes.
+fn plain(text: &str, max: usize) -> String {
+    let mut plain = text.replace('\0', "\u{fffd}");
+    if plain.len() > max {
+        let end = plain.floor_char_boundary(max - "…".len());
+        plain.truncate(end);
+        plain.push('…');
+    }
+    plain
+}
+
+/// The last of these lines that fit, one of them cut if it alone is too long.
+fn last_lines(lines: &[String]) -> String {
+    let mut kept = Vec::new();
+    let mut room = LAST_LINES_MAX;
+    for line in lines.iter().rev() {
+        let line = plain(line, LAST_LINES_MAX);
+        let Some(rest) = room.checked_sub(line.len() + 1) else {
+            if kept.is_empty() {
+                kept.push(line);
+            }
+            break;
+        };
+        room = rest;
+        kept.push(line);
+    }
+    kept.reverse();
+    kept.join("\n")
 }
 
 impl Tx {
@@ -162,8 +193,8 @@ impl Tx {
         .bind(change.step)
         .bind(change.release_id.map(ReleaseId::as_str))
         .bind(change.failure.and_then(|failure| failure.code.as_deref()))
-        .bind(change.failure.map(|failure| plain(&failure.reason)))
-        .bind(change.failure.map(|failure| plain(&failure.last_lines.join("\n"))))
+        .bind(change.failure.map(|failure| plain(&failure.reason, REASON_MAX)))
+        .bind(change.failure.map(|failure| last_lines(&failure.last_lines)))
         .bind(started)
         .bind(finished)
         .bind(change.env_sealed)
@@ -190,8 +221,8 @@ impl Tx {
         .bind(id.as_str())
         .bind(step)
         .bind(commit.map(|commit| commit.sha.as_str()))
-        .bind(commit.map(|commit| plain(&commit.message)))
-        .bind(commit.map(|commit| plain(&commit.author)))
+        .bind(commit.map(|commit| plain(&commit.message, LINE_MAX)))
+        .bind(commit.map(|commit| plain(&commit.author, LINE_MAX)))
         .bind(plan)
         .execute(&mut *self.inner)
         .await?;
