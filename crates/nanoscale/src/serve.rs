@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use edge::Edge;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use node::Agent;
 use rand::Rng;
 use server::{EmbeddedNode, KeyRing, LinkIo, Server, Vault};
@@ -36,6 +37,7 @@ pub(crate) fn run(config: Option<&Path>, setup_code: Option<String>) -> Result<E
 }
 
 async fn serve(config: Config, setup_code: Option<String>) -> Result<ExitCode> {
+    raise_open_files();
     make_data_dir(&config.data_dir)?;
     let _lock = lock(&config.data_dir)?;
     let api = bind(config.api_bind, "orchestrator.bind_address").await?;
@@ -79,9 +81,18 @@ async fn serve(config: Config, setup_code: Option<String>) -> Result<ExitCode> {
     stop.cancel();
     let _ = tokio::time::timeout(FINISH, visitors).await;
     let _ = tokio::time::timeout(FINISH, node).await;
-    serving.await??;
+    serving.await?;
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every visitor takes two descriptors, and the usual limit is for one person's programs. Apps get one of their own.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(soft, hard)| if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
 }
 
 /// Says on standard output that everything is up, for people and for programs.

@@ -75,9 +75,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes[..] };
         let mut json = serde_json::Deserializer::from_slice(bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
+            let path = Some(error.path().to_string()).filter(|path| path != ".");
             let inner = error.into_inner();
-            let field = missing_field(&inner).or_else(|| (path != ".").then_some(path));
+            let field = match (path, named_field(&inner)) {
+                // A missing one is told of where it should have been.
+                (Some(path), Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => {
+                    Some(format!("{path}.{name}"))
+                }
+                (path, name) => path.or(name),
+            };
             let place = field.as_ref().map(|field| format!(" at `{field}`")).unwrap_or_default();
             Error::malformed(field, format!("the body is not what this route takes{place}: {inner}"))
         })?;
@@ -86,8 +92,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// serde names a missing field only in its text.
-fn missing_field(error: &serde_json::Error) -> Option<String> {
+/// serde names a missing or unknown field only in its text.
+fn named_field(error: &serde_json::Error) -> Option<String> {
     let text = error.to_string();
     let rest = text.strip_prefix("missing field `").or_else(|| text.strip_prefix("unknown field `"))?;
     rest.split('`').next().map(str::to_owned)

@@ -8,6 +8,7 @@ mod apps;
 mod caller;
 mod error;
 mod http;
+mod listen;
 mod platform;
 mod state;
 mod ui;

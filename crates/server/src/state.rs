@@ -1,6 +1,5 @@
 //! What the server is made of, and how it starts and stops.
 
-use std::future::IntoFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::apps::deployments::Deployments;
 use crate::apps::logs::Logs;
 use crate::apps::runs::Runs;
 use crate::apps::uploads::Uploads;
+use crate::listen;
 use crate::platform::environment::Environment;
 use crate::platform::events::Events;
 use crate::platform::health::Health;
@@ -122,32 +122,23 @@ impl Server {
     }
 
     /// Serves `listener` and works in the background until `shutdown`; then finishes what is under way.
-    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let AppState { deployments, uploads, nodes, .. } = self.state.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
         self.tasks.spawn(stoppable(closing.clone(), async move { nodes.run().await }));
         let router = crate::http::router(self.state);
-        let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
-        let stop = closing.clone();
-        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-            // Without it a log line waits for the acknowledgement of the one before.
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
-        let mut serving = std::pin::pin!(serving.into_future());
-        let result = tokio::select! {
-            result = &mut serving => result,
+        let mut serving = std::pin::pin!(listen::serve(listener, router, listen::HEAD, closing.clone()));
+        tokio::select! {
+            () = &mut serving => {}
             () = shutdown => {
                 closing.cancel();
                 // Streams to browsers end by `closing`; a stuck client does not hold the server up.
-                tokio::time::timeout(Duration::from_secs(5), serving).await.unwrap_or(Ok(()))
+                let _ = tokio::time::timeout(Duration::from_secs(5), serving).await;
             }
-        };
-        closing.cancel();
+        }
         self.tasks.close();
         self.tasks.wait().await;
-        result
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::error::parse;
-use crate::text::plain;
+use crate::text::{LINE_MAX, REASON_MAX, last_lines, plain};
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, number, state, trigger_kind, step, branch, wanted_commit, commit_sha, \
@@ -158,8 +158,8 @@ impl Tx {
         .bind(change.step)
         .bind(change.release_id.map(ReleaseId::as_str))
         .bind(change.failure.and_then(|failure| failure.code.as_deref()))
-        .bind(change.failure.map(|failure| plain(&failure.reason)))
-        .bind(change.failure.map(|failure| plain(&failure.last_lines.join("\n"))))
+        .bind(change.failure.map(|failure| plain(&failure.reason, REASON_MAX)))
+        .bind(change.failure.map(|failure| last_lines(&failure.last_lines)))
         .bind(started)
         .bind(finished)
         .bind(change.env_sealed)
@@ -186,8 +186,8 @@ impl Tx {
         .bind(id.as_str())
         .bind(step)
         .bind(commit.map(|commit| commit.sha.as_str()))
-        .bind(commit.map(|commit| plain(&commit.message)))
-        .bind(commit.map(|commit| plain(&commit.author)))
+        .bind(commit.map(|commit| plain(&commit.message, LINE_MAX)))
+        .bind(commit.map(|commit| plain(&commit.author, LINE_MAX)))
         .bind(plan)
         .execute(&mut *self.inner)
         .await?;

@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::error::parse;
-use crate::text::plain;
+use crate::text::{REASON_MAX, last_lines, plain};
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, release_id, deployment_id, kind, name, command, state, timeout_seconds, \
@@ -13,7 +13,7 @@ const COLUMNS: &str = "id, project_id, release_id, deployment_id, kind, name, co
 
 fn run(row: &AnyRow) -> StoreResult<Run> {
     let text = |column: &str| row.try_get::<Option<String>, _>(column);
-    let last_lines = text("last_lines")?.unwrap_or_default();
+    let lines = text("last_lines")?.unwrap_or_default();
     let code = text("failure_code")?;
     Ok(Run {
         id: parse("run id", row.try_get("id")?)?,
@@ -30,7 +30,7 @@ fn run(row: &AnyRow) -> StoreResult<Run> {
         failure: text("reason")?.map(|reason| Failure {
             code,
             reason,
-            last_lines: last_lines.lines().map(str::to_owned).collect(),
+            last_lines: lines.lines().map(str::to_owned).collect(),
         }),
         created_by: text("created_by")?,
         created_at: row.try_get("created_at")?,
@@ -77,8 +77,8 @@ impl Tx {
         .bind(run.scheduled_for)
         .bind(run.exit_code)
         .bind(run.failure.as_ref().and_then(|failure| failure.code.as_deref()))
-        .bind(run.failure.as_ref().map(|failure| plain(&failure.reason)))
-        .bind(run.failure.as_ref().map(|failure| plain(&failure.last_lines.join("\n"))))
+        .bind(run.failure.as_ref().map(|failure| plain(&failure.reason, REASON_MAX)))
+        .bind(run.failure.as_ref().map(|failure| last_lines(&failure.last_lines)))
         .bind(&run.created_by)
         .bind(run.created_at)
         .bind(run.finished_at)
@@ -155,8 +155,8 @@ impl Tx {
         .bind(end.state.as_str())
         .bind(end.exit_code)
         .bind(end.failure.and_then(|failure| failure.code.as_deref()))
-        .bind(end.failure.map(|failure| plain(&failure.reason)))
-        .bind(end.failure.map(|failure| plain(&failure.last_lines.join("\n"))))
+        .bind(end.failure.map(|failure| plain(&failure.reason, REASON_MAX)))
+        .bind(end.failure.map(|failure| last_lines(&failure.last_lines)))
         .bind(now)
         .execute(&mut *self.inner)
         .await?;

@@ -113,6 +113,38 @@ async fn the_set_is_written_whole_and_values_can_be_kept() {
     assert_eq!(read().await["run"]["GONE"], "gone-value");
 }
 
+/// As much as the API takes is as much as the kernel does.
+#[tokio::test]
+async fn the_largest_environment_that_is_taken_reaches_the_process() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let create = api::ProjectCreate { name: "tell".into(), ..api::ProjectCreate::default() };
+    let id = project_with(&client, create).await;
+    // A short key, so that the value may be longest; together as much as may be.
+    let longest = 131_072 - "K0=".len() - 1;
+    let keys = (0..8).map(|number| format!("K{number}")).collect::<Vec<_>>();
+    let value = "x".repeat(longest);
+    let rest = "x".repeat((1 << 20) - 7 * (longest + 12) - 12);
+    let set = keys.iter().map(|key| (key.as_str(), Some(if key == "K7" { &*rest } else { &*value })));
+    let set = set.collect::<Vec<_>>();
+    let one_more = format!("{value}x");
+    let refused = client.env_put(&id, &[("K0", Some(&one_more))]).await.unwrap_err();
+    assert_eq!((refused.code(), refused.field()), ("ENV_VALUE_TOO_LARGE", Some("[0].value")));
+    assert!(refused.text.contains("`K0`") && refused.text.contains(&longest.to_string()), "{}", refused.text);
+    client.env_put(&id, &set).await.unwrap();
+    // Values that are kept count too.
+    let mut kept = keys.iter().map(|key| (key.as_str(), None)).collect::<Vec<_>>();
+    kept.push(("ONE_MORE", Some("")));
+    assert_eq!(client.env_put(&id, &kept).await.unwrap_err().code(), "ENV_TOO_LARGE");
+
+    deploy(&client, &id, tell_app()).await;
+    let told: Value = serde_json::from_str(&server.app("tell.localhost").get("/").await.unwrap().text()).unwrap();
+    for step in ["run", "build"] {
+        assert_eq!(told[step]["K0"].as_str().map(str::len), Some(longest), "{step}");
+        assert_eq!(told[step]["K7"].as_str().map(str::len), Some(rest.len()), "{step}");
+    }
+}
+
 /// What a start says that is refused. One that is not is ended after a while.
 fn refused_start(server: &testkit::TestServer) -> String {
     let mut command = std::process::Command::new("timeout");

@@ -62,3 +62,35 @@ async fn the_node_tells_what_it_can_enforce_and_what_it_uses() {
     assert!(metrics.memory_total_bytes > metrics.memory_used_bytes && metrics.memory_used_bytes > 0);
     assert!(metrics.disk_total_bytes > 0 && metrics.cpu_cores > 0 && (0.0..=100.0).contains(&metrics.cpu_percent));
 }
+
+/// Ends the process with the test, however that ends.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_server_takes_all_the_open_files_it_may_have() {
+    let mut server = server().start().await;
+    server.terminate();
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell
+        .args(["-c", r#"ulimit -Sn 100 && exec "$0" serve --config "$1""#, crate::program()])
+        .arg(server.config_path());
+    let child = Ends(shell.stdout(std::process::Stdio::null()).spawn().unwrap());
+    let (exe, limits) = (format!("/proc/{}/exe", child.0.id()), format!("/proc/{}/limits", child.0.id()));
+    testkit::wait_until("the soft limit is the hard one", testkit::PATIENCE, async || {
+        // Before, it is the shell that has the limits of this test.
+        let is_server =
+            std::fs::read_link(&exe).is_ok_and(|exe| exe == std::fs::canonicalize(crate::program()).unwrap());
+        let limits = std::fs::read_to_string(&limits).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let values = line.split_whitespace().collect::<Vec<_>>();
+        is_server && values[0] == values[1]
+    })
+    .await;
+}

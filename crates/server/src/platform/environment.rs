@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use ids::{EnvKey, ProjectId};
-use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use store::{Store, Tx};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,8 +20,12 @@ use crate::platform::projects::{ProjectRef, Projects};
 use crate::platform::vault::{Vault, VaultError};
 use crate::state::AppState;
 
-/// All values of a project together (execve(2) bounds what a process can be given).
-const TOTAL_MAX: usize = 512 * 1024;
+/// Bytes of one `KEY=value`, without the NUL after it (MAX_ARG_STRLEN, execve(2)).
+const VARIABLE_MAX: usize = 128 * 1024 - 1;
+/// Bytes of all variables together: half of what execve(2) lets a process have beside its arguments.
+const TOTAL_MAX: usize = 1 << 20;
+/// What the kernel counts for a variable besides key and value: `=`, the NUL, a pointer.
+const OVERHEAD: usize = 10;
 
 #[derive(Clone)]
 pub(crate) struct Environment {
@@ -32,18 +38,12 @@ impl Environment {
         Self { store, vault }
     }
 
-    /// Checks and seals a whole set.
+    /// Seals variables that were checked.
     pub(crate) fn seal_all(
         &self,
         project: &ProjectId,
         vars: &BTreeMap<EnvKey, String>,
     ) -> Result<Vec<(String, String)>> {
-        if vars.values().any(|value| value.contains('\0')) {
-            return Err(Error::invalid("env_vars", "INVALID_ENV_VALUE", "a value cannot have a NUL byte in it"));
-        }
-        if vars.iter().map(|(key, value)| key.as_str().len() + value.len()).sum::<usize>() > TOTAL_MAX {
-            return Err(Error::invalid("env_vars", "ENV_TOO_LARGE", "all variables together may have 512 kB"));
-        }
         vars.iter()
             .map(|(key, value)| {
                 let sealed = self.vault.seal(&place(project, key.as_str()), value).map_err(Error::internal)?;
@@ -82,25 +82,31 @@ impl Environment {
         let stored = tx.env_list(project).await?.into_iter().collect::<BTreeMap<_, _>>();
         let mut fresh = BTreeMap::new();
         let mut sealed = Vec::new();
+        let mut total = 0;
         for (index, update) in updates.into_iter().enumerate() {
-            let key = parse_key(&format!("[{index}].key"), &update.key)?;
-            let twice = fresh.contains_key(&key) || sealed.iter().any(|(known, _)| known == key.as_str());
-            if twice {
-                return Err(Error::invalid(
-                    &format!("[{index}].key"),
-                    "DUPLICATE_ENV_KEY",
-                    format!("`{key}` is there twice"),
-                ));
+            let field = format!("[{index}]");
+            let key = parse_key(&field, &update.key)?;
+            if fresh.contains_key(&key) || sealed.iter().any(|(known, _)| known == key.as_str()) {
+                return Err(twice(&field, &key));
             }
+            total += key.as_str().len() + OVERHEAD;
             match (update.value, stored.get(key.as_str())) {
-                (Some(value), _) => drop(fresh.insert(key, value)),
-                (None, Some(kept)) => sealed.push((key.as_str().to_owned(), kept.clone())),
+                (Some(value), _) => {
+                    check_value(&field, &key, &value)?;
+                    total += value.len();
+                    fresh.insert(key, value);
+                }
+                (None, Some(kept)) => {
+                    total += Vault::opened_len(kept);
+                    sealed.push((key.as_str().to_owned(), kept.clone()));
+                }
                 (None, None) => {
                     let message = format!("`{key}` has no stored value to keep; send one");
-                    return Err(Error::invalid(&format!("[{index}].value"), "ENV_VALUE_MISSING", message));
+                    return Err(Error::invalid(&format!("{field}.value"), "ENV_VALUE_MISSING", message));
                 }
             }
         }
+        check_total(total)?;
         sealed.extend(self.seal_all(project, &fresh)?);
         tx.env_replace(project, &sealed).await?;
         tx.event_insert("project.updated", Some(project), None, now_ms()).await?;
@@ -108,20 +114,57 @@ impl Environment {
     }
 }
 
-/// Parses the variables of a new project.
+/// Checks the variables of a new project.
 pub(crate) fn parse_all(vars: &[api::EnvVarInput]) -> Result<BTreeMap<EnvKey, String>> {
     let mut parsed = BTreeMap::new();
+    let mut total = 0;
     for (index, var) in vars.iter().enumerate() {
-        let field = format!("env_vars[{index}].key");
-        if parsed.insert(parse_key(&field, &var.key)?, var.value.clone()).is_some() {
-            return Err(Error::invalid(&field, "DUPLICATE_ENV_KEY", format!("`{}` is there twice", var.key)));
+        let field = format!("env_vars[{index}]");
+        let key = parse_key(&field, &var.key)?;
+        check_value(&field, &key, &var.value)?;
+        total += key.as_str().len() + var.value.len() + OVERHEAD;
+        if parsed.contains_key(&key) {
+            return Err(twice(&field, &key));
         }
+        parsed.insert(key, var.value.clone());
     }
+    check_total(total)?;
     Ok(parsed)
 }
 
 fn parse_key(field: &str, key: &str) -> Result<EnvKey> {
-    key.parse().map_err(|error: ids::Invalid| Error::invalid(field, "INVALID_ENV_KEY", error.to_string()))
+    let refuse = |error: ids::Invalid| Error::invalid(&format!("{field}.key"), "INVALID_ENV_KEY", error.to_string());
+    key.parse().map_err(refuse)
+}
+
+/// Whether a process can be given the value at all: found out now, and not when the next deployment starts.
+fn check_value(field: &str, key: &EnvKey, value: &str) -> Result<()> {
+    let field = format!("{field}.value");
+    if value.contains('\0') {
+        return Err(Error::invalid(
+            &field,
+            "INVALID_ENV_VALUE",
+            format!("`{key}` cannot have a NUL byte in its value"),
+        ));
+    }
+    let room = VARIABLE_MAX - key.as_str().len() - 1;
+    if value.len() > room {
+        let message = format!("`{key}` may have a value of {room} bytes, and this one has {}", value.len());
+        return Err(Error::invalid(&field, "ENV_VALUE_TOO_LARGE", message));
+    }
+    Ok(())
+}
+
+fn check_total(bytes: usize) -> Result<()> {
+    if bytes <= TOTAL_MAX {
+        return Ok(());
+    }
+    let message = format!("all variables together may have {TOTAL_MAX} bytes, and these have {bytes}");
+    Err(Error::invalid("env_vars", "ENV_TOO_LARGE", message))
+}
+
+fn twice(field: &str, key: &EnvKey) -> Error {
+    Error::invalid(&format!("{field}.key"), "DUPLICATE_ENV_KEY", format!("`{key}` is there twice"))
 }
 
 fn unreadable(error: VaultError) -> Error {
@@ -142,12 +185,37 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(env_list, env_replace))
 }
 
-/// A bare list, or the same under its name.
+/// A bare list, or the same as `env_vars`. Not an untagged enum: that would not say which field is wrong.
+struct EnvBody(Vec<api::EnvVarUpdate>);
+
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum EnvBody {
-    List(Vec<api::EnvVarUpdate>),
-    Named { env_vars: Vec<api::EnvVarUpdate> },
+#[serde(deny_unknown_fields)]
+struct NamedEnv {
+    env_vars: Vec<api::EnvVarUpdate>,
+}
+
+impl<'de> Deserialize<'de> for EnvBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(EnvBodyVisitor)
+    }
+}
+
+struct EnvBodyVisitor;
+
+impl<'de> Visitor<'de> for EnvBodyVisitor {
+    type Value = EnvBody;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of variables")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> std::result::Result<EnvBody, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(EnvBody)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<EnvBody, A::Error> {
+        NamedEnv::deserialize(MapAccessDeserializer::new(map)).map(|named| EnvBody(named.env_vars))
+    }
 }
 
 /// The names of the project's variables. Values are never returned.
@@ -173,10 +241,9 @@ async fn env_replace(
     State(projects): State<Projects>,
     State(environment): State<Environment>,
     PathId(id): PathId<ProjectRef>,
-    Json(body): Json<EnvBody>,
+    Json(EnvBody(updates)): Json<EnvBody>,
 ) -> Result<axum::Json<Vec<api::EnvVar>>> {
     let project = projects.find(&id).await?;
-    let (EnvBody::List(updates) | EnvBody::Named { env_vars: updates }) = body;
     environment.replace(&project.id, updates).await?;
     Ok(axum::Json(environment.list(&project.id).await?))
 }

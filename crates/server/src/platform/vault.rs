@@ -11,6 +11,8 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 const NONCE: usize = 12;
+/// Bytes that sealing adds to a text.
+const TAG: usize = 16;
 
 /// The keys, in a file of their own that only the server's user reads.
 #[derive(Clone, Serialize, Deserialize)]
@@ -124,6 +126,12 @@ impl Vault {
         String::from_utf8(opened).map_err(|_| VaultError::Refused)
     }
 
+    /// Bytes of what was sealed, without opening it.
+    pub(crate) fn opened_len(sealed: &str) -> usize {
+        let bytes = sealed.rsplit(':').next().and_then(|text| STANDARD.decode(text).ok());
+        bytes.map_or(0, |bytes| bytes.len().saturating_sub(NONCE + TAG))
+    }
+
     fn cipher(&self, id: &str) -> Result<&Aes256Gcm, VaultError> {
         let found = self.ciphers.iter().find(|(known, _)| known == id).map(|(_, cipher)| cipher);
         found.ok_or_else(|| VaultError::UnknownKey(id.to_owned()))
@@ -140,6 +148,7 @@ mod tests {
         let vault = Vault::new(&ring).unwrap();
         let sealed = vault.seal("env_vars/a/KEY", "s3cret\n").unwrap();
         assert!(ring.fits(&sealed));
+        assert_eq!(Vault::opened_len(&sealed), "s3cret\n".len());
         assert!(!sealed.contains("s3cret"));
         assert_eq!(vault.open("env_vars/a/KEY", &sealed).unwrap(), "s3cret\n");
         assert_eq!(vault.open("env_vars/b/KEY", &sealed), Err(VaultError::Refused));

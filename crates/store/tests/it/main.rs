@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use domain::deployment::{Deployment, Failure};
-use domain::project::{Project, RuntimeSettings, ProjectSettings};
+use domain::deployment::{Commit, Deployment, Failure};
+use domain::project::{Project, ProjectSettings, RuntimeSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
 use store::{DeploymentChange, LoginAttempt, Store, StoreError, StoredNode};
@@ -86,6 +86,7 @@ macro_rules! on_both {
 on_both!(
     what_goes_in_comes_out,
     a_transition_is_won_once,
+    what_a_process_says_is_kept_within_bounds,
     one_active_deployment_per_project,
     names_slugs_and_ports_are_unique,
     setup_happens_once,
@@ -135,6 +136,28 @@ async fn a_transition_is_won_once(fixture: Fixture) {
     tx.commit().await.unwrap();
     let stored = fixture.store.read().await.unwrap().deployment(&deployment.id).await.unwrap().unwrap();
     assert_eq!((stored.started_at, stored.finished_at, stored.failure), (Some(9), Some(11), Some(failure)));
+}
+
+async fn what_a_process_says_is_kept_within_bounds(fixture: Fixture) {
+    let project = fixture.insert_project("a", 3100).await;
+    let id = fixture.insert_deployment(&project).await.id;
+    let (queued, building, failed) = (DeploymentState::Queued, DeploymentState::Building, DeploymentState::Failed);
+    let mut tx = fixture.store.write().await.unwrap();
+    tx.deployment_transition(&id, queued, building, DeploymentChange::default(), 1).await.unwrap();
+    let commit = Commit { sha: "a".repeat(40), message: "é".repeat(5000), author: "\0".into() };
+    tx.deployment_progress(&id, "fetch", Some(&commit), None).await.unwrap();
+    let last_lines = (0..1000).map(|number| format!("{number} {}", "x".repeat(1000))).collect();
+    let failure = Failure { code: None, reason: "r".repeat(100_000), last_lines };
+    let change = DeploymentChange { failure: Some(&failure), ..DeploymentChange::default() };
+    tx.deployment_transition(&id, building, failed, change, 2).await.unwrap();
+    let stored = tx.deployment(&id).await.unwrap().unwrap();
+    let (commit, failure) = (stored.commit.unwrap(), stored.failure.unwrap());
+    assert!(commit.message.len() <= 1024 && commit.message.ends_with("é…"), "{}", commit.message.len());
+    assert_eq!(commit.author, "\u{fffd}");
+    assert!(failure.reason.len() <= 4096);
+    let bytes = failure.last_lines.iter().map(|line| line.len() + 1).sum::<usize>();
+    assert!((60_000..=65_536).contains(&bytes), "{bytes}");
+    assert!(failure.last_lines.last().unwrap().starts_with("999 "));
 }
 
 async fn one_active_deployment_per_project(fixture: Fixture) {

@@ -70,7 +70,8 @@ async fn a_malformed_body_is_400_and_names_the_field() {
     for (body, field) in [
         (r#"{"name":"a","port":"x"}"#, Some("port")),
         (r#"{"repo_url":"https://example.com/a"}"#, Some("name")),
-        (r#"{"name":"a","env_vars":[{"key":"A"}]}"#, Some("value")),
+        (r#"{"name":"a","env_vars":[{"key":"A"}]}"#, Some("env_vars[0].value")),
+        (r#"{"name":"a","env_vars":[{"key":"A","value":"","x":1}]}"#, Some("env_vars[0].x")),
         (r#"{"name":"a","colour":"red"}"#, Some("colour")),
         (r#"{"name":"#, None),
         ("[1]", None),
@@ -85,6 +86,42 @@ async fn a_malformed_body_is_400_and_names_the_field() {
         }
     }
     assert!(admin.project_list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_malformed_set_of_variables_names_its_field() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let create = api::ProjectCreate { name: "one".into(), ..api::ProjectCreate::default() };
+    admin.project_create(&create).await.unwrap();
+    let long = format!(r#"[{{"key":"A","value":"1"}},{{"key":"LONG","value":"{}"}}]"#, "x".repeat(131_072));
+    let parts = (0..10).map(|n| format!(r#"{{"key":"K{n}","value":"{}"}}"#, "x".repeat(120_000))).collect::<Vec<_>>();
+    let all = format!("[{}]", parts.join(","));
+    for (body, code, field) in [
+        (r#"[{"key":"A","value":"1"},{"key":7,"value":"2"}]"#, "INVALID_REQUEST", "[1].key"),
+        (r#"[{"key":"A","value":1}]"#, "INVALID_REQUEST", "[0].value"),
+        (r#"[{"value":"1"}]"#, "INVALID_REQUEST", "[0].key"),
+        (r#"[{"key":"A","value":"1","colour":"red"}]"#, "INVALID_REQUEST", "[0].colour"),
+        (r#"{"env_vars":[{"key":"A","value":1}]}"#, "INVALID_REQUEST", "env_vars[0].value"),
+        (r#"{"variables":[]}"#, "INVALID_REQUEST", "variables"),
+        ("{}", "INVALID_REQUEST", "env_vars"),
+        (r#"[{"key":"A"}]"#, "ENV_VALUE_MISSING", "[0].value"),
+        (&long, "ENV_VALUE_TOO_LARGE", "[1].value"),
+        (&all, "ENV_TOO_LARGE", "env_vars"),
+    ] {
+        let request = admin.raw(Method::PUT, "/api/projects/one/env").header("content-type", "application/json");
+        let response = request.body(body.to_owned()).send().await.unwrap();
+        let shown = &body[..body.len().min(80)];
+        assert_eq!(response.status(), 400, "{shown}");
+        let error: api::ErrorBody = response.json().await.unwrap();
+        assert_eq!((error.error.as_str(), &error.details.unwrap()["field"]), (code, &Value::from(field)), "{shown}");
+        assert!(!error.message.contains("untagged"), "{}", error.message);
+    }
+    for body in ["7", "\"x\"", "null"] {
+        let request = admin.raw(Method::PUT, "/api/projects/one/env").header("content-type", "application/json");
+        assert_eq!(request.body(body).send().await.unwrap().status(), 400, "{body}");
+    }
+    assert!(admin.env_get("one").await.unwrap().is_empty());
 }
 
 #[tokio::test]
