@@ -9,6 +9,7 @@ mod deployment;
 mod env;
 mod event;
 mod node;
+mod notification;
 mod project;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,11 @@ pub use deployment::{
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
 pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, WorkloadMetrics};
+pub use notification::{
+    NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
+    NotificationDelivery, NotificationDeliveryList, NotificationDeployment, NotificationNode, NotificationPayload,
+    NotificationProject, NotificationSchedule, NotificationSettings, NotificationSettingsShown, NotificationTest,
+};
 pub use project::{Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate};
 
 /// What every failed request answers with.
@@ -102,7 +108,21 @@ pub type Time = String;
         Capability,
         NodeMetrics,
         WorkloadMetrics,
-        MetricsHistory
+        MetricsHistory,
+        NotificationChannel,
+        NotificationChannelCreate,
+        NotificationChannelList,
+        NotificationChannelUpdate,
+        NotificationDelivery,
+        NotificationDeliveryList,
+        NotificationDeployment,
+        NotificationNode,
+        NotificationPayload,
+        NotificationProject,
+        NotificationSchedule,
+        NotificationSettings,
+        NotificationSettingsShown,
+        NotificationTest
     ))
 )]
 pub struct Shapes;

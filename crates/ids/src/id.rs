@@ -74,6 +74,10 @@ id! {
     ReleaseId,
     /// An entry of the outbox.
     EventId,
+    /// A place where people are told of what happens.
+    NotificationChannelId,
+    /// The telling of one fact to one channel.
+    NotificationDeliveryId,
 }
 
 fn parse(text: &str) -> Result<String, Invalid> {

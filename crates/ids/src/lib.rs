@@ -9,9 +9,15 @@ mod name;
 mod state;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
-pub use id::{DeploymentId, EventId, NodeId, ProjectId, ReleaseId, SessionId, TokenId, UserId};
+pub use id::{
+    DeploymentId, EventId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, SessionId,
+    TokenId, UserId,
+};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, UserName};
-pub use state::{DeploymentState, HealthStatus, LogStream, NodeStatus, ProjectStatus, SourceKind, Trigger};
+pub use state::{
+    DeliveryState, DeploymentState, HealthStatus, LogStream, NodeStatus, NotificationEvent, NotificationKind,
+    ProjectStatus, SmtpTls, SourceKind, Trigger,
+};
 
 /// Why a text is not what its type wants, as a sentence for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@ use ids::{DeploymentId, DeploymentState, ProjectId, ReleaseId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::error::parse;
+use crate::error::{parse, plain};
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, number, state, trigger_kind, step, branch, wanted_commit, commit_sha, \
@@ -56,11 +56,6 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
     })
-}
-
-/// PostgreSQL's text has no NUL; what a process wrote may.
-fn plain(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 impl Tx {

@@ -47,3 +47,8 @@ fn dialect_gone(code: Option<&str>) -> bool {
 pub(crate) fn parse<T: std::str::FromStr>(what: &'static str, value: &str) -> StoreResult<T> {
     value.parse().map_err(|_| StoreError::Corrupt { what, value: value.to_owned() })
 }
+
+/// PostgreSQL's text has no NUL; what a process wrote may.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

@@ -4,17 +4,20 @@
 //! compare-and-set and says whether it won. Rows stay in here; domain types come out.
 
 mod auth;
+mod delivery;
 mod deployment;
 mod dialect;
 mod env;
 mod error;
 mod event;
 mod node;
+mod notification;
 mod project;
 mod release;
 mod tx;
 
 pub use auth::{LoginFailures, NewToken, SessionOwner, StoredToken, TokenOwner};
+pub use delivery::DeliveryAttempt;
 pub use deployment::DeploymentChange;
 pub use error::{StoreError, StoreResult};
 pub use event::StoredEvent;

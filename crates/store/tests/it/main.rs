@@ -2,10 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod notifications;
+
 use domain::deployment::{Deployment, Failure};
 use domain::project::{Project, ProjectSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
+use notifications::{
+    a_fact_is_told_once_per_channel, a_full_disk_is_noticed_once_until_it_is_cleared,
+    an_attempt_is_claimed_once_and_counts_as_lost_after_a_while, channels_come_out_as_they_went_in,
+    old_deliveries_go_and_waiting_ones_stay,
+};
 use store::{DeploymentChange, Store, StoreError, StoredNode};
 use testkit::Postgres;
 
@@ -91,6 +98,11 @@ on_both!(
     event_positions_have_no_gaps,
     a_dropped_transaction_did_not_happen,
     opening_again_keeps_everything,
+    channels_come_out_as_they_went_in,
+    a_fact_is_told_once_per_channel,
+    an_attempt_is_claimed_once_and_counts_as_lost_after_a_while,
+    old_deliveries_go_and_waiting_ones_stay,
+    a_full_disk_is_noticed_once_until_it_is_cleared,
 );
 
 async fn what_goes_in_comes_out(fixture: Fixture) {
