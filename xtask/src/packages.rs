@@ -7,12 +7,13 @@ use anyhow::{Result, bail};
 use crate::command::Command;
 
 /// A file that is there when the package is, and the package.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15"),
     ("/usr/bin/git", "git"),
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),
+    ("/usr/lib/python3/dist-packages/aiosmtpd/__init__.py", "python3-aiosmtpd"),
 ];
 
 /// What `cargo xtask bench` compares with.

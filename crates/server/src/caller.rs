@@ -11,6 +11,9 @@ use crate::state::AppState;
 /// Somebody who is signed in, by session or by API token.
 pub(crate) struct User(pub(crate) domain::user::User);
 
+/// A user who may change what concerns everybody.
+pub(crate) struct Admin;
+
 /// Anybody, on a route that changes something: a browser must have come from our own pages.
 pub(crate) struct Anonymous {
     /// Hash of the session cookie, if one was sent.
@@ -35,6 +38,18 @@ impl FromRequestParts<AppState> for User {
         let owner = identity.session_owner(&session).await?.ok_or_else(Error::unauthenticated)?;
         check_origin(&parts.method, &parts.headers)?;
         Ok(Self(owner.user))
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let User(user) = User::from_request_parts(parts, state).await?;
+        match user.role.as_str() {
+            "superadmin" | "admin" => Ok(Self),
+            _ => Err(Error::forbidden("ADMIN_ONLY", "only an administrator may do this; ask one")),
+        }
     }
 }
 

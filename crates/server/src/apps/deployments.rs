@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::environment::Environment;
 use crate::platform::nodes::Nodes;
+use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
 use crate::state::Config;
 
@@ -33,6 +34,7 @@ pub(crate) struct Deployments {
     nodes: Nodes,
     projects: Projects,
     environment: Environment,
+    notifications: Notifications,
     wake: Arc<Notify>,
 }
 
@@ -59,8 +61,9 @@ impl Deployments {
         nodes: Nodes,
         projects: Projects,
         environment: Environment,
+        notifications: Notifications,
     ) -> Self {
-        Self { store, config, nodes, projects, environment, wake: Arc::new(Notify::new()) }
+        Self { store, config, nodes, projects, environment, notifications, wake: Arc::new(Notify::new()) }
     }
 
     /// Every project, by name, with its deployments.
@@ -224,6 +227,7 @@ impl Deployments {
         if won {
             let (project, id) = (&deployment.project_id, &deployment.id);
             tx.event_insert("deployment.updated", Some(project), Some(id), now_ms()).await?;
+            self.notifications.deployment_settled(tx, id).await?;
         }
         Ok(won)
     }

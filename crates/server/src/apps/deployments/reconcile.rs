@@ -213,6 +213,7 @@ impl Deployments {
             return Ok(());
         }
         self.announce(&mut tx, deployment).await?;
+        self.notifications.deployment_settled(&mut tx, &deployment.id).await?;
         self.forget_old_releases(&mut tx, held, deployment).await?;
         self.promote(&mut tx, &deployment.project_id).await?;
         tx.commit().await?;
