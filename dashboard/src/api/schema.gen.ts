@@ -577,7 +577,7 @@ export interface components {
          * @description How far the telling of one fact to one channel has come.
          * @enum {string}
          */
-        DeliveryState: "Pending" | "Delivered" | "Failed" | "Abandoned";
+        DeliveryState: "pending" | "delivered" | "failed" | "abandoned";
         Deployment: {
             branch?: string | null;
             commit?: null | components["schemas"]["Commit"];
@@ -631,7 +631,7 @@ export interface components {
          * @description How far a deployment has come. `queued → building → starting → live → retired`, or out of the way early.
          * @enum {string}
          */
-        DeploymentState: "Queued" | "Building" | "Starting" | "Live" | "Retired" | "Failed" | "Cancelled" | "Superseded";
+        DeploymentState: "queued" | "building" | "starting" | "live" | "retired" | "failed" | "cancelled" | "superseded";
         /** @description A variable as it is shown: its value never leaves the server. */
         EnvVar: {
             has_value: boolean;
@@ -690,7 +690,7 @@ export interface components {
          * @description How fresh a node's last word is.
          * @enum {string}
          */
-        HealthStatus: "Healthy" | "Stale" | "Unhealthy";
+        HealthStatus: "healthy" | "stale" | "unhealthy";
         /** @description One line of a log. As server-sent event its `id` is the SSE id. */
         LogLine: {
             deployment_id: components["schemas"]["DeploymentId"];
@@ -704,7 +704,7 @@ export interface components {
          * @description Who wrote a log line.
          * @enum {string}
          */
-        LogStream: "Out" | "Err" | "Sys";
+        LogStream: "out" | "err" | "sys";
         Me: {
             user: components["schemas"]["User"];
         };
@@ -769,7 +769,7 @@ export interface components {
          * @description How the control plane sees a node.
          * @enum {string}
          */
-        NodeStatus: "Online" | "Offline";
+        NodeStatus: "online" | "offline";
         NotificationChannel: {
             created_at: components["schemas"]["String"];
             /** @description Why NanoScale itself switched it off. */
@@ -858,12 +858,12 @@ export interface components {
          * @description What people are told of.
          * @enum {string}
          */
-        NotificationEvent: "DeploymentLive" | "DeploymentFailed" | "WorkloadCrashLoop" | "NodeDiskNearlyFull" | "ScheduleFailed";
+        NotificationEvent: "deployment.live" | "deployment.failed" | "workload.crash_loop" | "node.disk_nearly_full" | "schedule.failed";
         /**
          * @description How a notification channel reaches people.
          * @enum {string}
          */
-        NotificationKind: "Webhook" | "Email" | "Slack";
+        NotificationKind: "webhook" | "email" | "slack";
         NotificationNode: {
             /** Format: int64 */
             disk_total_bytes: number;
@@ -1050,7 +1050,7 @@ export interface components {
          * @description What a visitor of the project would find.
          * @enum {string}
          */
-        ProjectStatus: "Empty" | "Deploying" | "Live" | "Down" | "Failed" | "Deleting";
+        ProjectStatus: "empty" | "deploying" | "live" | "down" | "failed" | "deleting";
         /** @description Absent fields stay as they are; an empty text goes back to detection. Takes effect with the next deployment. */
         ProjectUpdate: {
             branch?: string | null;
@@ -1099,12 +1099,12 @@ export interface components {
          * @description How a connection to a mail server is encrypted.
          * @enum {string}
          */
-        SmtpTls: "StartTls" | "Implicit" | "None";
+        SmtpTls: "starttls" | "implicit" | "none";
         /**
          * @description Where a project's files come from.
          * @enum {string}
          */
-        SourceKind: "Git" | "Upload";
+        SourceKind: "git" | "upload";
         String: string;
         Token: {
             created_at: components["schemas"]["String"];
@@ -1139,7 +1139,7 @@ export interface components {
          * @description What caused a deployment.
          * @enum {string}
          */
-        Trigger: "Create" | "Manual" | "Upload" | "Rollback";
+        Trigger: "create" | "manual" | "upload" | "rollback";
         User: {
             id: components["schemas"]["UserId"];
             /** @example superadmin */
