@@ -26,6 +26,8 @@ const SettingsTab = page(() => import("@/features/projects/SettingsTab"));
 const DeploymentPage = page(() => import("@/features/deployments/DeploymentPage"));
 const NodesPage = page(() => import("@/features/nodes/NodesPage"));
 const NodePage = page(() => import("@/features/nodes/NodePage"));
+const NotificationsPage = page(() => import("@/features/notifications/NotificationsPage"));
+const NotificationChannelPage = page(() => import("@/features/notifications/ChannelPage"));
 const SettingsPage = page(() => import("@/shell/SettingsPage"));
 
 /** Fetches the pages nobody opened yet: they must open also while the server is away, and after it was updated. */
@@ -51,12 +53,16 @@ export const router = createBrowserRouter([
           { path: "deployments", element: <DeploymentsTab /> },
           { path: "logs", element: <LogsTab /> },
           { path: "env", element: <EnvTab /> },
-          { path: "settings", element: <SettingsTab /> },
+          { path: "notifications", element: <NotificationsPage /> },
+      { path: "notifications/:id", element: <NotificationChannelPage /> },
+      { path: "settings", element: <SettingsTab /> },
         ],
       },
       { path: "projects/:id/deployments/:deploymentId", element: <DeploymentPage /> },
       { path: "servers", element: <NodesPage /> },
       { path: "servers/:id", element: <NodePage /> },
+      { path: "notifications", element: <NotificationsPage /> },
+      { path: "notifications/:id", element: <NotificationChannelPage /> },
       { path: "settings", element: <SettingsPage /> },
       { path: "*", element: <NotFound /> },
     ],

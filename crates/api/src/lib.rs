@@ -9,6 +9,7 @@ mod deployment;
 mod env;
 mod event;
 mod node;
+mod notification;
 mod project;
 mod run;
 
@@ -22,6 +23,11 @@ pub use deployment::{
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
 pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, WorkloadMetrics};
+pub use notification::{
+    NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
+    NotificationDelivery, NotificationDeliveryList, NotificationDeployment, NotificationNode, NotificationPayload,
+    NotificationProject, NotificationSchedule, NotificationSettings, NotificationSettingsShown, NotificationTest,
+};
 pub use project::{
     LimitSettings, NamedCommand, NetworkSettings, Plan, PlanRequest, PlannedSchedule, Project, ProjectCreate,
     ProjectCreated, ProjectList, ProjectUpdate, Volume,
@@ -118,7 +124,21 @@ pub type Time = String;
         Capability,
         NodeMetrics,
         WorkloadMetrics,
-        MetricsHistory
+        MetricsHistory,
+        NotificationChannel,
+        NotificationChannelCreate,
+        NotificationChannelList,
+        NotificationChannelUpdate,
+        NotificationDelivery,
+        NotificationDeliveryList,
+        NotificationDeployment,
+        NotificationNode,
+        NotificationPayload,
+        NotificationProject,
+        NotificationSchedule,
+        NotificationSettings,
+        NotificationSettingsShown,
+        NotificationTest
     ))
 )]
 pub struct Shapes;

@@ -1,6 +1,6 @@
 //! One repository, or one uploaded directory, and how to run it.
 
-use ids::{Destination, DeploymentId, NodeId, Outward, ProcessName, ProjectId, SourceKind, UserId};
+use ids::{DeploymentId, Destination, NodeId, Outward, ProcessName, ProjectId, SourceKind, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The lowest stable port a project may have; those below are for the machine.

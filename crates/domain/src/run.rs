@@ -121,7 +121,10 @@ mod tests {
         let midnight = NEW_YEAR + 24 * 60 * MINUTE;
         assert_eq!(due(&daily, NEW_YEAR, midnight + 90 * MINUTE), Due::Skip { at: midnight });
         assert_eq!(due(&daily, NEW_YEAR, midnight + 10 * 60 * MINUTE), Due::Skip { at: midnight });
-        assert_eq!(due(&daily, midnight, midnight + 90 * MINUTE), Due::Wait { until: Some(midnight + 24 * 60 * MINUTE) });
+        assert_eq!(
+            due(&daily, midnight, midnight + 90 * MINUTE),
+            Due::Wait { until: Some(midnight + 24 * 60 * MINUTE) }
+        );
     }
 
     #[test]

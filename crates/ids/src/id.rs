@@ -74,6 +74,10 @@ id! {
     ReleaseId,
     /// One run of a command to its end: a scheduled job, a release command, a one-off.
     RunId,
+    /// A place where people are told of what happens.
+    NotificationChannelId,
+    /// The telling of one fact to one channel.
+    NotificationDeliveryId,
 }
 
 fn parse(text: &str) -> Result<String, Invalid> {

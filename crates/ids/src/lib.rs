@@ -11,11 +11,15 @@ mod state;
 mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
-pub use id::{DeploymentId, NodeId, ProjectId, ReleaseId, RunId, SessionId, TokenId, UserId};
-pub use network::{Destination, DestinationHost};
+pub use id::{
+    DeploymentId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId, SessionId,
+    TokenId, UserId,
+};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
+pub use network::{Destination, DestinationHost};
 pub use state::{
-    DeploymentState, HealthStatus, LogStream, NodeStatus, Outward, ProjectStatus, RunKind, RunState, SourceKind, Trigger,
+    DeliveryState, DeploymentState, HealthStatus, LogStream, NodeStatus, NotificationEvent, NotificationKind, Outward,
+    ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

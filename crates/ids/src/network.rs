@@ -44,9 +44,7 @@ impl FromStr for Destination {
         };
         let (host, port) = match text.rsplit_once(':') {
             None => (text, None),
-            Some((host, port)) => {
-                (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(invalid)?))
-            }
+            Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(invalid)?)),
         };
         let network = host.parse().or_else(|_| host.parse().map(|address: std::net::Ipv4Addr| Ipv4Net::from(address)));
         let host = match network {
@@ -65,7 +63,9 @@ fn is_name(text: &str) -> bool {
             && !label.starts_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    text.len() <= NAME_MAX && text.split('.').all(label) && !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    text.len() <= NAME_MAX
+        && text.split('.').all(label)
+        && !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 impl TryFrom<String> for Destination {
@@ -103,7 +103,9 @@ mod tests {
             assert_eq!(good.parse::<Destination>().unwrap().to_string(), good);
         }
         assert_eq!("10.1.2.3/16".parse::<Destination>().unwrap().to_string(), "10.1.0.0/16");
-        for bad in ["", ":443", "a b", "x:0", "x:70000", "1.2.3", "1.2.3.4/33", "-a.example", "a..b", "\"; drop", "[::1]:1"] {
+        for bad in
+            ["", ":443", "a b", "x:0", "x:70000", "1.2.3", "1.2.3.4/33", "-a.example", "a..b", "\"; drop", "[::1]:1"]
+        {
             assert!(bad.parse::<Destination>().is_err(), "{bad}");
         }
     }

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::Invalid;
 
 macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        #[serde(rename_all = "lowercase")]
-        pub enum $name { $($(#[$vdoc])* $variant),* }
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),* }
 
         impl $name {
             pub const ALL: &[Self] = &[$(Self::$variant),*];
@@ -187,5 +186,60 @@ text_enum! {
         Err = "err",
         /// NanoScale itself.
         Sys = "sys",
+    }
+}
+
+text_enum! {
+    /// How a notification channel reaches people.
+    NotificationKind {
+        /// A signed POST of JSON to an address of theirs.
+        Webhook = "webhook",
+        Email = "email",
+        /// An incoming webhook of Slack, or of what speaks like it: Mattermost, Discord's `/slack`.
+        Slack = "slack",
+    }
+}
+
+text_enum! {
+    /// What people are told of.
+    NotificationEvent {
+        DeploymentLive = "deployment.live",
+        DeploymentFailed = "deployment.failed",
+        /// An app dies again and again.
+        WorkloadCrashLoop = "workload.crash_loop",
+        NodeDiskNearlyFull = "node.disk_nearly_full",
+        ScheduleFailed = "schedule.failed",
+    }
+}
+
+impl NotificationEvent {
+    /// Whether a channel tells of it that was made without a choice: troubles are told, good news on request.
+    pub fn on_by_default(self) -> bool {
+        self != Self::DeploymentLive
+    }
+}
+
+text_enum! {
+    /// How far the telling of one fact to one channel has come.
+    DeliveryState {
+        /// Waits for its first or next attempt.
+        Pending = "pending",
+        /// The other side said that it has it.
+        Delivered = "delivered",
+        /// Every attempt failed, or one failed in a way that another would not mend.
+        Failed = "failed",
+        /// The channel was switched off before it got through.
+        Abandoned = "abandoned",
+    }
+}
+
+text_enum! {
+    /// How a connection to a mail server is encrypted.
+    SmtpTls {
+        /// Plain at first, then upgraded; usual on port 587.
+        StartTls = "starttls",
+        /// From the first byte; usual on port 465.
+        Implicit = "implicit",
+        None = "none",
     }
 }

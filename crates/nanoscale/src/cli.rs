@@ -4,10 +4,12 @@ mod account;
 mod client;
 mod find;
 mod output;
+mod secret;
 mod time;
 
 mod login;
 mod node;
+mod notify;
 mod token;
 
 mod dotenv;
@@ -51,6 +53,8 @@ pub(crate) enum ClientCommand {
     Env(env::EnvArgs),
     /// The machines that apps run on.
     Node(node::NodeArgs),
+    /// Tell people what happens: by webhook, Slack or mail.
+    Notify(notify::NotifyArgs),
     /// API tokens.
     Token(token::TokenArgs),
 }
@@ -90,6 +94,7 @@ async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
         ClientCommand::Deployment(args) => deployment::run(args).await,
         ClientCommand::Env(args) => env::run(args).await,
         ClientCommand::Node(args) => node::run(args).await,
+        ClientCommand::Notify(args) => notify::run(args).await,
         ClientCommand::Token(args) => token::run(args).await,
     }
 }

@@ -23,8 +23,13 @@ pub(crate) struct Config {
     pub(crate) edge_http_bind: SocketAddr,
     pub(crate) node_name: String,
     pub(crate) base_domain: BaseDomain,
+    /// Where people open the dashboard, when that is not where the API is bound.
+    pub(crate) public_url: Option<String>,
     pub(crate) git_allow_hosts: Vec<String>,
     pub(crate) network_allow: Vec<Ipv4Net>,
+    pub(crate) notification_allow_hosts: Vec<String>,
+    /// The pause after a notification's first failed attempt.
+    pub(crate) notification_first_retry: Duration,
     pub(crate) limits: Limits,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
@@ -43,6 +48,7 @@ pub(crate) struct Limits {
     pub(crate) upload_bytes: u64,
     pub(crate) log_bytes: u64,
     pub(crate) log_age: Duration,
+    pub(crate) disk_notice_percent: u64,
 }
 
 /// Everything that is wrong, each with the path of its setting.
@@ -107,14 +113,18 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         upload_bytes: megabytes(values.number("limits.upload_mb")),
         log_bytes: megabytes(values.number("limits.log_mb")),
         log_age: Duration::from_secs(24 * 3600 * values.number("limits.log_days")),
+        disk_notice_percent: values.number("limits.disk_notice_percent"),
     };
     let config = Config {
         api_bind: values.address("orchestrator.bind_address", "127.0.0.1:4000"),
         edge_http_bind: values.address("edge.http_bind", edge_default),
         node_name: values.text("orchestrator.server_name").unwrap_or_else(|| "orchestrator".into()),
         base_domain: values.domain("orchestrator.base_domain", "localhost"),
+        public_url: values.web_address("orchestrator.public_url"),
         git_allow_hosts: values.list("git.allow_hosts"),
         network_allow: values.networks("network.allow"),
+        notification_allow_hosts: values.list("notifications.allow_hosts"),
+        notification_first_retry: Duration::from_millis(values.number("notifications.first_retry_ms")),
         data_dir,
         database_url,
         limits,
@@ -162,8 +172,9 @@ mod tests {
     #[test]
     fn all_mistakes_are_reported_at_once_with_their_paths() {
         let mistakes = read(
-            r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/"},
-                "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"},"data_dir":"a\u0000b"}"#,
+            r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/","public_url":"x"},
+                "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"},"data_dir":"a\u0000b",
+                "notifications":{"first_retry_ms":0}}"#,
             &[("NANOSCALE_LIMITS_UPLOAD_MB", "0")],
         )
         .unwrap_err()
@@ -178,6 +189,8 @@ mod tests {
             "limits.oops",
             "git.allow_hosts",
             "limits.upload_mb",
+            "orchestrator.public_url",
+            "notifications.first_retry_ms",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(path)), "{path} is not in {mistakes:#?}");
         }

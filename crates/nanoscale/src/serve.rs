@@ -2,6 +2,7 @@
 //! order of the start, then of the end.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,7 +52,7 @@ async fn serve(config: Config, setup_code: Option<String>) -> Result<ExitCode> {
     let agent = Agent::new(node_config(&config, edge_config)?, edge.clone()).context("prepare the node's directory")?;
     let given = setup_code.filter(|code| !code.trim().is_empty());
     let setup_code = given.unwrap_or_else(random_code);
-    let server_config = server_config(&config, http_addr.port(), setup_code.clone());
+    let server_config = server_config(&config, api_addr, http_addr.port(), setup_code.clone());
     let server = Server::build(server_config, store.clone(), Vault::new(&ring)?, embedded(&config, agent.clone()))
         .await
         .context("start the server")?;
@@ -97,7 +98,7 @@ fn raise_open_files() {
 
 /// Says on standard output that everything is up, for people and for programs.
 #[expect(clippy::print_stdout, reason = "the line that says the server is ready")]
-fn announce(api: std::net::SocketAddr, edge: std::net::SocketAddr, setup_code: Option<&str>) {
+fn announce(api: SocketAddr, edge: SocketAddr, setup_code: Option<&str>) {
     println!("listening api={api} edge={edge}");
     match setup_code {
         Some(code) => println!("first-run setup: open http://{api}/setup#code={code}"),
@@ -142,7 +143,7 @@ async fn key_ring(path: &Path, store: &Store) -> Result<KeyRing> {
     }
 }
 
-async fn bind(address: std::net::SocketAddr, setting: &str) -> Result<TcpListener> {
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listen on {address} ({setting})"))
 }
 
@@ -165,7 +166,16 @@ fn node_config(config: &Config, edge: edge::Config) -> Result<node::Config> {
     })
 }
 
-fn server_config(config: &Config, edge_port: u16, setup_code: String) -> server::Config {
+/// Where people open the dashboard, as far as this machine can tell.
+fn public_url(config: &Config, api: SocketAddr) -> String {
+    match &config.public_url {
+        Some(url) => url.clone(),
+        None if api.ip().is_unspecified() => format!("http://{}:{}", config.base_domain.as_str(), api.port()),
+        None => format!("http://{api}"),
+    }
+}
+
+fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: String) -> server::Config {
     server::Config {
         data_dir: config.data_dir.clone(),
         base_domain: config.base_domain.clone(),
@@ -173,6 +183,12 @@ fn server_config(config: &Config, edge_port: u16, setup_code: String) -> server:
         setup_code,
         secure_cookies: false,
         git_allow_hosts: config.git_allow_hosts.clone(),
+        notifications: server::NotificationConfig {
+            public_url: public_url(config, api),
+            allow_hosts: config.notification_allow_hosts.clone(),
+            first_retry: config.notification_first_retry,
+            disk_notice_percent: config.limits.disk_notice_percent,
+        },
         limits: server::Limits {
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,

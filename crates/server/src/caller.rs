@@ -16,6 +16,8 @@ pub(crate) struct Caller {
     pub(crate) user: domain::user::User,
     pub(crate) credential: Credential,
 }
+/// A user who may change what concerns everybody.
+pub(crate) struct Admin;
 
 /// Anybody, on a route that changes something: a browser must have come from our own pages.
 pub(crate) struct Anonymous {
@@ -49,6 +51,18 @@ impl FromRequestParts<AppState> for Caller {
         let owner = identity.session_owner(&session).await?.ok_or_else(Error::unauthenticated)?;
         check_origin(&parts.method, &parts.headers)?;
         Ok(Self { user: owner.user, credential: Credential::Session(session) })
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let User(user) = User::from_request_parts(parts, state).await?;
+        match user.role.as_str() {
+            "superadmin" | "admin" => Ok(Self),
+            _ => Err(Error::forbidden("ADMIN_ONLY", "only an administrator may do this; ask one")),
+        }
     }
 }
 

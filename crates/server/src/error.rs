@@ -27,14 +27,51 @@ pub(crate) struct Error {
     code: &'static str,
     message: String,
     field: Option<String>,
+    /// Everything that is wrong, where that is more than the field above.
+    problems: Vec<Problem>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// A field of a request that says what it may not.
+#[derive(Debug)]
+struct Problem {
+    field: String,
+    code: &'static str,
+    message: String,
+}
+
+/// What is wrong with a request, collected so that all of it is said at once.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
+impl Problems {
+    pub(crate) fn add(&mut self, field: &str, code: &'static str, message: impl Into<String>) {
+        self.0.push(Problem { field: field.to_owned(), code, message: message.into() });
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What was read, if nothing was wrong. Code and field are those of the first problem.
+    pub(crate) fn none<T>(self, read: Option<T>) -> Result<T> {
+        let Some(first) = self.0.first() else {
+            return read.ok_or_else(|| Error::malformed(None, "the request cannot be understood"));
+        };
+        let message = self.0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
+        Err(Error::invalid(&first.field, first.code, message).with(self.0))
+    }
+}
+
 impl Error {
+    fn with(self, problems: Vec<Problem>) -> Self {
+        Self { problems, ..self }
+    }
+
     fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), field: None, cause: None }
+        Self { kind, code, message: message.into(), field: None, problems: Vec::new(), cause: None }
     }
 
     /// A field of the request says what it may not.
@@ -179,7 +216,14 @@ impl IntoResponse for Error {
         if status.is_server_error() {
             tracing::error!(error = %self, "a request failed");
         }
-        let details = self.field.as_ref().map(|field| json!({ "field": field }));
+        let details = self.field.as_ref().map(|field| {
+            let mut details = json!({ "field": field });
+            if !self.problems.is_empty() {
+                let problem = |it: &Problem| json!({ "field": it.field, "error": it.code, "message": it.message });
+                details["problems"] = self.problems.iter().map(problem).collect();
+            }
+            details
+        });
         let body = api::ErrorBody { error: self.code.into(), message: self.message, details };
         let mut response = (status, axum::Json(body)).into_response();
         let retry_after = match self.kind {

@@ -15,7 +15,7 @@ mod ui;
 
 pub use platform::nodes::{EmbeddedNode, LinkIo};
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{Config, Limits, Server};
+pub use state::{Config, Limits, NotificationConfig, Server};
 
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {

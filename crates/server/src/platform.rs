@@ -5,6 +5,8 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod identity;
 pub(crate) mod nodes;
+pub(crate) mod notifications;
+pub(crate) mod outbound;
 pub(crate) mod projects;
 pub(crate) mod repository;
 pub(crate) mod vault;

@@ -21,6 +21,7 @@ use crate::platform::events::Events;
 use crate::platform::health::Health;
 use crate::platform::identity::Identity;
 use crate::platform::nodes::{EmbeddedNode, Nodes};
+use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
 use crate::platform::vault::Vault;
 
@@ -38,7 +39,21 @@ pub struct Config {
     pub secure_cookies: bool,
     /// Hosts (`host` or `host:port`) that may be plain http or lie in private ranges.
     pub git_allow_hosts: Vec<String>,
+    pub notifications: NotificationConfig,
     pub limits: Limits,
+}
+
+/// How people are told of what happens.
+#[derive(Debug, Clone)]
+pub struct NotificationConfig {
+    /// Where people open the dashboard, without a slash at the end.
+    pub public_url: String,
+    /// Hosts (`host` or `host:port`) that may be plain http or lie in private ranges.
+    pub allow_hosts: Vec<String>,
+    /// The pause after a delivery's first failed attempt; later ones grow from it.
+    pub first_retry: Duration,
+    /// A node's disk that is so full is told of.
+    pub disk_notice_percent: u64,
 }
 
 /// Bounds that the operator may set.
@@ -66,6 +81,7 @@ pub(crate) struct AppState {
     pub(crate) logs: Logs,
     pub(crate) nodes: Nodes,
     pub(crate) events: Events,
+    pub(crate) notifications: Notifications,
     pub(crate) health: Health,
 }
 
@@ -88,10 +104,17 @@ impl Server {
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
         let nodes = Nodes::new(store.clone(), epoch, embedded).await?;
-        let environment = Environment::new(store.clone(), vault);
+        let environment = Environment::new(store.clone(), vault.clone());
+        let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());
-        let deployments =
-            Deployments::new(store.clone(), config.clone(), nodes.clone(), projects.clone(), environment.clone());
+        let deployments = Deployments::new(
+            store.clone(),
+            config.clone(),
+            nodes.clone(),
+            projects.clone(),
+            environment.clone(),
+            notifications.clone(),
+        );
         let identity = Identity::new(store.clone(), config.clone());
         let logs = Logs::new(
             nodes.clone(),
@@ -108,6 +131,7 @@ impl Server {
             logs,
             events: Events::new(store.clone(), closing.clone()),
             health: Health::new(store),
+            notifications,
             projects,
             environment,
             deployments,
@@ -123,10 +147,13 @@ impl Server {
 
     /// Serves `listener` and works in the background until `shutdown`; then finishes what is under way.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let AppState { deployments, uploads, nodes, .. } = self.state.clone();
+        let AppState { deployments, uploads, nodes, notifications, .. } = self.state.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
+        let (watched, watcher) = (nodes.clone(), notifications.clone());
         self.tasks.spawn(stoppable(closing.clone(), async move { nodes.run().await }));
+        self.tasks.spawn(stoppable(closing.clone(), async move { watcher.watch_disks(&watched).await }));
+        self.tasks.spawn(stoppable(closing.clone(), async move { notifications.send_forever().await }));
         let router = crate::http::router(self.state);
         let mut serving = std::pin::pin!(listen::serve(listener, router, listen::HEAD, closing.clone()));
         tokio::select! {

@@ -4,12 +4,14 @@
 //! compare-and-set and says whether it won. Rows stay in here; domain types come out.
 
 mod auth;
+mod delivery;
 mod deployment;
 mod dialect;
 mod env;
 mod error;
 mod event;
 mod node;
+mod notification;
 mod project;
 mod release;
 mod run;
@@ -17,6 +19,7 @@ mod text;
 mod tx;
 
 pub use auth::{LoginAttempt, NewToken, SessionOwner, StoredToken, TokenOwner};
+pub use delivery::DeliveryAttempt;
 pub use deployment::DeploymentChange;
 pub use error::{StoreError, StoreResult};
 pub use event::StoredEvent;

@@ -68,6 +68,13 @@ impl Builder {
         self
     }
 
+    /// `host:port` of a receiver or mail server that may be plain http and on this machine.
+    pub fn notification_allow(mut self, host: impl Into<String>) -> Self {
+        let hosts = self.config["notifications"]["allow_hosts"].as_array_mut().expect("a list from the start");
+        hosts.push(host.into().into());
+        self
+    }
+
     /// Lays `patch` over the configuration: objects are merged, anything else is replaced.
     pub fn config(mut self, patch: Value) -> Self {
         merge(&mut self.config, patch);
@@ -154,6 +161,7 @@ impl TestServer {
             "orchestrator": { "bind_address": "127.0.0.1:0" },
             "edge": { "http_bind": "127.0.0.1:0" },
             "git": { "allow_hosts": [] },
+            "notifications": { "allow_hosts": [], "first_retry_ms": 100 },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
         Builder { program, config, database: None, env: Vec::new(), unprivileged: false }

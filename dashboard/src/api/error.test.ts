@@ -18,6 +18,17 @@ describe("errors", () => {
     expect(fieldError(inList, "env_vars")).toBe("Bad name.");
   });
 
+  it("say all that is wrong, each at its field", () => {
+    const problems = [
+      { field: "name", error: "INVALID_NAME", message: "a channel has a name" },
+      { field: "settings.to[1]", error: "INVALID_ADDRESS", message: "`b` is no address" },
+    ];
+    const all = new ApiError(400, "INVALID_NAME", "A channel has a name; `b` is no address.", { field: "name", problems });
+    expect(fieldError(all, "name")).toBe("A channel has a name.");
+    expect(fieldError(all, "settings.to")).toBe("`b` is no address.");
+    expect(fieldError(all, "settings.from")).toBeUndefined();
+  });
+
   it("are told from other answers", () => {
     expect(isErrorBody({ error: "X", message: "y" })).toBe(true);
     expect(isErrorBody({ error: { code: 1 } })).toBe(false);

@@ -21,6 +21,19 @@ export class ApiError extends Error {
   }
 }
 
+interface FieldProblem {
+  field: string;
+  message: string;
+}
+
+/** Everything the server found fault with: all of it where it says so, else the one field it names. */
+function problemsOf(error: ApiError): FieldProblem[] {
+  const listed: unknown[] = Array.isArray(error.details.problems) ? error.details.problems : [];
+  const problems = listed.flatMap((it) => (isRecord(it) && typeof it.field === "string" && typeof it.message === "string" ? [{ field: it.field, message: asSentence(it.message) }] : []));
+  if (problems.length > 0) return problems;
+  return error.field ? [{ field: error.field, message: error.message }] : [];
+}
+
 export function isErrorBody(value: unknown): value is ErrorBody {
   return (
     typeof value === "object" &&
@@ -57,10 +70,9 @@ export function messageOf(error: unknown): string {
 
 /** The message that belongs under the input called `field`. */
 export function fieldError(error: unknown, field: string): string | undefined {
-  if (!(error instanceof ApiError) || !error.field) return undefined;
-  return error.field === field || error.field.startsWith(`${field}.`) || error.field.startsWith(`${field}[`)
-    ? error.message
-    : undefined;
+  if (!(error instanceof ApiError)) return undefined;
+  const ofField = (it: FieldProblem) => it.field === field || it.field.startsWith(`${field}.`) || it.field.startsWith(`${field}[`);
+  return problemsOf(error).find(ofField)?.message;
 }
 
 /** The message of an error that no input shown can carry. */

@@ -17,6 +17,9 @@ export const keys = {
   node: (id: string) => ["nodes", "detail", id] as const,
   nodeMetrics: (id: string) => ["nodes", "metrics", id] as const,
   tokens: ["tokens", "list"] as const,
+  notificationChannels: ["notifications", "channels"] as const,
+  notificationChannel: (id: string) => ["notifications", "channel", id] as const,
+  notificationDeliveries: (id: string) => ["notifications", "deliveries", id] as const,
 };
 
 export type QueryKey = readonly string[];
@@ -32,6 +35,8 @@ export function keysTouchedBy(event: ServerEvent): QueryKey[] {
       if (event.deployment_id) touched.push(keys.deployment(event.deployment_id));
       return touched;
     }
+    case "notification":
+      return [["notifications"]];
     case "node":
       return [["nodes"]];
     default:

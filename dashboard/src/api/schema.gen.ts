@@ -226,6 +226,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every notification channel with its newest delivery. Secrets are never returned. */
+        get: operations["notification_channel_list"];
+        put?: never;
+        /** Makes a notification channel. Every problem is named in `details.problems`. */
+        post: operations["notification_channel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One notification channel. */
+        get: operations["notification_channel_get"];
+        put?: never;
+        post?: never;
+        /** Removes a notification channel with its deliveries. */
+        delete: operations["notification_channel_delete"];
+        options?: never;
+        head?: never;
+        /** Changes what the request names. Switching a channel off gives up what it had still to tell. */
+        patch: operations["notification_channel_update"];
+        trace?: never;
+    };
+    "/api/notification-channels/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a channel told or tries to tell, newest first. */
+        get: operations["notification_delivery_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-channels/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test at once, and answers with what became of it. */
+        post: operations["notification_channel_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends at once what did not get through, or waits for its next attempt. The other side sees the same id. */
+        post: operations["notification_delivery_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects": {
         parameters: {
             query?: never;
@@ -488,6 +576,11 @@ export interface components {
             password: string;
             username: string;
         };
+        /**
+         * @description How far the telling of one fact to one channel has come.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed" | "abandoned";
         Deployment: {
             branch?: string | null;
             commit?: null | components["schemas"]["Commit"];
@@ -680,6 +773,195 @@ export interface components {
          * @enum {string}
          */
         NodeStatus: "online" | "offline";
+        NotificationChannel: {
+            created_at: components["schemas"]["String"];
+            /** @description Why NanoScale itself switched it off. */
+            disabled_reason?: string | null;
+            enabled: boolean;
+            events: components["schemas"]["NotificationEvent"][];
+            id: components["schemas"]["NotificationChannelId"];
+            kind: components["schemas"]["NotificationKind"];
+            latest_delivery?: null | components["schemas"]["NotificationDelivery"];
+            name: string;
+            /** @description Empty: every project. */
+            project_ids: components["schemas"]["ProjectId"][];
+            settings: components["schemas"]["NotificationSettingsShown"];
+            updated_at: components["schemas"]["String"];
+        };
+        /** @description A place where people shall be told of what happens. */
+        NotificationChannelCreate: {
+            /** @description `true` when absent. */
+            enabled?: boolean | null;
+            /** @description What it tells of; every trouble, without good news, when absent. */
+            events?: components["schemas"]["NotificationEvent"][] | null;
+            kind: components["schemas"]["NotificationKind"];
+            /** @description For people; unique. */
+            name: string;
+            /** @description Narrows what is about a project to these; all projects when absent or empty. */
+            project_ids?: components["schemas"]["ProjectId"][] | null;
+            settings: components["schemas"]["NotificationSettings"];
+        };
+        /**
+         * @description A place where people are told of what happens.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        NotificationChannelId: string;
+        NotificationChannelList: {
+            notification_channels: components["schemas"]["NotificationChannel"][];
+        };
+        /** @description What is absent stays as it is. */
+        NotificationChannelUpdate: {
+            enabled?: boolean | null;
+            events?: components["schemas"]["NotificationEvent"][] | null;
+            name?: string | null;
+            /** @description The whole list; an empty one means all projects. */
+            project_ids?: components["schemas"]["ProjectId"][] | null;
+            settings?: null | components["schemas"]["NotificationSettings"];
+        };
+        /** @description The telling of one fact to one channel. */
+        NotificationDelivery: {
+            /** Format: int64 */
+            attempts: number;
+            channel_id: components["schemas"]["NotificationChannelId"];
+            created_at: components["schemas"]["String"];
+            deployment_id?: null | components["schemas"]["DeploymentId"];
+            event: components["schemas"]["NotificationEvent"];
+            finished_at?: null | components["schemas"]["String"];
+            /** @description Sent along with every attempt, so that a repetition can be told. */
+            id: components["schemas"]["NotificationDeliveryId"];
+            /** @description Why the last attempt failed. */
+            last_error?: string | null;
+            /** Format: int64 */
+            last_status?: number | null;
+            next_attempt_at?: null | components["schemas"]["String"];
+            project_id?: null | components["schemas"]["ProjectId"];
+            state: components["schemas"]["DeliveryState"];
+            subject: string;
+        };
+        /**
+         * @description The telling of one fact to one channel.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        NotificationDeliveryId: string;
+        NotificationDeliveryList: {
+            deliveries: components["schemas"]["NotificationDelivery"][];
+            next_cursor?: string | null;
+        };
+        NotificationDeployment: {
+            commit?: null | components["schemas"]["Commit"];
+            created_by?: string | null;
+            failure_code?: string | null;
+            id: components["schemas"]["DeploymentId"];
+            /** Format: int64 */
+            number: number;
+            reason?: string | null;
+            state: components["schemas"]["DeploymentState"];
+        };
+        /**
+         * @description What people are told of.
+         * @enum {string}
+         */
+        NotificationEvent: "deployment.live" | "deployment.failed" | "workload.crash_loop" | "node.disk_nearly_full" | "schedule.failed";
+        /**
+         * @description How a notification channel reaches people.
+         * @enum {string}
+         */
+        NotificationKind: "webhook" | "email" | "slack";
+        NotificationNode: {
+            /** Format: int64 */
+            disk_total_bytes: number;
+            /** Format: int64 */
+            disk_used_bytes: number;
+            id: components["schemas"]["NodeId"];
+            name: string;
+        };
+        /** @description The body that a channel of kind `webhook` posts. */
+        NotificationPayload: {
+            created_at: components["schemas"]["String"];
+            deployment?: null | components["schemas"]["NotificationDeployment"];
+            /**
+             * @description A [`NotificationEvent`], or `test`.
+             * @example deployment.failed
+             */
+            event: string;
+            /** @description The same in each attempt, and in `X-NanoScale-Delivery`. */
+            id: components["schemas"]["NotificationDeliveryId"];
+            /** @description What happened, for people. */
+            message: string;
+            node?: null | components["schemas"]["NotificationNode"];
+            project?: null | components["schemas"]["NotificationProject"];
+            schedule?: null | components["schemas"]["NotificationSchedule"];
+            /** @description Where the dashboard shows it. */
+            url: string;
+        };
+        NotificationProject: {
+            id: components["schemas"]["ProjectId"];
+            name: string;
+        };
+        NotificationSchedule: {
+            name: string;
+            run_id: string;
+        };
+        /** @description Where a channel sends, and with which secrets: goes in, and never comes out. */
+        NotificationSettings: {
+            /**
+             * @description Of `email`: the sender.
+             * @example NanoScale <cloud@example.com>
+             */
+            from?: string | null;
+            /**
+             * @description Of `email`: the mail server.
+             * @example smtp.example.com
+             */
+            host?: string | null;
+            password?: string | null;
+            /**
+             * Format: int64
+             * @description Of `email`: 587 with `starttls`, 465 with `implicit`, 25 with `none` when absent.
+             */
+            port?: number | null;
+            /** @description Of `webhook`: signs what is sent. Without one nothing is signed. */
+            secret?: string | null;
+            tls?: null | components["schemas"]["SmtpTls"];
+            /** @description Of `email`: those who are told. */
+            to?: string[] | null;
+            /** @description Of `webhook` and `slack`: the https address to post to. A secret. */
+            url?: string | null;
+            /** @description Of `email`: nobody signs in when absent. */
+            username?: string | null;
+        };
+        /** @description What of a channel's settings is no secret. */
+        NotificationSettingsShown: {
+            from?: string | null;
+            has_password?: boolean | null;
+            /** @description Whether what is sent is signed. */
+            has_secret?: boolean | null;
+            host?: string | null;
+            /** Format: int32 */
+            port?: number | null;
+            tls?: null | components["schemas"]["SmtpTls"];
+            to?: string[] | null;
+            /**
+             * @description Host of the address; the rest of it is a secret.
+             * @example hooks.slack.com
+             */
+            url_host?: string | null;
+            username?: string | null;
+        };
+        /** @description What became of a test message. */
+        NotificationTest: {
+            /** Format: int64 */
+            duration_ms: number;
+            /** @description What went wrong, and what to do. */
+            error?: string | null;
+            /** @description Whether the other side took it. */
+            ok: boolean;
+            /**
+             * Format: int32
+             * @description What it answered: a status of HTTP, or a code of SMTP.
+             */
+            status?: number | null;
+        };
         /** @description How a project is built and run, and why. */
         Plan: {
             build_command?: string | null;
@@ -817,6 +1099,11 @@ export interface components {
             password: string;
             username: string;
         };
+        /**
+         * @description How a connection to a mail server is encrypted.
+         * @enum {string}
+         */
+        SmtpTls: "starttls" | "implicit" | "none";
         /**
          * @description Where a project's files come from.
          * @enum {string}
@@ -1345,6 +1632,404 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_channel_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_channel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannelCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannel"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_channel_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NotificationChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannel"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_channel_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NotificationChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_channel_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NotificationChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannelUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannel"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_delivery_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NotificationChannelId"];
+                /** @description At most so many, 50 when absent. */
+                limit: number | null;
+                /** @description `next_cursor` of the page before. */
+                cursor: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDeliveryList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_channel_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NotificationChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationTest"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    notification_delivery_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NotificationDeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDelivery"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

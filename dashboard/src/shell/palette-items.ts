@@ -1,4 +1,4 @@
-import { Boxes, FileText, KeyRound, LogOut, Moon, Plus, RotateCw, Server, Settings, Sun, type LucideIcon } from "lucide-react";
+import { Bell, Boxes, FileText, KeyRound, LogOut, Moon, Plus, RotateCw, Server, Settings, Sun, type LucideIcon } from "lucide-react";
 import { useNavigate } from "react-router";
 
 import { useLogout } from "@/features/auth/queries";
@@ -40,6 +40,7 @@ export function usePaletteItems(): PaletteItem[] {
   const pages: PaletteItem[] = [
     { id: "projects", group: "Pages", label: "Projects", icon: Boxes, keywords: "home apps", run: go("/") },
     { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers") },
+    { id: "notifications", group: "Pages", label: "Notifications", icon: Bell, keywords: "slack email webhook alerts channels", run: go("/notifications") },
     { id: "settings", group: "Pages", label: "Settings", icon: Settings, keywords: "account theme tokens api", run: go("/settings") },
   ];
   const actions: PaletteItem[] = [

@@ -104,3 +104,22 @@ export function PasswordField({ label, hint, error, value, onChange, className, 
     </Field>
   );
 }
+
+interface CheckFieldProps {
+  label: string;
+  hint?: ReactNode;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+}
+
+export function CheckField({ label, hint, checked, onChange }: CheckFieldProps) {
+  return (
+    <label className="flex min-w-0 items-start gap-2.5">
+      <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} className="mt-0.5 size-4 shrink-0 accent-accent" />
+      <span className="min-w-0">
+        {label}
+        {hint && <span className="block text-[13px] text-faint">{hint}</span>}
+      </span>
+    </label>
+  );
+}

@@ -1,7 +1,6 @@
 //! Environment variables of a project. Their values go to the server and never come back.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use ids::EnvKey;
 
 use super::client::Client;
 use super::watch::Wait;
-use super::{Format, deploy, dotenv, find, output};
+use super::{Format, deploy, dotenv, find, output, secret};
 
 #[derive(clap::Args)]
 pub(crate) struct EnvArgs {
@@ -103,23 +102,12 @@ fn parse_all(variables: &[String]) -> Result<Changes> {
         }
     }
     if let Some(key) = asked {
-        let value = value_from_stdin(&key)?;
+        let value = secret::read(&format!("Value of {key}"))?;
+        let value = value
+            .with_context(|| format!("no value for {key} came on standard input; write {key}= for an empty one"))?;
         changes.insert(key.to_string(), Some(value));
     }
     Ok(changes)
-}
-
-fn value_from_stdin(key: &EnvKey) -> Result<String> {
-    if io::stdin().is_terminal() {
-        return rpassword::prompt_password(format!("Value of {key}: ")).context("read the value");
-    }
-    let mut value = String::new();
-    io::stdin().read_to_string(&mut value).context("read standard input")?;
-    // The newline that `echo` and editors put at the end; any other belongs to the value.
-    let value = value.strip_suffix('\n').unwrap_or(&value);
-    let value = value.strip_suffix('\r').unwrap_or(value);
-    anyhow::ensure!(!value.is_empty(), "no value for {key} came on standard input; write {key}= for an empty one");
-    Ok(value.to_owned())
 }
 
 async fn change(client: &Client, name: &str, changes: Changes, then: Then, format: Format) -> Result<ExitCode> {

@@ -182,6 +182,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
         health_path: settings.health_path,
         env_vars: variables.into_iter().map(|(key, value)| api::EnvVarInput { key, value }).collect(),
         node_id: None,
+        ..api::ProjectCreate::default()
     };
     let answer = client.post::<api::ProjectCreated>(&["projects"], &create).await?;
     answer.show(format.json, |created| output::line(format!("Created the project `{}`", created.project.name)))?;
@@ -208,6 +209,7 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         run_command: settings.run,
         output_directory: settings.output,
         health_path: settings.health_path,
+        ..api::ProjectUpdate::default()
     };
     if serde_json::to_value(&update)?.as_object().is_some_and(serde_json::Map::is_empty) {
         bail!("nothing to change; `nanoscale project update --help` lists the settings");

@@ -51,6 +51,7 @@ const SETTINGS: &[Setting] = &[
     text("orchestrator.bind_address", &[]),
     text("orchestrator.server_name", &[]),
     text("orchestrator.base_domain", &["NANOSCALE_BASE_DOMAIN", "BASE_DOMAIN"]),
+    text("orchestrator.public_url", &[]),
     idle("orchestrator.server_id", "a node's id is made by the server"),
     idle("orchestrator.worker_ip", "a node needs no address of its own"),
     idle("worker.orchestrator_url", JOINING),
@@ -61,6 +62,8 @@ const SETTINGS: &[Setting] = &[
     idle("edge.https_bind", "the edge does not speak TLS yet"),
     Setting { path: "git.allow_hosts", aliases: &[], kind: Kind::List },
     Setting { path: "network.allow", aliases: &[], kind: Kind::List },
+    Setting { path: "notifications.allow_hosts", aliases: &[], kind: Kind::List },
+    number("notifications.first_retry_ms", 1, 3_600_000, 10_000),
     number("limits.build_memory_mb", 64, 1 << 20, 2048),
     number("limits.build_timeout_seconds", 1, 86_400, 1800),
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
@@ -72,6 +75,7 @@ const SETTINGS: &[Setting] = &[
     number("limits.upload_mb", 1, 1 << 20, 512),
     number("limits.log_mb", 1, 1 << 20, 16),
     number("limits.log_days", 1, 3650, 14),
+    number("limits.disk_notice_percent", 1, 100, 90),
     Setting { path: "github.enabled", aliases: &[], kind: Kind::Flag },
     idle("github.app_id", GITHUB),
     idle("github.app_slug", GITHUB),
@@ -106,6 +110,7 @@ pub(super) fn default_file() -> String {
         "edge": { "http_bind": "127.0.0.1:8080" },
         "git": { "allow_hosts": [] },
         "network": { "allow": [] },
+        "notifications": { "allow_hosts": [] },
         "limits": limits,
     });
     serde_json::to_string_pretty(&file).unwrap_or_default()
@@ -205,6 +210,19 @@ impl Values {
                 default.parse()
             })
             .unwrap_or_else(|_| unreachable!("the default domain is valid"))
+    }
+
+    /// An http(s) address, without the slash at its end.
+    pub(super) fn web_address(&mut self, path: &'static str) -> Option<String> {
+        let text = self.text(path)?;
+        let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.query().is_none();
+        match url::Url::parse(&text).ok().filter(is_web) {
+            Some(url) => Some(url.as_str().trim_end_matches('/').to_owned()),
+            None => {
+                self.mistake(path, format!("`{text}` is no address like https://cloud.example.com"));
+                None
+            }
+        }
     }
 
     pub(super) fn database_url(&mut self, path: &'static str) -> Option<String> {

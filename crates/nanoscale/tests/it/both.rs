@@ -2,5 +2,6 @@
 
 mod auth;
 mod deployments;
+pub(crate) mod notifications;
 mod refusals;
 mod routes;

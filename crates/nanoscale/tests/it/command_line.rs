@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use testkit::{TestServer, example};
+use testkit::{PATIENCE, Receiver, TestServer, example};
 
 use crate::{program, server};
 
@@ -92,12 +92,20 @@ struct Shell<'a> {
 
 impl Shell<'_> {
     async fn run(&self, directory: &Path, arguments: &[&str]) -> Output {
+        self.run_with(directory, arguments, "").await
+    }
+
+    /// With something on standard input.
+    async fn run_with(&self, directory: &Path, arguments: &[&str], input: &str) -> Output {
+        let file = self.home.path().join("input");
+        std::fs::write(&file, input).unwrap();
         let mut command = nanoscale(arguments);
         command
             .current_dir(directory)
             .env("HOME", self.home.path())
             .env("NANOSCALE_URL", self.server.api_url())
-            .env("NANOSCALE_TOKEN", &self.token);
+            .env("NANOSCALE_TOKEN", &self.token)
+            .stdin(std::fs::File::open(&file).unwrap());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 }
@@ -156,4 +164,56 @@ async fn deploy_logs_env_and_rollback_from_a_shell() {
     let missing = shell.run(&app, &["project", "show", "hello-node"]).await;
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("error:"), "{}", text(&missing));
+}
+
+#[tokio::test]
+async fn notification_channels_from_a_shell() {
+    let receiver = Receiver::start().await;
+    let server = server().notification_allow(receiver.host()).start().await;
+    let admin = server.setup().await;
+    let token = admin.token_create("shell").await.unwrap().token;
+    let shell = Shell { server: &server, token, home: tempfile::tempdir().unwrap() };
+    let here = shell.home.path();
+    let run = async |arguments: &[&str], input: &str| {
+        let output = shell.run_with(here, arguments, input).await;
+        (output.status.code(), text(&output))
+    };
+    assert!(run(&["notify", "list"], "").await.1.contains("notify add"));
+    let (code, said) = run(&["notify", "add", "slack", "team"], "").await;
+    assert!(code == Some(1) && said.contains("standard input"), "{said}");
+    let (code, said) = run(&["notify", "add", "slack", "team"], &receiver.slack_url()).await;
+    assert!(code == Some(0) && said.contains("notify test 'team'"), "{said}");
+    std::fs::write(here.join("secret"), "a signing secret\n").unwrap();
+    let add = ["notify", "add", "webhook", "hook", "--event", "deployment.live", "--secret-file", "secret"];
+    let (code, said) = run(&add, &format!("{}\n", receiver.url())).await;
+    assert_eq!(code, Some(0), "{said}");
+    let add = ["notify", "add", "email", "mail", "--host", "10.0.0.1", "--from", "a@example.com", "--to", "b"];
+    let (code, said) = run(&add, "").await;
+    assert!(code == Some(1) && said.contains("`b` is no e-mail address"), "{said}");
+
+    let (_, said) = run(&["notify", "list"], "").await;
+    assert!(said.contains("team") && said.contains("hook") && said.contains(&receiver.host()), "{said}");
+    let (code, said) = run(&["notify", "test", "hook"], "").await;
+    assert!(code == Some(0) && said.contains("took the test"), "{said}");
+    assert!(receiver.received()[0].is_signed_by("a signing secret"));
+    receiver.answer_with(403, &[], "action_prohibited", 1);
+    let (code, said) = run(&["notify", "test", "team"], "").await;
+    assert!(code == Some(1) && said.contains("action_prohibited"), "{said}");
+
+    let update = ["notify", "update", "team", "--name", "crew", "--event", "deployment.failed", "--disable"];
+    assert_eq!(run(&update, "").await.0, Some(0));
+    let (_, said) = run(&["notify", "show", "crew"], "").await;
+    assert!(said.contains("deployment.failed") && !said.contains("crash_loop"), "{said}");
+    assert_eq!(run(&["notify", "update", "crew", "--enable"], "").await.0, Some(0));
+    assert_eq!(run(&["project", "create", "shop"], "").await.0, Some(0));
+    std::fs::create_dir(here.join("empty")).unwrap();
+    std::fs::write(here.join("empty/README.md"), "x").unwrap();
+    let before = receiver.received().len();
+    run(&["deploy", "empty", "--project", "shop"], "").await;
+    receiver.wait_for(before + 1, PATIENCE).await;
+    let (_, said) = run(&["notify", "deliveries", "crew"], "").await;
+    assert!(said.contains("shop: deployment 1 failed"), "{said}");
+    assert_eq!(run(&["notify", "remove", "crew"], "").await.0, Some(0));
+    let (code, said) = run(&["notify", "show", "crew"], "").await;
+    assert!(code == Some(1) && said.contains("notify list"), "{said}");
 }

@@ -14,6 +14,7 @@ mod environment;
 mod failures;
 mod health;
 mod isolation;
+mod notifications;
 mod removal;
 mod sources;
 mod without_root;

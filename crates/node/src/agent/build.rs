@@ -6,10 +6,13 @@
 use std::time::Duration;
 
 use domain::plan::{self, Settings, Tree};
-use ids::{ProjectId, WorkloadId};
+use ids::{ProcessName, ProjectId, WorkloadId};
 use sandbox::Network;
 use tokio_util::sync::CancellationToken;
-use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, Program as Web, ReleaseSpec, Runtime, Source};
+use wire::{
+    BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, NamedCommand, Program as Web, ReleaseSpec, Runtime,
+    Schedule, Source,
+};
 
 use super::Agent;
 use super::release::Manifest;
@@ -269,6 +272,16 @@ fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> 
         None if plan.kind == "static" || plan.kind == "spa" => Some(Web::Files { single_page: plan.kind == "spa" }),
         None => None,
     };
+    let name = |name: &str| {
+        name.parse::<ProcessName>()
+            .map_err(|error| super::process::failed("NO_PLAN", format!("`{name}` in the Procfile: {error}")))
+    };
+    let workers =
+        plan.processes.iter().map(|it| Ok(NamedCommand { name: name(&it.name)?, command: it.command.clone() }));
+    let schedules = plan
+        .schedules
+        .iter()
+        .map(|it| Ok(Schedule { name: name(&it.name)?, schedule: it.schedule.clone(), command: it.command.clone() }));
     Ok(ReleaseSpec {
         kind: plan.kind.into(),
         runtime: Runtime {
@@ -277,9 +290,9 @@ fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> 
             path: plan.path.iter().map(|directory| below(directory)).collect(),
         },
         web,
-        workers: Vec::new(),
-        release_command: None,
-        schedules: Vec::new(),
+        workers: workers.collect::<Result<_, Failure>>()?,
+        release_command: plan.release_command.clone(),
+        schedules: schedules.collect::<Result<_, Failure>>()?,
     })
 }
 

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::environment::Environment;
 use crate::platform::nodes::Nodes;
+use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
 use crate::state::Config;
 
@@ -34,6 +35,7 @@ pub(crate) struct Deployments {
     nodes: Nodes,
     projects: Projects,
     environment: Environment,
+    notifications: Notifications,
     wake: Arc<Notify>,
 }
 
@@ -60,8 +62,9 @@ impl Deployments {
         nodes: Nodes,
         projects: Projects,
         environment: Environment,
+        notifications: Notifications,
     ) -> Self {
-        Self { store, config, nodes, projects, environment, wake: Arc::new(Notify::new()) }
+        Self { store, config, nodes, projects, environment, notifications, wake: Arc::new(Notify::new()) }
     }
 
     /// Every project, by name, with its deployments.
@@ -232,6 +235,7 @@ impl Deployments {
             if deployment.state == DeploymentState::Starting && deployment.trigger != Trigger::Rollback {
                 self.forget_start(tx, deployment).await?;
             }
+            self.notifications.deployment_settled(tx, id).await?;
         }
         Ok(won)
     }

@@ -46,7 +46,8 @@ impl Runs {
         }
         let running = tx.run_running().await?;
         if running.iter().filter(|run| run.project_id == project.id).count() >= RUNNING_MAX {
-            let message = format!("{RUNNING_MAX} commands of this project run already; wait for one to end or stop one");
+            let message =
+                format!("{RUNNING_MAX} commands of this project run already; wait for one to end or stop one");
             return Err(Error::conflict("TOO_MANY_RUNS", message));
         }
         let run = Run {
@@ -77,7 +78,13 @@ impl Runs {
     }
 
     /// Newest first.
-    async fn list(&self, project: &ProjectId, name: Option<&str>, before: Option<&RunId>, limit: i64) -> Result<Vec<Run>> {
+    async fn list(
+        &self,
+        project: &ProjectId,
+        name: Option<&str>,
+        before: Option<&RunId>,
+        limit: i64,
+    ) -> Result<Vec<Run>> {
         let before = before.map_or("~", RunId::as_str);
         Ok(self.store.read().await?.run_list(project, name, before, limit).await?)
     }

@@ -58,6 +58,24 @@ struct Known {
     desired: watch::Sender<Desired>,
 }
 
+/// How full a node's disk is.
+#[derive(Debug, Clone)]
+pub(crate) struct Disk {
+    pub(crate) node_id: NodeId,
+    /// The node's.
+    pub(crate) name: String,
+    pub(crate) used_bytes: u64,
+    pub(crate) total_bytes: u64,
+}
+
+impl Disk {
+    /// Rounded up, as `df` does.
+    pub(crate) fn used_percent(&self) -> u64 {
+        let percent = (u128::from(self.used_bytes) * 100).div_ceil(u128::from(self.total_bytes.max(1)));
+        u64::try_from(percent).unwrap_or(u64::MAX)
+    }
+}
+
 impl Nodes {
     pub(crate) async fn new(store: Store, epoch: i64, embedded: EmbeddedNode) -> StoreResult<Self> {
         let mut tx = store.write().await?;
@@ -110,6 +128,21 @@ impl Nodes {
     /// What a node last reported.
     pub(crate) fn observed(&self, id: &NodeId) -> Option<Observed> {
         self.with(id, |known| known.observed.clone()).flatten()
+    }
+
+    /// The disks of the nodes that have reported, as they were last.
+    pub(crate) fn disks(&self) -> Vec<Disk> {
+        let known = self.lock();
+        let disk = |(id, known): (&NodeId, &Known)| {
+            let metrics = known.metrics.back()?;
+            Some(Disk {
+                node_id: id.clone(),
+                name: known.name.clone(),
+                used_bytes: metrics.disk_used_bytes,
+                total_bytes: metrics.disk_total_bytes,
+            })
+        };
+        known.iter().filter_map(disk).collect()
     }
 
     /// Resolves when some node reported something new since the last time.

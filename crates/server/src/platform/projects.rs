@@ -5,7 +5,7 @@ mod runtime;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::project::{RuntimeSettings, FIRST_PORT, Project, ProjectSettings};
+use domain::project::{FIRST_PORT, Project, ProjectSettings, RuntimeSettings};
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
 
@@ -98,8 +98,10 @@ impl Projects {
             let taken = tx.project_list().await?.iter().map(|project| project.port).collect::<Vec<_>>();
             drop(tx);
             let port = self.port(&node_id, wanted_port, &taken).await?;
-            let project =
-                Project { runtime: runtime.clone(), ..new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user) };
+            let project = Project {
+                runtime: runtime.clone(),
+                ..new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user)
+            };
             let sealed = self.environment.seal_all(&project.id, &env)?;
             let mut tx = self.store.write().await?;
             match tx.project_insert(&project).await {

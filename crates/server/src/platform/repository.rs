@@ -1,13 +1,9 @@
 //! Which repositories may be fetched at all, decided before any work.
 
-use std::time::Duration;
-
 use ids::RepoUrl;
 
 use crate::error::{Error, Result};
-
-/// A name that takes longer to resolve is left to the fetch, which checks again.
-const RESOLVE: Duration = Duration::from_secs(3);
+use crate::platform::outbound;
 
 /// Whether an explicit setting lists the repository's host.
 pub(crate) fn is_allowed(url: &RepoUrl, allow_hosts: &[String]) -> bool {
@@ -27,14 +23,7 @@ pub(crate) async fn check(text: &str, allow_hosts: &[String]) -> Result<RepoUrl>
             "use the repository's https address; a server in your own network can be listed in `git.allow_hosts`";
         return Err(refuse("INSECURE_REPO_URL", message.into()));
     }
-    let addresses = match url.ip() {
-        Some(ip) => vec![ip],
-        None => match tokio::time::timeout(RESOLVE, tokio::net::lookup_host((url.host(), url.port()))).await {
-            Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
-            _ => Vec::new(),
-        },
-    };
-    match addresses.into_iter().find(|ip| !RepoUrl::is_public(*ip)) {
+    match outbound::private_at(url.host(), url.port()).await {
         Some(ip) => {
             let host = url.host();
             let message =

@@ -2,10 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod notifications;
+
 use domain::deployment::{Commit, Deployment, Failure};
 use domain::project::{Project, ProjectSettings, RuntimeSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
+use notifications::{
+    a_fact_is_told_once_per_channel, a_full_disk_is_noticed_once_until_it_is_cleared,
+    an_attempt_is_claimed_once_and_counts_as_lost_after_a_while, channels_come_out_as_they_went_in,
+    old_deliveries_go_and_waiting_ones_stay,
+};
 use store::{DeploymentChange, LoginAttempt, Store, StoreError, StoredNode};
 use testkit::Postgres;
 
@@ -96,6 +103,11 @@ on_both!(
     a_dropped_transaction_did_not_happen,
     opening_again_keeps_everything,
     a_lock_holds_until_it_ends_and_is_forgotten_later,
+    channels_come_out_as_they_went_in,
+    a_fact_is_told_once_per_channel,
+    an_attempt_is_claimed_once_and_counts_as_lost_after_a_while,
+    old_deliveries_go_and_waiting_ones_stay,
+    a_full_disk_is_noticed_once_until_it_is_cleared,
 );
 
 async fn what_goes_in_comes_out(fixture: Fixture) {

@@ -166,8 +166,7 @@ impl Deployments {
         at: i64,
         late: bool,
     ) -> Result<()> {
-        let runs_still =
-            held.runs.iter().any(|run| run.kind == RunKind::Schedule && run.name == job.name.as_str());
+        let runs_still = held.runs.iter().any(|run| run.kind == RunKind::Schedule && run.name == job.name.as_str());
         let skipped = match (late, runs_still) {
             (true, _) => Some("nobody was there to start it at its time"),
             (_, true) => Some("the one before it still ran"),

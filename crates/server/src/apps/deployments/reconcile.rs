@@ -180,13 +180,7 @@ impl Deployments {
     }
 
     /// Turns a finished build into a release that starts.
-    async fn release(
-        &self,
-        tx: &mut Tx,
-        project: &Project,
-        deployment: &Deployment,
-        process: String,
-    ) -> Result<()> {
+    async fn release(&self, tx: &mut Tx, project: &Project, deployment: &Deployment, process: String) -> Result<()> {
         let release = Release {
             id: ReleaseId::new(),
             project_id: deployment.project_id.clone(),
@@ -285,6 +279,7 @@ impl Deployments {
             return Ok(());
         }
         self.announce(&mut tx, deployment).await?;
+        self.notifications.deployment_settled(&mut tx, &deployment.id).await?;
         self.forget_old_releases(&mut tx, held, deployment).await?;
         self.promote(&mut tx, &deployment.project_id).await?;
         tx.commit().await?;

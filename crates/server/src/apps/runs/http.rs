@@ -52,8 +52,8 @@ async fn run_list(
     let project = projects.find(&id).await?;
     let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let cursor = page.cursor.as_deref().map(str::parse::<RunId>).transpose();
-    let before =
-        cursor.map_err(|_| Error::invalid("cursor", "INVALID_CURSOR", "pass the `next_cursor` of an earlier answer"))?;
+    let before = cursor
+        .map_err(|_| Error::invalid("cursor", "INVALID_CURSOR", "pass the `next_cursor` of an earlier answer"))?;
     let name = match page.schedule.as_deref().map(str::parse::<ProcessName>) {
         None => None,
         Some(Ok(name)) => Some(name),

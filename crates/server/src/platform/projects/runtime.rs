@@ -12,8 +12,22 @@ const DESTINATIONS_MAX: usize = 100;
 const HOST_PORTS_MAX: usize = 16;
 /// Where the sandbox has something of its own, or of the system.
 const RESERVED: [&str; 16] = [
-    "/app", "/bin", "/boot", "/cache", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nanoscale", "/proc", "/run",
-    "/sbin", "/sys", "/usr",
+    "/app",
+    "/bin",
+    "/boot",
+    "/cache",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nanoscale",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
 ];
 /// Megabytes that an app may be given.
 const MEMORY_MB: std::ops::RangeInclusive<u64> = 16..=1 << 20;
@@ -86,8 +100,14 @@ fn volumes(given: &[api::Volume]) -> Result<Vec<Volume>> {
             return invalid("INVALID_PATH", message);
         }
         let below = |other: &str| path == other || path.starts_with(&format!("{other}/"));
-        if volumes.iter().any(|other| other.name == name || below(&other.path) || other.path.starts_with(&format!("{path}/"))) {
-            return invalid("VOLUMES_OVERLAP", format!("two volumes have the name `{}` or overlapping paths", volume.name));
+        if volumes
+            .iter()
+            .any(|other| other.name == name || below(&other.path) || other.path.starts_with(&format!("{path}/")))
+        {
+            return invalid(
+                "VOLUMES_OVERLAP",
+                format!("two volumes have the name `{}` or overlapping paths", volume.name),
+            );
         }
         volumes.push(Volume { name, path });
     }
