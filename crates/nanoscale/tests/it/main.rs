@@ -13,6 +13,7 @@ mod crash;
 mod environment;
 mod failures;
 mod health;
+mod logs;
 mod removal;
 mod sources;
 mod without_root;

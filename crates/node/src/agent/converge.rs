@@ -205,7 +205,8 @@ fn names<T: std::str::FromStr>(entries: std::fs::ReadDir) -> impl Iterator<Item 
 
 fn remove_older(log: &std::path::Path, max_age: Duration) {
     for segment in crate::log::segments(log).unwrap_or_default() {
-        let age = segment.path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let age =
+            segment.path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
         if age.is_some_and(|age| age > max_age) {
             let _ = layout::remove(&segment.path);
         }

@@ -1,8 +1,8 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::segment::{self, Segment};
 use super::Record;
+use super::segment::{self, Segment};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 
-use super::segment::{self, Segment};
 use super::Record;
+use super::segment::{self, Segment};
 
 /// Reads a log backwards, from its newest line at the time of the call. What is torn is skipped.
 pub(crate) struct Backward {
