@@ -6,12 +6,14 @@
 
 mod client;
 mod output;
+mod pace;
 mod socket;
 
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use ids::LogStream;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,6 +22,7 @@ use wire::shim::Exit;
 
 pub(crate) use client::{Shim, read_exit};
 use output::Output;
+use pace::Pace;
 use socket::Socket;
 
 use crate::layout::write_atomic;
@@ -106,19 +109,28 @@ fn supervise(
 ) -> std::io::Result<Exit> {
     let mut outputs =
         [Output::new(LogStream::Out, child.stdout.as_fd())?, Output::new(LogStream::Err, child.stderr.as_fd())?];
+    let mut pace = Pace::new(Instant::now());
     loop {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = vec![readable(child.status.as_fd())];
-        fds.extend(outputs.iter().filter(|output| output.open()).map(|output| readable(output.fd())));
+        let wait = pace.wait();
+        if wait.is_none() {
+            fds.extend(outputs.iter().filter(|output| output.open()).map(|output| readable(output.fd())));
+        }
         fds.extend(socket.fds().into_iter().map(readable));
-        match poll(&mut fds, PollTimeout::NONE) {
+        let timeout = wait.map_or(PollTimeout::NONE, |wait| wait.try_into().unwrap_or(PollTimeout::MAX));
+        match poll(&mut fds, timeout) {
             Err(nix::errno::Errno::EINTR) => continue,
             result => result?,
         };
         let ended = fds[0].revents().is_some_and(|events| !events.is_empty());
         drop(fds);
+        pace.fill(Instant::now());
         for output in &mut outputs {
-            output.copy(log, redactor);
+            output.copy(log, redactor, &mut pace);
+        }
+        if let Some(notice) = pace.notice(Instant::now()) {
+            log.line(LogStream::Sys, notice);
         }
         // A full disk costs log lines, never the app.
         let _ = log.flush();
@@ -127,7 +139,6 @@ fn supervise(
             let exit = child.wait()?;
             // Everything the process wrote is in the pipes by now.
             for output in &mut outputs {
-                output.copy(log, redactor);
                 output.finish(log, redactor);
             }
             let _ = log.flush();

@@ -1,6 +1,7 @@
 //! The API as a typed client: one method per operation, named like it.
 
 mod failure;
+mod runs;
 mod notifications;
 mod stream;
 mod wait;

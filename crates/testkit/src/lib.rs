@@ -7,6 +7,7 @@ mod background;
 mod browser;
 mod child;
 mod client;
+mod elsewhere;
 mod git;
 mod load;
 mod mail;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use browser::{Browser, ColorScheme, Page};
 pub use client::{ApiFailure, Client, LogsQuery, Sse};
+pub use elsewhere::Elsewhere;
 pub use git::{GitServer, Hold, Repo};
 pub use load::{Failure, Load, Report};
 pub use mail::{Mail, MailServer};

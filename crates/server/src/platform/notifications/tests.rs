@@ -30,6 +30,7 @@ async fn project(store: &Store) -> Project {
         slug: "shop".into(),
         node_id: node.clone(),
         source: SourceKind::Upload,
+        runtime: domain::project::RuntimeSettings::default(),
         settings: ProjectSettings::default(),
         port: 3100,
         upload: None,
