@@ -247,11 +247,6 @@ fn make_plan(agent: &Agent, spec: &BuildSpec, tree: &Tree) -> Result<plan::Plan,
         );
         return Err(Failure { code: "MISSING_TOOLCHAIN".into(), reason, last_lines: Vec::new() });
     }
-    // Without a command a release is served as files; the source of a worker is not meant to be.
-    if plan.run_command.is_none() && !plan.serves_files() {
-        let reason = "this project has no web process yet, and one is needed; add a `web:` line to the Procfile or set a run command";
-        return Err(Failure { code: "NO_PLAN".into(), reason: reason.into(), last_lines: Vec::new() });
-    }
     Ok(plan)
 }
 
@@ -269,7 +264,7 @@ fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> 
     };
     let web = match &plan.run_command {
         Some(command) => Some(Web::Command { command: command.clone() }),
-        None if plan.kind == "static" || plan.kind == "spa" => Some(Web::Files { single_page: plan.kind == "spa" }),
+        None if plan.serves_files() => Some(Web::Files { single_page: plan.kind == "spa" }),
         None => None,
     };
     let name = |name: &str| {
