@@ -96,6 +96,9 @@ pub struct Project {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_path: Option<String>,
     pub port: u16,
+    /// Why the node does not answer at that port at the moment; it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_error: Option<String>,
     /// The deployment that answers now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_deployment: Option<Deployment>,

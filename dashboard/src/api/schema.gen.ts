@@ -717,6 +717,8 @@ export interface components {
             output_directory?: string | null;
             /** Format: int32 */
             port: number;
+            /** @description Why the node does not answer at that port at the moment; it is tried again. */
+            port_error?: string | null;
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
@@ -1800,7 +1802,10 @@ export interface operations {
                 since: string | null;
                 /** @description Only lines with this text in them, whatever its case. */
                 search: string | null;
-                /** @description At most the last so many of what is there, 1000 when absent. */
+                /**
+                 * @description At most so many, 1000 when absent: the last of what is there, or the first after `after`. Who follows on after a
+                 *     line gets all.
+                 */
                 limit: number | null;
             };
             cookie?: never;

@@ -12,8 +12,9 @@ function observe(project: Project): Project {
   return project;
 }
 
+/** Whether it will change without somebody's doing: no event says that a port is served again. */
 function isBusy(project: Project): boolean {
-  return project.status === "deleting" || (project.latest_deployment != null && !isSettled(project.latest_deployment.state));
+  return project.status === "deleting" || project.port_error != null || (project.latest_deployment != null && !isSettled(project.latest_deployment.state));
 }
 
 export function useProjects() {
