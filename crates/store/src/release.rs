@@ -33,14 +33,6 @@ impl Tx {
         Ok(())
     }
 
-    pub async fn release(&mut self, id: &ReleaseId) -> StoreResult<Option<Release>> {
-        let row = sqlx::query(&format!("select {COLUMNS} from releases where id = $1"))
-            .bind(id.as_str())
-            .fetch_optional(&mut *self.inner)
-            .await?;
-        row.as_ref().map(release).transpose()
-    }
-
     /// Newest first.
     pub async fn release_list(&mut self, project_id: &ProjectId) -> StoreResult<Vec<Release>> {
         let rows = sqlx::query(&format!("select {COLUMNS} from releases where project_id = $1 order by id desc"))
