@@ -521,6 +521,8 @@ export interface components {
             state: components["schemas"]["DeploymentState"];
             /** @description What an active deployment does right now, and what its log speaks of: `fetch`, `install`, `build`, `start`, `probe`. */
             step?: string | null;
+            /** @description The steps that have begun, in order. */
+            steps?: components["schemas"]["DeploymentStep"][];
             trigger: components["schemas"]["Trigger"];
         };
         DeploymentAccepted: {
@@ -542,6 +544,16 @@ export interface components {
          * @enum {string}
          */
         DeploymentState: "queued" | "building" | "starting" | "live" | "retired" | "failed" | "cancelled" | "superseded";
+        /** @description A part of a deployment's work. */
+        DeploymentStep: {
+            finished_at?: null | components["schemas"]["String"];
+            /**
+             * @description `fetch`, `install`, `build` or `start`.
+             * @example build
+             */
+            name: string;
+            started_at: components["schemas"]["String"];
+        };
         /** @description A variable as it is shown: its value never leaves the server. */
         EnvVar: {
             has_value: boolean;

@@ -118,7 +118,7 @@ fn print(deployment: &api::Deployment, project: &api::Project) -> Result<()> {
     let mut fields = Fields::default();
     fields.add("id", &deployment.id).add("project", &project.name).add("number", deployment.number);
     fields.add("state", output::deployment_state(deployment.state)).add("trigger", deployment.trigger);
-    fields.add_some("step", deployment.step.as_ref()).add_some("branch", deployment.branch.as_ref());
+    fields.add_some("steps", steps(deployment)).add_some("branch", deployment.branch.as_ref());
     if let Some(commit) = &deployment.commit {
         fields.add("commit", &commit.sha).add("message", &commit.message).add("author", &commit.author);
     }
@@ -141,6 +141,15 @@ fn print(deployment: &api::Deployment, project: &api::Project) -> Result<()> {
         output::line(format!("  {}", output::safe(line)))?;
     }
     Ok(())
+}
+
+/// How long each step took: `fetch 1.2 s, build 12.3 s`.
+fn steps(deployment: &api::Deployment) -> Option<String> {
+    let steps = deployment.steps.iter().map(|step| {
+        let took = step.finished_at.as_deref().and_then(|end| time::between(&step.started_at, end));
+        format!("{} {}", step.name, took.map_or_else(|| "running".to_owned(), time::took))
+    });
+    Some(steps.collect::<Vec<_>>().join(", ")).filter(|steps| !steps.is_empty())
 }
 
 async fn log(client: &Client, id: &DeploymentId, follow: bool, format: Format) -> Result<()> {

@@ -158,6 +158,8 @@ async fn deploy_logs_env_and_rollback_from_a_shell() {
         assert!(shown.status.success() && text(&shown).contains(id), "{name:?}: {}", text(&shown));
         assert!(text(&shown).contains("hello-node") && !text(&shown).contains(project.id.as_str()), "{}", text(&shown));
     }
+    let first = text(&shell.run(&app, &["deployment", "show", "hello-node/1"]).await);
+    assert!(first.lines().any(|line| line.starts_with("steps") && line.contains("start ")), "{first}");
     let unknown = shell.run(&app, &["deployment", "show", "hello-node"]).await;
     assert!(text(&unknown).contains("hello-node/NUMBER"), "{}", text(&unknown));
     let node = &admin.nodes().await.unwrap()[0];
