@@ -65,6 +65,12 @@ pub(super) fn took(milliseconds: i64) -> String {
     }
 }
 
+/// Milliseconds from one time to another; nothing if one of them is no time.
+pub(super) fn between(start: &str, end: &str) -> Option<i64> {
+    let [start, end] = [start, end].map(|text| text.parse::<Timestamp>().ok());
+    Some(end?.as_millisecond() - start?.as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};

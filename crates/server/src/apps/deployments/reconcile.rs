@@ -157,8 +157,8 @@ impl Deployments {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        let news =
-            tx.deployment_progress(&deployment.id, status.step.as_str(), commit.as_ref(), plan.as_deref()).await?;
+        let (id, step) = (&deployment.id, status.step.as_str());
+        let news = tx.deployment_progress(id, step, commit.as_ref(), plan.as_deref(), now_ms()).await?;
         if news {
             self.announce(&mut tx, deployment).await?;
         }
