@@ -14,6 +14,7 @@ mod environment;
 mod failures;
 mod health;
 mod notifications;
+mod notifications_page;
 mod removal;
 mod sources;
 mod without_root;
