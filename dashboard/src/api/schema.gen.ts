@@ -892,7 +892,7 @@ export interface components {
             created_at: components["schemas"]["String"];
             deployment?: null | components["schemas"]["NotificationDeployment"];
             /**
-             * @description A [`NotificationEvent`], or `test`.
+             * @description One of the events, or `test`.
              * @example deployment.failed
              */
             event: string;

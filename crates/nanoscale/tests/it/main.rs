@@ -16,6 +16,7 @@ mod health;
 mod isolation;
 mod logs;
 mod notifications;
+mod notifications_page;
 mod ports;
 mod processes;
 mod removal;

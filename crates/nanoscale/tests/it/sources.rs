@@ -270,13 +270,15 @@ async fn a_procfile_is_explained_and_mistakes_in_it_are_told() {
     let server = server().start().await;
     let client = server.setup().await;
     let id = project(&client, "processes").await;
-    let procfile = |text: &'static str| crate::apps::archive(&[
+    let procfile = |text: &'static str| {
+        crate::apps::archive(&[
             ("Procfile", text),
             ("main.js", MAIN),
             ("work.js", "setInterval(() => {}, 1e6)"),
             ("migrate.js", ""),
             ("clean.js", ""),
-        ]);
+        ])
+    };
     let text = "web: node main.js\nworker: node work.js\nrelease: node migrate.js\ncron-clean: @daily node clean.js\n";
     let live = deploy(&client, &id, procfile(text)).await;
     let plan = live.plan.unwrap();

@@ -55,6 +55,7 @@ impl Notifications {
             DeploymentState::Failed => {
                 let subject = format!("{name}: deployment {number} failed");
                 let reason = deployment.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                let reason = reason.trim_end_matches('.');
                 let still = if serves(tx, &project.id).await? { " What was live before still serves." } else { "" };
                 let message = format!("Deployment {number} of {name} failed{}: {reason}.{still}", source(&deployment));
                 (NotificationEvent::DeploymentFailed, subject, message)
