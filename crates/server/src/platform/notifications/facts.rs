@@ -80,7 +80,6 @@ impl Notifications {
     }
 
     /// A live app dies again and again. `since_ms` names the loop: one that ends and begins anew is news.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever watches workloads"))]
     pub(crate) async fn crash_loop(
         &self,
         tx: &mut Tx,
@@ -105,7 +104,6 @@ impl Notifications {
     }
 
     /// A run of a project's schedule failed. `run_id` names the run.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever runs schedules"))]
     pub(crate) async fn schedule_failed(
         &self,
         tx: &mut Tx,
