@@ -5,6 +5,7 @@
 mod build;
 mod converge;
 mod disk;
+mod host_ports;
 mod job;
 mod probe;
 mod process;
