@@ -1,8 +1,8 @@
 //! The API as a typed client: one method per operation, named like it.
 
 mod failure;
-mod runs;
 mod notifications;
+mod runs;
 mod stream;
 mod wait;
 

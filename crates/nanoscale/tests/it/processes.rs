@@ -68,7 +68,8 @@ async fn a_worker_that_dies_at_once_stops_its_deployment() {
     let server = server().start().await;
     let client = server.setup().await;
     let id = project(&client, "broken").await;
-    let failed = deploy_failing(&client, &id, app("web: python3 main.py\nworker: sh -c 'echo no queue; exit 3'\n")).await;
+    let failed =
+        deploy_failing(&client, &id, app("web: python3 main.py\nworker: sh -c 'echo no queue; exit 3'\n")).await;
     assert_eq!(failed.failure_code.as_deref(), Some("APP_EXITED"));
     assert!(failed.reason.unwrap().contains("`worker` ended with exit code 3"));
     assert_eq!(failed.last_lines, ["no queue"]);
@@ -90,7 +91,8 @@ async fn the_release_command_gates_the_switch_and_runs_once() {
     let server = server().start().await;
     let client = server.setup().await;
     let id = with_volume(&client, "gate").await;
-    let release = |tail: &str| format!("web: python3 main.py\nrelease: sh -c 'echo migrating; echo run >> /data/log; {tail}'\n");
+    let release =
+        |tail: &str| format!("web: python3 main.py\nrelease: sh -c 'echo migrating; echo run >> /data/log; {tail}'\n");
     deploy(&client, &id, app(&release("true"))).await;
     let visitor = server.app("gate.localhost");
     assert_eq!(visitor.get("/log").await.unwrap().text(), "run\n");
@@ -122,7 +124,8 @@ async fn a_cancelled_deployment_ends_its_release_command() {
     let server = server().start().await;
     let client = server.setup().await;
     let id = with_volume(&client, "long").await;
-    let procfile = "web: python3 main.py\nrelease: sh -c 'echo begun > /data/log; sleep 600; echo ended >> /data/log'\n";
+    let procfile =
+        "web: python3 main.py\nrelease: sh -c 'echo begun > /data/log; sleep 600; echo ended >> /data/log'\n";
     let deployment = client.upload(&id, app(procfile)).await.unwrap();
     let run = wait_some("the command runs", BUILD, async || {
         client.run_list(&id).await.unwrap().into_iter().find(|run| run.state == RunState::Running)
@@ -152,7 +155,8 @@ async fn one_offs_run_with_the_release_and_tell_how_they_ended() {
     assert_eq!((run.state, run.exit_code, run.last_lines), (RunState::Failed, Some(9), vec!["why".to_owned()]));
 
     // Inside the running app: its processes are there.
-    let run = client.run_create(&id, "sh -c 'grep -l main.py /proc/[0-9]*/cmdline | wc -l'", Some("web")).await.unwrap();
+    let run =
+        client.run_create(&id, "sh -c 'grep -l main.py /proc/[0-9]*/cmdline | wc -l'", Some("web")).await.unwrap();
     let run = ended(&client, &run.id).await;
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
     let refused = client.run_create(&id, "true", Some("worker")).await.unwrap_err();
@@ -251,4 +255,3 @@ async fn settings_that_cannot_be_are_refused_by_name() {
     let update = api::ProjectUpdate { network: Some(network), ..api::ProjectUpdate::default() };
     assert_eq!(client.project_update(&id, &update).await.unwrap_err().code(), "NO_DESTINATIONS");
 }
-
