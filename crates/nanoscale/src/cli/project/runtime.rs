@@ -28,13 +28,13 @@ pub(super) struct Runtime {
     /// No volumes any more; their files are kept until the project is deleted.
     #[arg(long, conflicts_with = "volume")]
     no_volumes: bool,
-    /// Memory of its processes together, in MB; `default` for the server's.
+    /// Memory of each of its processes, in MB; `default` for the server's.
     #[arg(long, value_name = "MB", value_parser = limit::<u64>)]
     memory_mb: Option<Limit<u64>>,
-    /// Processor time, in percent of one core: 150 is one and a half; `default` for the server's.
+    /// Processor time of each of its processes, in percent of a core: 150 is one and a half; `default` for the server's.
     #[arg(long, value_name = "PERCENT", value_parser = limit::<u32>)]
     cpu_percent: Option<Limit<u32>>,
-    /// Processes and threads; `default` for the server's.
+    /// Processes and threads that each of them may have; `default` for the server's.
     #[arg(long, value_name = "COUNT", value_parser = limit::<u64>)]
     processes: Option<Limit<u64>>,
     /// Memory of a build, in MB; `default` for the server's.
