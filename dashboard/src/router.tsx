@@ -23,6 +23,8 @@ const DeploymentsTab = page(() => import("@/features/deployments/DeploymentsTab"
 const LogsTab = page(() => import("@/features/logs/LogsTab"));
 const EnvTab = page(() => import("@/features/env/EnvTab"));
 const SettingsTab = page(() => import("@/features/projects/SettingsTab"));
+const RunsTab = page(() => import("@/features/runs/RunsTab"));
+const RunPage = page(() => import("@/features/runs/RunPage"));
 const DeploymentPage = page(() => import("@/features/deployments/DeploymentPage"));
 const NodesPage = page(() => import("@/features/nodes/NodesPage"));
 const NodePage = page(() => import("@/features/nodes/NodePage"));
@@ -51,14 +53,14 @@ export const router = createBrowserRouter([
         children: [
           { index: true, element: <OverviewTab /> },
           { path: "deployments", element: <DeploymentsTab /> },
+          { path: "runs", element: <RunsTab /> },
           { path: "logs", element: <LogsTab /> },
           { path: "env", element: <EnvTab /> },
-          { path: "notifications", element: <NotificationsPage /> },
-      { path: "notifications/:id", element: <NotificationChannelPage /> },
-      { path: "settings", element: <SettingsTab /> },
+          { path: "settings", element: <SettingsTab /> },
         ],
       },
       { path: "projects/:id/deployments/:deploymentId", element: <DeploymentPage /> },
+      { path: "projects/:id/runs/:runId", element: <RunPage /> },
       { path: "servers", element: <NodesPage /> },
       { path: "servers/:id", element: <NodePage /> },
       { path: "notifications", element: <NotificationsPage /> },

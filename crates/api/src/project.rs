@@ -137,10 +137,8 @@ pub struct NetworkSettings {
     /// `open`: the internet, no private network. `only`: `destinations` and nothing else. `none`.
     pub outward: Outward,
     /// Like `api.stripe.com:443`, `203.0.113.7` or `10.1.0.0/16:5432`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<String>,
     /// Ports of the machine's loopback, a database's for example, that appear on the project's own.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub host_ports: Vec<u16>,
 }
 

@@ -21,6 +21,10 @@ mod deployment;
 mod pack;
 mod watch;
 
+mod once;
+mod runs;
+mod schedule;
+
 mod follow;
 mod logs;
 mod sse;
@@ -45,6 +49,14 @@ pub(crate) enum ClientCommand {
     Rollback(deploy::RollbackArgs),
     /// What an app writes.
     Logs(logs::LogsArgs),
+    /// Run a command once with a project's live release, and end with its exit code.
+    Run(once::RunArgs),
+    /// Run a command inside a running process of a project.
+    Exec(once::ExecArgs),
+    /// What was run: release commands, scheduled jobs, one-offs.
+    Runs(runs::RunsArgs),
+    /// Scheduled jobs: list, set, remove, run, history.
+    Schedule(schedule::ScheduleArgs),
     /// Projects: list, show, create, update, delete, open.
     Project(project::ProjectArgs),
     /// Deployments: list, show, log, cancel.
@@ -90,6 +102,10 @@ async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
         ClientCommand::Redeploy(args) => deploy::redeploy(args).await,
         ClientCommand::Rollback(args) => deploy::rollback(args).await,
         ClientCommand::Logs(args) => logs::run(args).await,
+        ClientCommand::Run(args) => once::run(args).await,
+        ClientCommand::Exec(args) => once::exec(args).await,
+        ClientCommand::Runs(args) => runs::run(args).await,
+        ClientCommand::Schedule(args) => schedule::run(args).await,
         ClientCommand::Project(args) => project::run(args).await,
         ClientCommand::Deployment(args) => deployment::run(args).await,
         ClientCommand::Env(args) => env::run(args).await,

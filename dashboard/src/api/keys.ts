@@ -13,6 +13,11 @@ export const keys = {
   env: (projectId: string) => ["projects", "env", projectId] as const,
   plan: (repoUrl: string, branch: string, root: string) => ["projects", "plan", repoUrl, branch, root] as const,
   deployment: (id: string) => ["deployments", "detail", id] as const,
+  runs: ["runs"] as const,
+  run: (id: string) => ["runs", "detail", id] as const,
+  projectRuns: (projectId: string, schedule: string) => ["runs", "list", projectId, schedule] as const,
+  scheduleLists: ["runs", "schedules"] as const,
+  schedules: (projectId: string) => ["runs", "schedules", projectId] as const,
   nodes: ["nodes", "list"] as const,
   node: (id: string) => ["nodes", "detail", id] as const,
   nodeMetrics: (id: string) => ["nodes", "metrics", id] as const,
@@ -29,12 +34,14 @@ export function keysTouchedBy(event: ServerEvent): QueryKey[] {
   const [noun] = event.kind.split(".");
   switch (noun) {
     case "project":
-      return [keys.projects, keys.projectDetails];
+      return [keys.projects, keys.projectDetails, keys.scheduleLists];
     case "deployment": {
-      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists];
+      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists, keys.scheduleLists];
       if (event.deployment_id) touched.push(keys.deployment(event.deployment_id));
       return touched;
     }
+    case "run":
+      return [keys.runs];
     case "notification":
       return [["notifications"]];
     case "node":

@@ -1,4 +1,4 @@
-import { Bell, Boxes, FileText, KeyRound, LogOut, Moon, Plus, RotateCw, Server, Settings, Sun, type LucideIcon } from "lucide-react";
+import { Bell, Boxes, FileText, KeyRound, LogOut, Moon, Plus, RotateCw, Server, Settings, SquareTerminal, Sun, type LucideIcon } from "lucide-react";
 import { useNavigate } from "react-router";
 
 import { useLogout } from "@/features/auth/queries";
@@ -57,6 +57,7 @@ export function usePaletteItems(): PaletteItem[] {
   ];
   const perProject = projects.flatMap<PaletteItem>(({ id, name }) => [
     { id: `logs-${id}`, group: "Actions", label: `Logs of ${name}`, icon: FileText, run: go(`/projects/${id}/logs`) },
+    { id: `runs-${id}`, group: "Actions", label: `Runs of ${name}`, icon: SquareTerminal, keywords: "schedule cron command exec job", run: go(`/projects/${id}/runs`) },
     { id: `env-${id}`, group: "Actions", label: `Environment of ${name}`, icon: KeyRound, keywords: "variables secrets", run: go(`/projects/${id}/env`) },
     {
       id: `redeploy-${id}`,

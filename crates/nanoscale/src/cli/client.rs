@@ -105,6 +105,11 @@ impl Client {
         self.answer(self.request(Method::PUT, path).json(body)).await
     }
 
+    /// Puts something that is answered without a body.
+    pub(super) async fn put_silently(&self, path: &[&str], body: &impl Serialize) -> Result<()> {
+        self.send(self.request(Method::PUT, path).json(body).timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
     pub(super) async fn patch<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<Answer<T>> {
         self.answer(self.request(Method::PATCH, path).json(body)).await
     }
@@ -248,6 +253,7 @@ impl ClientError {
                 "SCOPE_MISSING" => "make another token with `nanoscale token create`, or run `nanoscale login`",
                 "TOO_LARGE" => "name what is not needed in .gitignore or .nanoscaleignore",
                 "NOTHING_TO_ROLL_BACK_TO" => "`nanoscale deployment list PROJECT` shows what there was",
+                "NOTHING_LIVE" => "`nanoscale deployment list PROJECT` shows what became of what was deployed",
                 "RELEASE_NOT_KEPT" => "`nanoscale redeploy PROJECT --commit SHA` builds it again",
                 _ => return None,
             },

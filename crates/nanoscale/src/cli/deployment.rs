@@ -126,6 +126,13 @@ fn print(deployment: &api::Deployment, project: &api::Project) -> Result<()> {
         fields.add("kind", &plan.kind).add_some("install", plan.install_command.as_ref());
         fields.add_some("build", plan.build_command.as_ref()).add_some("run", plan.run_command.as_ref());
         fields.add_some("output", plan.output_directory.as_ref());
+        fields.add_some("release command", plan.release_command.as_ref());
+        for worker in &plan.workers {
+            fields.add("worker", format!("{}: {}", worker.name, worker.command));
+        }
+        for job in &plan.schedules {
+            fields.add("schedule", format!("{}: {} {}", job.name, job.schedule, job.command));
+        }
         for reason in &plan.reasons {
             fields.add("because", reason);
         }

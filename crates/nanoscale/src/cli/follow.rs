@@ -120,3 +120,25 @@ impl<'a> Follower<'a> {
         }
     }
 }
+
+/// Gives every line to `print` until the log ends. `settled` is asked when the connection breaks off: a node
+/// that is away has no log to give, and yet what it logs may be over.
+pub(super) async fn to_end(
+    mut follower: Follower<'_>,
+    print: impl Fn(&Line) -> Result<()>,
+    settled: impl AsyncFn() -> Result<bool>,
+) -> Result<()> {
+    let mut was_settled = false;
+    loop {
+        match follower.next().await? {
+            Followed::Line(line) => print(&line)?,
+            Followed::End => return Ok(()),
+            Followed::Broken => match settled().await {
+                Ok(true) if was_settled => return Ok(()),
+                Ok(is_settled) => was_settled = is_settled,
+                Err(error) if ClientError::may_pass(&error) => {}
+                Err(error) => return Err(error),
+            },
+        }
+    }
+}

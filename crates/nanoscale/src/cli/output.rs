@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
 
 use anyhow::Result;
-use ids::{DeploymentState, ProjectStatus};
+use ids::{DeploymentState, ProjectStatus, RunState};
 
 static STDOUT_COLOURED: LazyLock<bool> = LazyLock::new(|| coloured(&io::stdout()));
 static STDERR_COLOURED: LazyLock<bool> = LazyLock::new(|| coloured(&io::stderr()));
@@ -221,6 +221,16 @@ pub(super) fn deployment_state(state: DeploymentState) -> Cell {
         DeploymentState::Queued | DeploymentState::Building | DeploymentState::Starting => Colour::Yellow,
         DeploymentState::Failed => Colour::Red,
         DeploymentState::Retired | DeploymentState::Cancelled | DeploymentState::Superseded => Colour::Dim,
+    };
+    Cell::new(state, colour)
+}
+
+pub(super) fn run_state(state: RunState) -> Cell {
+    let colour = match state {
+        RunState::Succeeded => Colour::Green,
+        RunState::Running => Colour::Yellow,
+        RunState::Failed | RunState::Lost => Colour::Red,
+        RunState::Cancelled | RunState::Skipped => Colour::Dim,
     };
     Cell::new(state, colour)
 }

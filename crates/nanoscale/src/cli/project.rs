@@ -1,5 +1,7 @@
 //! Projects: what there is to deploy, and how.
 
+mod runtime;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +76,8 @@ struct Settings {
     /// The path the probe asks for.
     #[arg(long, value_name = "PATH")]
     health_path: Option<String>,
+    #[command(flatten)]
+    runtime: runtime::Runtime,
 }
 
 #[derive(clap::Args)]
@@ -167,6 +171,7 @@ fn print(project: &api::Project, node: &str) -> Result<()> {
     fields.add("port", project.port);
     fields.add_some("port error", project.port_error.as_deref().map(|error| Cell::new(error, Colour::Yellow)));
     fields.add("node", node);
+    runtime::print(&mut fields, project);
     fields.add_some("live", deployment(&project.live_deployment));
     fields.add_some("latest", deployment(&project.latest_deployment));
     fields.add("created", time::local(&project.created_at));
@@ -192,9 +197,11 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
         output_directory: settings.output,
         port: args.port,
         health_path: settings.health_path,
+        network: settings.runtime.network(&api::NetworkSettings::default()),
+        volumes: settings.runtime.volumes(),
+        limits: settings.runtime.limits(&api::LimitSettings::default()),
         env_vars: variables.into_iter().map(|(key, value)| api::EnvVarInput { key, value }).collect(),
         node_id: None,
-        ..api::ProjectCreate::default()
     };
     let answer = client.post::<api::ProjectCreated>(&["projects"], &create).await?;
     answer.show(format.json, |created| output::line(format!("Created the project `{}`", created.project.name)))?;
@@ -211,6 +218,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
 
 async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()> {
     let settings = args.settings;
+    let project = find::project(client, &args.project).await?.value;
     let update = api::ProjectUpdate {
         name: args.name,
         repo_url: settings.repo,
@@ -221,12 +229,13 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         run_command: settings.run,
         output_directory: settings.output,
         health_path: settings.health_path,
-        ..api::ProjectUpdate::default()
+        network: settings.runtime.network(&project.network),
+        volumes: settings.runtime.volumes(),
+        limits: settings.runtime.limits(&project.limits),
     };
     if serde_json::to_value(&update)?.as_object().is_some_and(serde_json::Map::is_empty) {
         bail!("nothing to change; `nanoscale project update --help` lists the settings");
     }
-    let project = find::project(client, &args.project).await?.value;
     let answer = client.patch::<api::Project>(&["projects", project.id.as_str()], &update).await?;
     let node = node_name(client, &answer.value).await;
     answer.show(format.json, |project| {

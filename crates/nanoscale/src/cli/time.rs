@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{Span, Timestamp, Zoned};
+use jiff::{Span, SpanRelativeTo, Timestamp, Unit, Zoned};
 
 /// `10m`, `2h 30m`, `3d` before now, or an instant as RFC 3339.
 pub(super) fn parse_past(text: &str) -> Result<Timestamp, String> {
@@ -14,6 +14,14 @@ pub(super) fn parse_future(text: &str) -> Result<Timestamp, String> {
     parse(text, |now, span| now.checked_add(span))
 }
 
+/// `30s`, `10m`, `2h` as seconds.
+pub(super) fn parse_seconds(text: &str) -> Result<i64, String> {
+    let seconds =
+        text.parse::<Span>().ok().and_then(|span| span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok());
+    #[expect(clippy::cast_possible_truncation, reason = "a limit beyond what fits is refused by the server")]
+    seconds.map(|seconds| seconds.round() as i64).ok_or_else(|| "write `30s`, `10m` or `2h`".to_owned())
+}
+
 fn parse(text: &str, apply: impl Fn(Zoned, Span) -> Result<Zoned, jiff::Error>) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
@@ -21,6 +29,24 @@ fn parse(text: &str, apply: impl Fn(Zoned, Span) -> Result<Zoned, jiff::Error>) 
     let span = text.parse::<Span>().map_err(|_| "write `10m`, `2h`, `3d` or a time like 2030-01-31T12:00:00Z")?;
     let time = apply(Zoned::now(), span.abs()).map_err(|error| error.to_string())?;
     Ok(time.timestamp())
+}
+
+/// `in 3 min`; the text itself if it is no time.
+pub(super) fn until(text: &str) -> String {
+    let Ok(time) = text.parse::<Timestamp>() else { return text.to_owned() };
+    match time.as_second() - Timestamp::now().as_second() {
+        ..5 => "now".to_owned(),
+        seconds @ 5..60 => format!("in {seconds} s"),
+        seconds @ 60..3600 => format!("in {} min", seconds / 60),
+        seconds @ 3600..86_400 => format!("in {} h", seconds / 3600),
+        seconds => format!("in {} d", seconds / 86_400),
+    }
+}
+
+/// How long it took from one time to another, if both are times.
+pub(super) fn between(from: &str, to: &str) -> Option<String> {
+    let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
+    Some(took(to.as_millisecond() - from.as_millisecond()))
 }
 
 /// `3 min ago`; the text itself if it is no time.
@@ -75,7 +101,7 @@ pub(super) fn between(start: &str, end: &str) -> Option<i64> {
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{ago, parse_future, parse_past, since, took};
+    use super::{ago, between, parse_future, parse_past, parse_seconds, since, took};
 
     #[test]
     fn past_and_future_count_from_now() {
@@ -99,6 +125,9 @@ mod tests {
         assert_eq!(before(7300), "2 h ago");
         assert_eq!(before(200_000), "2 d ago");
         assert_eq!(ago("soon"), "soon");
+        assert_eq!(between("2030-01-31T12:00:00Z", "2030-01-31T12:02:05Z").unwrap(), "2 min 5 s");
+        assert_eq!((parse_seconds("10m"), parse_seconds("1d")), (Ok(600), Ok(86_400)));
+        assert!(parse_seconds("soon").is_err());
         assert_eq!(took(850), "850 ms");
         assert_eq!(took(12_340), "12.3 s");
         assert_eq!(took(125_000), "2 min 5 s");

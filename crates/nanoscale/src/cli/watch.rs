@@ -7,14 +7,14 @@ use anyhow::Result;
 use ids::{DeploymentState, LogStream};
 
 use super::Format;
-use super::client::{Answer, Client, ClientError};
-use super::follow::{Followed, Follower, Line};
+use super::client::{Answer, Client};
+use super::follow::{self, Follower, Line};
 use super::output::{self, Colour, paint};
 use super::time;
 
 const POLL: Duration = Duration::from_millis(300);
 /// What a shell answers for a program that Ctrl-C ended (128 and SIGINT).
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Wait {
@@ -77,22 +77,13 @@ fn detached(answer: &Answer<api::Deployment>, format: Format) -> Result<ExitCode
 
 async fn follow_log(client: &Client, deployment: &api::Deployment, show: Show, format: Format) -> Result<()> {
     let id = deployment.id.as_str();
-    let mut follower = Follower::new(client, ["deployments", id, "log"], Vec::new());
-    let mut was_settled = false;
-    loop {
-        match follower.next().await? {
-            Followed::Line(line) if show == Show::Log => print(&line, format)?,
-            Followed::Line(_) => {}
-            Followed::End => return Ok(()),
-            // A node that is away has no log to give, and yet the deployment may be over.
-            Followed::Broken => match client.get::<api::Deployment>(&["deployments", id]).await {
-                Ok(answer) if answer.value.state.is_settled() && was_settled => return Ok(()),
-                Ok(answer) => was_settled = answer.value.state.is_settled(),
-                Err(error) if ClientError::may_pass(&error) => {}
-                Err(error) => return Err(error),
-            },
-        }
-    }
+    let follower = Follower::new(client, ["deployments", id, "log"], Vec::new());
+    let print = |line: &Line| if show == Show::Log { print(line, format) } else { Ok(()) };
+    let settled = async || {
+        let deployment = client.get::<api::Deployment>(&["deployments", id]).await?.value;
+        Ok(deployment.state.is_settled())
+    };
+    follow::to_end(follower, print, settled).await
 }
 
 /// A script gets JSON from standard output, and so the log from the other one.
@@ -104,7 +95,7 @@ fn print(line: &Line, format: Format) -> Result<()> {
     print_build_line(&line.value)
 }
 
-fn plain(line: &api::LogLine) -> String {
+pub(super) fn plain(line: &api::LogLine) -> String {
     match line.stream {
         LogStream::Sys => format!("→ {}", line.text),
         LogStream::Out | LogStream::Err => line.text.clone(),

@@ -1,11 +1,13 @@
 //! The binary as a person at a shell has it.
 
+mod jobs;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use testkit::{PATIENCE, Receiver, TestServer, example};
+use testkit::{Client, PATIENCE, Receiver, TestServer, example};
 
 use crate::{program, server};
 
@@ -99,23 +101,34 @@ impl Shell<'_> {
     async fn run_with(&self, directory: &Path, arguments: &[&str], input: &str) -> Output {
         let file = self.home.path().join("input");
         std::fs::write(&file, input).unwrap();
+        let mut command = self.command(directory, arguments);
+        command.stdin(std::fs::File::open(&file).unwrap());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    fn command(&self, directory: &Path, arguments: &[&str]) -> Command {
         let mut command = nanoscale(arguments);
         command
             .current_dir(directory)
             .env("HOME", self.home.path())
             .env("NANOSCALE_URL", self.server.api_url())
             .env("NANOSCALE_TOKEN", &self.token)
-            .stdin(std::fs::File::open(&file).unwrap());
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
     }
+}
+
+async fn shell<'a>(server: &'a TestServer, admin: &Client) -> Shell<'a> {
+    let token = admin.token_create("shell").await.unwrap().token;
+    Shell { server, token, home: tempfile::tempdir().unwrap() }
 }
 
 #[tokio::test]
 async fn deploy_logs_env_and_rollback_from_a_shell() {
     let server = server().start().await;
     let admin = server.setup().await;
-    let token = admin.token_create("shell").await.unwrap().token;
-    let shell = Shell { server: &server, token, home: tempfile::tempdir().unwrap() };
+    let shell = shell(&server, &admin).await;
     let work = tempfile::tempdir().unwrap();
     let app = work.path().join("hello-node");
     std::fs::create_dir(&app).unwrap();
@@ -190,8 +203,7 @@ async fn notification_channels_from_a_shell() {
     let receiver = Receiver::start().await;
     let server = server().notification_allow(receiver.host()).start().await;
     let admin = server.setup().await;
-    let token = admin.token_create("shell").await.unwrap().token;
-    let shell = Shell { server: &server, token, home: tempfile::tempdir().unwrap() };
+    let shell = shell(&server, &admin).await;
     let here = shell.home.path();
     let run = async |arguments: &[&str], input: &str| {
         let output = shell.run_with(here, arguments, input).await;

@@ -6,9 +6,16 @@ import { plainText } from "@/features/logs/ansi";
 import { Chip } from "@/ui/Badge";
 import { Prose } from "@/ui/Prose";
 
-/** Why it ended, and the lines that usually say so first. */
-export function Failure({ deployment, othersLive }: { deployment: Deployment; othersLive: boolean }) {
-  const { reason, failure_code: code, last_lines: lines = [] } = deployment;
+interface FailureBoxProps {
+  reason?: string | null;
+  code?: string | null;
+  lines?: readonly string[];
+  /** What the failure did not touch. */
+  comfort?: string;
+}
+
+/** Why something ended, and the lines that usually say so first. */
+export function FailureBox({ reason, code, lines = [], comfort }: FailureBoxProps) {
   return (
     <section aria-label="Why it failed" className="overflow-hidden rounded-xl border border-bad/35 bg-surface shadow-card">
       <div className="flex items-start gap-3 bg-bad-wash px-4 py-3">
@@ -18,7 +25,7 @@ export function Failure({ deployment, othersLive }: { deployment: Deployment; ot
             <Prose>{reason ? asSentence(reason) : "It failed without a reason. Its log says more."}</Prose>
           </p>
           <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-[13px] text-soft">
-            {othersLive && "What was live before still answers visitors."}
+            {comfort}
             {code && <Chip>{code}</Chip>}
           </p>
         </div>
@@ -30,4 +37,9 @@ export function Failure({ deployment, othersLive }: { deployment: Deployment; ot
       )}
     </section>
   );
+}
+
+export function Failure({ deployment, othersLive }: { deployment: Deployment; othersLive: boolean }) {
+  const { reason, failure_code: code, last_lines: lines } = deployment;
+  return <FailureBox reason={reason} code={code} lines={lines} comfort={othersLive ? "What was live before still answers visitors." : undefined} />;
 }

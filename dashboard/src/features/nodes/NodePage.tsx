@@ -104,6 +104,7 @@ function Workload({ workload, name }: { workload: WorkloadMetrics; name?: string
     <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2.5">
       <Link to={`/projects/${workload.project_id}`} className="min-w-0 truncate rounded font-medium hover:underline">
         {name ?? workload.project_id}
+        {workload.process !== "web" && <span className="font-normal text-faint"> / {workload.process}</span>}
       </Link>
       <span className="flex items-center gap-3 text-[13px] text-faint tabular-nums">
         {facts.join(" · ")}
@@ -119,7 +120,7 @@ function Workloads({ node }: { node: Node }) {
     <Panel title="Workloads" description={node.workloads.length === 0 ? "Nothing runs here now." : undefined}>
       <ul className="-my-2 divide-y divide-line">
         {node.workloads.map((workload) => (
-          <Workload key={workload.deployment_id} workload={workload} name={projects?.find((project) => project.id === workload.project_id)?.name} />
+          <Workload key={`${workload.deployment_id} ${workload.process}`} workload={workload} name={projects?.find((project) => project.id === workload.project_id)?.name} />
         ))}
       </ul>
     </Panel>

@@ -14,7 +14,6 @@ import { canRollBackTo } from "@/features/deployments/rollback-target";
 import { StepProgress } from "@/features/deployments/StepProgress";
 import { isSettled } from "@/features/deployments/steps";
 import { useNode } from "@/features/nodes/queries";
-import { formatBytes, plural } from "@/format/quantity";
 import { ButtonLink } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { PageTitle } from "@/ui/PageTitle";
@@ -22,6 +21,7 @@ import { RelativeTime } from "@/ui/RelativeTime";
 import { Notice } from "@/ui/states";
 
 import { planKind, PlanSummary } from "./PlanSummary";
+import { Processes } from "./Processes";
 import { useProjectContext } from "./project-context";
 import { addressOf, shortRepo } from "./repo-url";
 import { UploadPanel } from "./UploadPanel";
@@ -109,7 +109,6 @@ function Row({ label, children }: { label: string; children: ReactNode }) {
 
 function Facts({ project }: { project: Project }) {
   const { data: node } = useNode(project.node_id);
-  const workload = node?.workloads.find((each) => each.project_id === project.id);
   const plan = (project.live_deployment ?? project.latest_deployment)?.plan;
   const linkClass = "rounded text-accent-ink hover:underline";
   return (
@@ -144,14 +143,6 @@ function Facts({ project }: { project: Project }) {
             {node?.name ?? "…"}
           </Link>
         </Row>
-        {workload && (
-          <Row label="Uses">
-            <span className="tabular-nums">
-              {workload.memory_bytes != null ? formatBytes(workload.memory_bytes) : "–"}
-              {workload.restarts > 0 && ` · ${plural(workload.restarts, "restart")}`}
-            </span>
-          </Row>
-        )}
         <Row label="Created">
           <RelativeTime at={project.created_at} />
         </Row>
@@ -175,6 +166,7 @@ export default function OverviewTab() {
         {latest && !isSettled(latest.state) && <Running deployment={latest} />}
         {latest?.state === "failed" && <LastFailed deployment={latest} othersLive={live != null} />}
         {live && <Live project={project} deployment={live} />}
+        {live && <Processes live={live} nodeId={project.node_id} />}
         {project.source === "upload" && latest?.state !== "queued" && project.status !== "deleting" && <UploadPanel project={project} />}
         {project.source === "git" && !latest && (
           <Panel title="Nothing was deployed yet">

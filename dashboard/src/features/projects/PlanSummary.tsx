@@ -28,8 +28,13 @@ export function PlanCommands({ plan }: { plan: Plan }) {
     ["Build", plan.build_command],
     ["Run", plan.run_command],
     ["Output", plan.output_directory],
+    ["Before going live", plan.release_command],
   ] as const;
-  if (rows.every(([, value]) => !value)) return null;
+  const named = [
+    ...(plan.workers ?? []).map(({ name, command }) => ({ label: "Worker", name, schedule: undefined, command })),
+    ...(plan.schedules ?? []).map(({ name, schedule, command }) => ({ label: "On schedule", name, schedule, command })),
+  ];
+  if (rows.every(([, value]) => !value) && named.length === 0) return null;
   return (
     <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-[13px]">
       {rows.map(
@@ -41,6 +46,15 @@ export function PlanCommands({ plan }: { plan: Plan }) {
             </div>
           ),
       )}
+      {named.map(({ label, name, schedule, command }) => (
+        <div key={`${label} ${name}`} className="contents">
+          <dt className="text-faint">{label}</dt>
+          <dd className="min-w-0 wrap-anywhere">
+            {name} {schedule && <code className="font-mono text-faint">{schedule} </code>}
+            <code className="font-mono">{command}</code>
+          </dd>
+        </div>
+      ))}
     </dl>
   );
 }

@@ -17,6 +17,7 @@ import { useProject } from "./queries";
 const tabs = [
   { to: ".", label: "Overview", end: true },
   { to: "deployments", label: "Deployments", end: false },
+  { to: "runs", label: "Runs", end: false },
   { to: "logs", label: "Logs", end: false },
   { to: "env", label: "Environment", end: false },
   { to: "settings", label: "Settings", end: false },

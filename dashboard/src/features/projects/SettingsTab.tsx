@@ -18,6 +18,7 @@ import { useProjectContext } from "./project-context";
 import { fromProject, toUpdate, updatableFields, type FormField } from "./project-form";
 import { useDeleteProject, useUpdateProject } from "./queries";
 import { addressOf, repoUrlProblem } from "./repo-url";
+import { RuntimeSettings } from "./RuntimeSettings";
 
 function SettingsForm({ project }: { project: Project }) {
   const [form, setForm] = useState(() => fromProject(project));
@@ -121,7 +122,7 @@ function DangerZone({ project }: { project: Project }) {
   }
 
   return (
-    <Panel title="Delete this project" tone="bad" description="Stops the app and removes its releases, logs and variables. Its address stops answering. There is no way back.">
+    <Panel title="Delete this project" tone="bad" description="Stops the app and removes its releases, volumes, logs and variables. Its address stops answering. There is no way back.">
       <Button variant="danger" icon={Trash2} data-testid="delete-project" onClick={() => change(true)}>
         Delete project
       </Button>
@@ -161,6 +162,7 @@ export default function SettingsTab() {
     <div className="flex max-w-3xl flex-col gap-5">
       <PageTitle>{`Settings · ${project.name}`}</PageTitle>
       <SettingsForm key={project.id} project={project} />
+      <RuntimeSettings key={`${project.id} runtime`} project={project} />
       <DangerZone project={project} />
     </div>
   );

@@ -13,6 +13,8 @@ const project: Project = {
   source: "git",
   node_id: "nod_1",
   port: 3100,
+  network: { outward: "open", destinations: [], host_ports: [] },
+  limits: {},
   repo_url: "https://example.com/hello.git",
   build_command: "npm run build",
   created_at: "2026-03-01T12:00:00Z",
