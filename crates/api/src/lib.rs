@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use deployment::{
-    Commit, Deployment, DeploymentAccepted, DeploymentList, LogLine, Redeploy, Release, ReleaseList, Rollback,
+    Commit, Deployment, DeploymentAccepted, DeploymentList, LogLine, LogPage, Redeploy, Release, ReleaseList, Rollback,
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
@@ -93,6 +93,7 @@ pub type Time = String;
         Release,
         ReleaseList,
         LogLine,
+        LogPage,
         EnvVar,
         EnvVarInput,
         EnvVarUpdate,

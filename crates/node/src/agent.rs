@@ -26,6 +26,7 @@ use wire::{Desired, Fence, Observed};
 use crate::confine::Confine;
 use crate::identity::Identities;
 use crate::layout::Layout;
+use crate::log::Readers;
 use crate::metrics::Sampler;
 use crate::shim::Shim;
 
@@ -56,6 +57,7 @@ struct Inner {
     confine: Confine,
     edge: Edge,
     sampler: Sampler,
+    log_readers: Readers,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -94,6 +96,7 @@ impl Agent {
         Ok(Self {
             inner: Arc::new(Inner {
                 sampler: Sampler::new(config.directory.clone()),
+                log_readers: Readers::new(),
                 config,
                 confine,
                 edge,
@@ -128,6 +131,10 @@ impl Agent {
 
     pub(crate) fn sampler(&self) -> &Sampler {
         &self.inner.sampler
+    }
+
+    pub(crate) fn log_readers(&self) -> &Readers {
+        &self.inner.log_readers
     }
 
     pub(crate) fn confine(&self) -> &Confine {

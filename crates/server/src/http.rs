@@ -28,7 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(apps::projects::routes())
         .merge(apps::deployments::http::routes())
         .merge(apps::uploads::routes())
-        .merge(apps::logs::routes())
+        .merge(apps::logs::http::routes())
 }
 
 pub(crate) fn router(state: AppState) -> Router {

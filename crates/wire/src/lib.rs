@@ -14,7 +14,7 @@ pub use desired::{
     BuildSettings, BuildSpec, Desired, Fence, GroupSpec, Limits, PreviewSpec, Probe, RouteSpec, Source, WorkloadSpec,
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
-pub use log::{LogQuery, LogRecord};
+pub use log::{LogPage, LogQuery, LogRecord};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Failure, Observed, Plan, Preview, Process, RouteStatus,
     WorkloadState, WorkloadStatus,

@@ -323,7 +323,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the project's processes wrote, over all releases. */
+        /**
+         * What the project's processes wrote, over all releases that are kept, newest last. A page has the lines before its cursor, and may
+         *     have fewer than asked for, or none, when there is more to look through: as long as it has a `next_cursor`, there may be older ones.
+         */
         get: operations["project_logs"];
         put?: never;
         post?: never;
@@ -606,6 +609,14 @@ export interface components {
             stream: components["schemas"]["LogStream"];
             text: string;
             time: components["schemas"]["String"];
+        };
+        /** @description Lines of a project's logs, newest last. */
+        LogPage: {
+            lines: components["schemas"]["LogLine"][];
+            /** @description Pass as `cursor` for the page before this one. There may be one, even when this one is empty. */
+            next_cursor?: string | null;
+            /** @description Pass as `after` to follow what comes after this page; absent when it does not end with the newest line. */
+            position?: string | null;
         };
         /**
          * @description Who wrote a log line.
@@ -1170,6 +1181,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1772,16 +1791,24 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
-                /** @description Stay and send what comes, as server-sent events. */
+                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
                 follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
                 after: string | null;
-                /** @description RFC 3339; only later lines. */
+                /** @description RFC 3339; only lines of this time and later ones. */
                 since: string | null;
+                /** @description RFC 3339; only earlier lines. Not with `follow`. */
+                until: string | null;
                 /** @description Only lines with this text in them, whatever its case. */
                 search: string | null;
-                /** @description At most the last so many of what is there, 1000 when absent. */
+                /** @description Only lines of this deployment: its id or its number. */
+                deployment: string | null;
+                /** @description Only lines of this stream. */
+                stream: null | components["schemas"]["LogStream"];
+                /** @description At most the last so many, 1000 when absent, up to 10000. */
                 limit: number | null;
+                /** @description `next_cursor` of the page after. Not with `follow`. */
+                cursor: string | null;
             };
             cookie?: never;
         };
@@ -1792,7 +1819,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["LogLine"];
+                    "application/json": components["schemas"]["LogPage"];
                 };
             };
             400: {
@@ -1812,6 +1839,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
