@@ -16,6 +16,7 @@ export type ErrorBody = Schemas["ErrorBody"];
 export type HealthDetail = Schemas["HealthDetail"];
 export type HealthStatus = Schemas["HealthStatus"];
 export type LogLine = Schemas["LogLine"];
+export type LogPage = Schemas["LogPage"];
 export type LogStream = Schemas["LogStream"];
 export type Me = Schemas["Me"];
 export type MetricsHistory = Schemas["MetricsHistory"];
