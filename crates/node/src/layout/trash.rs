@@ -102,7 +102,7 @@ mod tests {
         let closed = root.path().join("groups/a/b");
         std::fs::create_dir_all(&closed).unwrap();
         std::fs::write(closed.join("file"), "x").unwrap();
-        std::fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
         layout.discard(&root.path().join("groups/a")).unwrap();
         layout.empty_trash().unwrap();
         assert_eq!(std::fs::read_dir(layout.trash()).unwrap().count(), 0);
