@@ -7,6 +7,7 @@ mod lint;
 mod packages;
 mod smoke;
 mod tidy;
+mod toolchains;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::command::Command;
+use crate::toolchains;
 
 /// A file that is there when the package is, and the package.
 const NEEDED: &[(&str, &str)] = &[
@@ -15,13 +16,25 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),
     ("/usr/lib/python3/dist-packages/aiosmtpd/__init__.py", "python3-aiosmtpd"),
+    ("/usr/bin/go", "golang-go"),
+    ("/usr/bin/ruby", "ruby"),
+    ("/usr/bin/bundle", "ruby-bundler"),
+    ("/usr/bin/php", "php-cli"),
+    ("/usr/bin/javac", "default-jdk-headless"),
 ];
+
+/// Rust, where a sandbox finds it: rustup below a home directory is out of its sight.
+const RUST: &[(&str, &str)] = &[("/usr/bin/cargo", "cargo")];
 
 /// What `cargo xtask bench` compares with.
 const PEERS: &[(&str, &str)] = &[("/usr/sbin/nginx", "nginx-light"), ("/usr/bin/wrk", "wrk")];
 
 pub(crate) fn install() -> Result<()> {
-    ensure(NEEDED)
+    ensure(NEEDED)?;
+    if !Path::new("/usr/local/cargo/bin/cargo").exists() {
+        ensure(RUST)?;
+    }
+    toolchains::install()
 }
 
 pub(crate) fn install_peers() -> Result<()> {
@@ -34,8 +47,7 @@ fn ensure(list: &[(&str, &str)]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let is_root = Command::new("id").args(["-u"]).output()?.trim() == "0";
-    if !is_root {
+    if !is_root()? {
         bail!("these packages are missing: sudo apt-get install {}", missing.join(" "));
     }
     Command::new("apt-get").args(["update", "-qq"]).run()?;
@@ -44,4 +56,8 @@ fn ensure(list: &[(&str, &str)]) -> Result<()> {
         .args(missing)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .run()
+}
+
+pub(crate) fn is_root() -> Result<bool> {
+    Ok(Command::new("id").args(["-u"]).output()?.trim() == "0")
 }

@@ -13,6 +13,18 @@ pub struct Commit {
     pub author: String,
 }
 
+/// A part of a deployment's work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentStep {
+    /// `fetch`, `install`, `build` or `start`.
+    #[schema(example = "build")]
+    pub name: String,
+    pub started_at: Time,
+    /// Absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Deployment {
     pub id: DeploymentId,
@@ -24,6 +36,9 @@ pub struct Deployment {
     /// What an active deployment does right now, and what its log speaks of: `fetch`, `install`, `build`, `start`, `probe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// The steps that have begun, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<DeploymentStep>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

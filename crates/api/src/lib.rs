@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use deployment::{
-    Commit, Deployment, DeploymentAccepted, DeploymentList, LogLine, Redeploy, Release, ReleaseList, Rollback,
+    Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, Redeploy, Release, ReleaseList,
+    Rollback,
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
@@ -110,6 +111,7 @@ pub type Time = String;
         Deployment,
         DeploymentAccepted,
         DeploymentList,
+        DeploymentStep,
         Redeploy,
         Rollback,
         Release,

@@ -182,7 +182,7 @@ pub struct NotificationDeliveryList {
 pub struct NotificationPayload {
     /// The same in each attempt, and in `X-NanoScale-Delivery`.
     pub id: NotificationDeliveryId,
-    /// A [`NotificationEvent`], or `test`.
+    /// One of the events, or `test`.
     #[schema(example = "deployment.failed")]
     pub event: String,
     pub created_at: Time,

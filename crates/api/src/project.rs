@@ -116,6 +116,9 @@ pub struct Project {
     pub volumes: Vec<Volume>,
     pub limits: LimitSettings,
     pub port: u16,
+    /// Why the node does not answer at that port at the moment; it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_error: Option<String>,
     /// The deployment that answers now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_deployment: Option<Deployment>,

@@ -1,6 +1,7 @@
 //! One try to bring one commit of a project live.
 
 use ids::{DeploymentId, DeploymentState, ProjectId, ReleaseId, Trigger};
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
@@ -11,6 +12,8 @@ pub struct Deployment {
     pub state: DeploymentState,
     pub trigger: Trigger,
     pub step: Option<String>,
+    /// Those that have begun, in order. Each ends when the next one begins, the last one with the deployment.
+    pub steps: Vec<Step>,
     pub branch: Option<String>,
     /// The commit that was asked for, if one was.
     pub wanted_commit: Option<String>,
@@ -28,6 +31,25 @@ pub struct Deployment {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+}
+
+/// A part of a deployment's work: `fetch`, `install`, `build`, `start`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub started_at: i64,
+}
+
+/// Notes that a step begins, unless it is the one under way. A build that begins anew has not come as far as before.
+pub fn begin_step(steps: &mut Vec<Step>, name: &str, now: i64) {
+    if steps.last().is_some_and(|last| last.name == name) {
+        return;
+    }
+    if let Some(before) = steps.iter().position(|step| step.name == name) {
+        steps.truncate(before);
+    }
+    steps.push(Step { name: name.to_owned(), started_at: now });
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +78,7 @@ impl Deployment {
             state: DeploymentState::Queued,
             trigger,
             step: None,
+            steps: Vec::new(),
             branch: None,
             wanted_commit: None,
             commit: None,
@@ -88,6 +111,16 @@ pub fn may_become(from: DeploymentState, to: DeploymentState) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_begins_once_and_a_build_may_begin_anew() {
+        let mut steps = Vec::new();
+        for (name, now) in [("fetch", 1), ("fetch", 2), ("build", 3), ("build", 4), ("fetch", 5), ("install", 6)] {
+            begin_step(&mut steps, name, now);
+        }
+        let steps = steps.iter().map(|step| (step.name.as_str(), step.started_at)).collect::<Vec<_>>();
+        assert_eq!(steps, [("fetch", 5), ("install", 6)]);
+    }
 
     #[test]
     fn ends_are_ends_and_nothing_skips_starting() {

@@ -63,8 +63,10 @@ pub struct Slug(String);
 text_type!(Slug);
 
 impl Slug {
-    /// The label made of the letters and digits of `text`, with hyphens for what lies between them.
+    /// The label made of the letters and digits of `text`, with hyphens for what lies between them. Letters of other
+    /// alphabets are written in ours.
     pub fn of(text: &str) -> Result<Self, Invalid> {
+        let text = deunicode::deunicode(text);
         let mut slug = String::with_capacity(text.len());
         for c in text.chars().flat_map(char::to_lowercase) {
             if c.is_ascii_alphanumeric() {
@@ -76,7 +78,7 @@ impl Slug {
         slug.truncate(LABEL_MAX);
         let slug = slug.trim_end_matches('-');
         if slug.is_empty() {
-            return Err(Invalid::new("a project name needs at least one letter from a to z or a digit"));
+            return Err(Invalid::new("a project name needs at least one letter or digit"));
         }
         Ok(Self(slug.to_owned()))
     }
@@ -243,6 +245,8 @@ mod tests {
         let slug = |name: &str| Slug::of(name).map(|s| s.0).ok();
         assert_eq!(slug("My App").as_deref(), Some("my-app"));
         assert_eq!(slug("--a__b--").as_deref(), Some("a-b"));
+        assert_eq!(slug("Größe & Straße").as_deref(), Some("grosse-strasse"));
+        assert_eq!(slug("Café 北京 Привет").as_deref(), Some("cafe-bei-jing-privet"));
         assert_eq!(slug("----"), None);
         assert_eq!(slug(&"x".repeat(80)).map(|s| s.len()), Some(63));
         assert_eq!(Slug::of(&"x".repeat(80)).unwrap().with_suffix("abcdef").as_str().len(), 63);

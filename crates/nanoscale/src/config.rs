@@ -38,6 +38,8 @@ pub(crate) struct Config {
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) build_memory_bytes: u64,
+    pub(crate) build_disk_bytes: u64,
+    pub(crate) disk_reserve_bytes: u64,
     pub(crate) build_timeout: Duration,
     pub(crate) app_memory_bytes: u64,
     pub(crate) start_timeout: Duration,
@@ -103,6 +105,8 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
     let megabytes = |count: u64| count << 20;
     let limits = Limits {
         build_memory_bytes: megabytes(values.number("limits.build_memory_mb")),
+        build_disk_bytes: megabytes(values.number("limits.build_disk_mb")),
+        disk_reserve_bytes: megabytes(values.number("limits.disk_reserve_mb")),
         build_timeout: Duration::from_secs(values.number("limits.build_timeout_seconds")),
         app_memory_bytes: megabytes(values.number("limits.app_memory_mb")),
         start_timeout: Duration::from_secs(values.number("limits.start_timeout_seconds")),

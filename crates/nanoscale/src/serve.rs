@@ -161,6 +161,8 @@ fn node_config(config: &Config, edge: edge::Config) -> Result<node::Config> {
         log_max_bytes: config.limits.log_bytes,
         log_max_age: config.limits.log_age,
         stop_grace: config.limits.stop_grace,
+        build_disk_bytes: config.limits.build_disk_bytes,
+        disk_reserve_bytes: config.limits.disk_reserve_bytes,
         network_allow: config.network_allow.clone(),
         edge,
     })

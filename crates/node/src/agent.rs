@@ -4,6 +4,7 @@
 
 mod build;
 mod converge;
+mod disk;
 mod job;
 mod probe;
 mod process;
@@ -46,6 +47,10 @@ pub struct Config {
     pub log_max_age: Duration,
     /// How long a process has between SIGTERM and SIGKILL.
     pub stop_grace: Duration,
+    /// Most bytes of disk that a build takes, with its group's cache.
+    pub build_disk_bytes: u64,
+    /// Bytes of disk that builds leave free.
+    pub disk_reserve_bytes: u64,
     /// Private networks that workloads may reach.
     pub network_allow: Vec<Ipv4Net>,
     pub edge: edge::Config,
@@ -82,6 +87,8 @@ struct State {
     builds: BTreeMap<DeploymentId, build::Running>,
     workloads: BTreeMap<WorkloadId, workload::Running>,
     jobs: BTreeMap<WorkloadId, job::Running>,
+    /// Sources that are only looked at.
+    previews: BTreeSet<WorkloadId>,
     routes: routes::Applied,
     removed_groups: BTreeSet<ProjectId>,
     swept: bool,
@@ -126,6 +133,7 @@ impl Agent {
             () = self.converge_forever() => {}
             () = self.sampler().run() => {}
             () = self.empty_trash_forever() => {}
+            () = self.tidy_forever() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

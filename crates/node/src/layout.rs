@@ -12,6 +12,9 @@ pub(crate) struct Layout {
     root: PathBuf,
 }
 
+/// The file that marks a group of a preview.
+const PREVIEW: &str = "preview";
+
 /// Which of a workload's two logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogKind {
@@ -39,6 +42,19 @@ impl Layout {
 
     pub(crate) fn group(&self, group: &ProjectId) -> PathBuf {
         self.root.join("groups").join(group.as_str())
+    }
+
+    /// Makes a group's directory and says in it that the group is only for looking at a source.
+    pub(crate) fn mark_preview(&self, group: &ProjectId) -> io::Result<()> {
+        std::fs::create_dir_all(self.group(group))?;
+        std::fs::write(self.group(group).join(PREVIEW), "")
+    }
+
+    /// Groups that an earlier process made to look at a source, and did not come to remove.
+    pub(crate) fn previews(&self) -> Vec<ProjectId> {
+        let entries = std::fs::read_dir(self.root.join("groups")).into_iter().flatten().flatten();
+        let previews = entries.filter(|entry| entry.path().join(PREVIEW).exists());
+        previews.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
     }
 
     pub(crate) fn cache(&self, group: &ProjectId) -> PathBuf {

@@ -129,7 +129,12 @@ async fn store_upload(agent: &Agent, upload: &DeploymentId, body: Body) -> std::
 
 /// What would be done with a source.
 async fn preview(State(agent): State<Agent>, axum::Json(spec): axum::Json<PreviewSpec>) -> axum::Json<Preview> {
-    axum::Json(agent.preview(spec).await)
+    // Goes on to its end, and to clearing up after itself, also when nobody waits for the answer any more.
+    let looking = tokio::spawn(async move { agent.preview(spec).await });
+    axum::Json(looking.await.unwrap_or_else(|error| {
+        let reason = format!("the node could not look at it: {error}");
+        Preview::Failed { failure: wire::Failure { code: "NODE_ERROR".into(), reason, last_lines: Vec::new() } }
+    }))
 }
 
 /// Whether nobody listens on a loopback port.

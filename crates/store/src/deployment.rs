@@ -1,15 +1,15 @@
-use domain::deployment::{Commit, Deployment, Failure};
+use domain::deployment::{Commit, Deployment, Failure, Step, begin_step};
 use ids::{DeploymentId, DeploymentState, ProjectId, ReleaseId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::error::parse;
-use crate::text::{LINE_MAX, REASON_MAX, last_lines, plain};
+use crate::text::{LINE_MAX, REASON_MAX, json, last_lines, plain};
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, number, state, trigger_kind, step, branch, wanted_commit, commit_sha, \
     commit_message, commit_author, plan, env_sealed, release_id, upload_id, failure_code, reason, last_lines, created_by, \
-    created_at, started_at, finished_at";
+    created_at, started_at, finished_at, steps";
 
 /// What changes along with a deployment's state. Absent fields stay as they are.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,7 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
         state: parse("deployment state", row.try_get("state")?)?,
         trigger: parse("trigger", row.try_get("trigger_kind")?)?,
         step: text("step")?,
+        steps: steps(text("steps")?)?,
         branch: text("branch")?,
         wanted_commit: text("wanted_commit")?,
         commit,
@@ -57,6 +58,10 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
     })
+}
+
+fn steps(stored: Option<String>) -> StoreResult<Vec<Step>> {
+    stored.map_or(Ok(Vec::new()), |text| json("list of steps", &text))
 }
 
 impl Tx {
@@ -146,11 +151,13 @@ impl Tx {
         debug_assert!(domain::deployment::may_become(from, to), "{from} -> {to}");
         let started = (from == DeploymentState::Queued && to.is_active()).then_some(now);
         let finished = (!from.is_settled() && to.is_settled()).then_some(now);
+        let steps = self.steps_with(id, change.step, now).await?;
         let done = sqlx::query(
             "update deployments set state = $3, step = $4, release_id = coalesce($5, release_id), \
              failure_code = coalesce($6, failure_code), reason = coalesce($7, reason), \
              last_lines = coalesce($8, last_lines), started_at = coalesce(started_at, $9), \
-             finished_at = coalesce(finished_at, $10), env_sealed = coalesce($11, env_sealed) where id = $1 and state = $2",
+             finished_at = coalesce(finished_at, $10), env_sealed = coalesce($11, env_sealed), \
+             steps = coalesce($12, steps) where id = $1 and state = $2",
         )
         .bind(id.as_str())
         .bind(from.as_str())
@@ -163,6 +170,7 @@ impl Tx {
         .bind(started)
         .bind(finished)
         .bind(change.env_sealed)
+        .bind(steps)
         .execute(&mut *self.inner)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -175,11 +183,13 @@ impl Tx {
         step: &str,
         commit: Option<&Commit>,
         plan: Option<&str>,
+        now: i64,
     ) -> StoreResult<bool> {
+        let steps = self.steps_with(id, Some(step), now).await?;
         let done = sqlx::query(
             "update deployments set step = $2, commit_sha = coalesce($3, commit_sha), \
              commit_message = coalesce($4, commit_message), commit_author = coalesce($5, commit_author), \
-             plan = coalesce($6, plan) where id = $1 and state in ('building', 'starting') \
+             plan = coalesce($6, plan), steps = coalesce($7, steps) where id = $1 and state in ('building', 'starting') \
              and (step is null or step <> $2 or (commit_sha is null and $3 is not null) \
              or (plan is null and $6 is not null))",
         )
@@ -189,8 +199,22 @@ impl Tx {
         .bind(commit.map(|commit| plain(&commit.message, LINE_MAX)))
         .bind(commit.map(|commit| plain(&commit.author, LINE_MAX)))
         .bind(plan)
+        .bind(steps)
         .execute(&mut *self.inner)
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// The steps of a deployment with one that begins now, as they are stored. Nobody else writes meanwhile.
+    async fn steps_with(&mut self, id: &DeploymentId, begins: Option<&str>, now: i64) -> StoreResult<Option<String>> {
+        let Some(name) = begins else { return Ok(None) };
+        let row = sqlx::query("select steps from deployments where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        let stored = row.map(|row| row.try_get::<Option<String>, _>(0)).transpose()?.flatten();
+        let mut steps = steps(stored)?;
+        begin_step(&mut steps, name, now);
+        Ok(serde_json::to_string(&steps).ok())
     }
 }

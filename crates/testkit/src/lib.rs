@@ -5,6 +5,7 @@
 
 mod background;
 mod browser;
+mod certificates;
 mod child;
 mod client;
 mod elsewhere;

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use ids::SmtpTls;
 use nix::sys::signal::Signal;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::certificates::Certificates;
 use crate::child;
 use crate::scratch::Scratch;
 use crate::secrets::random_secret;
@@ -58,7 +58,7 @@ impl MailServer {
         let (password, file) = (random_secret(), |name: &str| scratch.path().join(name));
         let mut options = json!({ "tls": tls });
         if tls != SmtpTls::None {
-            let (authority, certificate, key) = certificates();
+            let Certificates { authority, certificate, key } = Certificates::of(Self::HOST);
             for (name, text) in [("authority.pem", authority), ("certificate.pem", certificate), ("key.pem", key)] {
                 std::fs::write(file(name), text).expect("write a certificate");
             }
@@ -116,18 +116,4 @@ impl Drop for MailServer {
         child::signal(&self.process, Signal::SIGKILL);
         let _ = self.process.wait();
     }
-}
-
-/// An authority, and a certificate of it for [`MailServer::HOST`] with its key: PEM.
-fn certificates() -> (String, String, String) {
-    let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let authority_key = KeyPair::generate().expect("a key");
-    let authority_pem = authority.self_signed(&authority_key).expect("a certificate").pem();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().expect("a key");
-    let server = CertificateParams::new(vec![MailServer::HOST.to_owned()]).expect("parameters");
-    let certificate = server.signed_by(&key, &issuer).expect("a certificate");
-    (authority_pem, certificate.pem(), key.serialize_pem())
 }

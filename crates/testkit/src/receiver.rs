@@ -1,8 +1,11 @@
 //! The other side of webhooks: ours as docs/NOTIFICATIONS.md publishes them, and Slack's incoming ones
 //! (<https://api.slack.com/messaging/webhooks>).
 
+mod tls;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,13 +19,18 @@ use sha2::Sha256;
 use tokio::sync::watch;
 
 use crate::background::{self, Task};
+use crate::certificates::Certificates;
+use crate::scratch::Scratch;
 use crate::secrets::random_secret;
 use crate::wait::wait_some;
+use tls::TlsListener;
 
 /// Takes posts on the loopback interface and remembers them, until it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
     addr: SocketAddr,
+    /// With encryption: the authority that its certificate comes from.
+    authority: Option<(Scratch, PathBuf)>,
     /// The part of its addresses that nobody else knows.
     secret: String,
     shared: Arc<Shared>,
@@ -63,31 +71,65 @@ pub struct Stall(Arc<Shared>);
 
 impl Receiver {
     pub async fn start() -> Self {
+        Self::listen(None)
+    }
+
+    /// With a certificate for [`Receiver::HTTPS_NAME`] of an authority that nobody knows yet.
+    pub async fn start_https() -> Self {
+        Self::listen(Some(Certificates::of(Self::HTTPS_NAME)))
+    }
+
+    pub const HTTPS_NAME: &str = "localhost";
+
+    fn listen(certificates: Option<Certificates>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listen on the loopback interface");
         listener.set_nonblocking(true).expect("make the listener non-blocking");
         let addr = listener.local_addr().expect("a bound listener has an address");
         let shared =
             Arc::new(Shared { received: Mutex::default(), answers: Mutex::default(), held: watch::Sender::new(false) });
         let router = axum::Router::new().fallback(serve).with_state(shared.clone());
+        let authority = certificates.as_ref().map(|certificates| {
+            let scratch = Scratch::new("receiver", None);
+            let file = scratch.path().join("authority.pem");
+            std::fs::write(&file, &certificates.authority).expect("write a certificate");
+            (scratch, file)
+        });
         let serving = background::spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("take the listener over");
-            axum::serve(listener, router).await.expect("receive webhooks");
+            let served = match certificates {
+                Some(certificates) => axum::serve(TlsListener::new(listener, &certificates), router).await,
+                None => axum::serve(listener, router).await,
+            };
+            served.expect("receive webhooks");
         });
-        Self { addr, secret: random_secret(), shared, _serving: serving }
+        Self { addr, authority, secret: random_secret(), shared, _serving: serving }
     }
 
     /// `host:port`, as the setting `notifications.allow_hosts` takes it.
     pub fn host(&self) -> String {
-        self.addr.to_string()
+        match &self.authority {
+            Some(_) => format!("{}:{}", Self::HTTPS_NAME, self.addr.port()),
+            None => self.addr.to_string(),
+        }
+    }
+
+    /// A file for `SSL_CERT_FILE`, of one with encryption.
+    pub fn authority(&self) -> &Path {
+        &self.authority.as_ref().expect("a receiver that was started with encryption").1
+    }
+
+    fn at(&self, path: &str) -> String {
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/{path}/{}", self.host(), self.secret)
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/hooks/{}", self.addr, self.secret)
+        self.at("hooks")
     }
 
     /// An address that answers like Slack.
     pub fn slack_url(&self) -> String {
-        format!("http://{}/services/T0/B0/{}", self.addr, self.secret)
+        self.at("services/T0/B0")
     }
 
     /// Answers the next `times` requests with this status.

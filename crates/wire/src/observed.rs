@@ -124,9 +124,9 @@ pub struct WorkloadStatus {
     pub state: WorkloadState,
     pub failure: Option<Failure>,
     pub restarts: u32,
-    /// It keeps dying soon after its starts.
+    /// Since when it keeps dying soon after its starts.
     #[serde(default)]
-    pub crash_loop: bool,
+    pub crash_loop_since_ms: Option<i64>,
     pub memory_bytes: Option<u64>,
     pub cpu_usec: Option<u64>,
 }

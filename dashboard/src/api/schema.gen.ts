@@ -718,6 +718,8 @@ export interface components {
             state: components["schemas"]["DeploymentState"];
             /** @description What an active deployment does right now, and what its log speaks of: `fetch`, `install`, `build`, `start`, `probe`. */
             step?: string | null;
+            /** @description The steps that have begun, in order. */
+            steps?: components["schemas"]["DeploymentStep"][];
             trigger: components["schemas"]["Trigger"];
         };
         DeploymentAccepted: {
@@ -739,6 +741,16 @@ export interface components {
          * @enum {string}
          */
         DeploymentState: "queued" | "building" | "starting" | "live" | "retired" | "failed" | "cancelled" | "superseded";
+        /** @description A part of a deployment's work. */
+        DeploymentStep: {
+            finished_at?: null | components["schemas"]["String"];
+            /**
+             * @description `fetch`, `install`, `build` or `start`.
+             * @example build
+             */
+            name: string;
+            started_at: components["schemas"]["String"];
+        };
         /** @description A variable as it is shown: its value never leaves the server. */
         EnvVar: {
             has_value: boolean;
@@ -1024,7 +1036,7 @@ export interface components {
             created_at: components["schemas"]["String"];
             deployment?: null | components["schemas"]["NotificationDeployment"];
             /**
-             * @description A [`NotificationEvent`], or `test`.
+             * @description One of the events, or `test`.
              * @example deployment.failed
              */
             event: string;
@@ -1160,6 +1172,8 @@ export interface components {
             output_directory?: string | null;
             /** Format: int32 */
             port: number;
+            /** @description Why the node does not answer at that port at the moment; it is tried again. */
+            port_error?: string | null;
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
@@ -2759,7 +2773,10 @@ export interface operations {
                 since: string | null;
                 /** @description Only lines with this text in them, whatever its case. */
                 search: string | null;
-                /** @description At most the last so many of what is there, 1000 when absent. */
+                /**
+                 * @description At most so many, 1000 when absent: the last of what is there, or the first after `after`. Who follows on after a
+                 *     line gets all.
+                 */
                 limit: number | null;
             };
             cookie?: never;

@@ -75,11 +75,11 @@ export function TextField({ label, hint, error, optional, aside, value, onChange
   );
 }
 
-export function PasswordField({ label, hint, error, value, onChange, className, ...rest }: Omit<TextFieldProps, "mono" | "type">) {
+export function PasswordField({ label, hint, error, optional, value, onChange, className, ...rest }: Omit<TextFieldProps, "mono" | "type">) {
   const [shown, setShown] = useState(false);
   const Icon = shown ? EyeOff : Eye;
   return (
-    <Field label={label} hint={hint} error={error}>
+    <Field label={label} hint={hint} error={error} optional={optional}>
       {(control) => (
         <div className="relative">
           <input

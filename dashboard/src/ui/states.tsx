@@ -62,9 +62,10 @@ export function EmptyState({ icon: Icon, title, children, actions }: EmptyStateP
 }
 
 /** A sentence in a box, above or below what it speaks of. */
-export function Notice({ tone = "calm", icon: Icon, children, action }: { tone?: "calm" | "bad" | "warn" | "busy"; icon?: LucideIcon; children: ReactNode; action?: ReactNode }) {
+export function Notice({ tone = "calm", icon: Icon, children, action }: { tone?: "calm" | "good" | "bad" | "warn" | "busy"; icon?: LucideIcon; children: ReactNode; action?: ReactNode }) {
   const tones = {
     calm: "border-line bg-sunken text-soft",
+    good: "border-good/30 bg-good-wash text-good",
     bad: "border-bad/30 bg-bad-wash text-bad",
     warn: "border-warn/30 bg-warn-wash text-warn",
     busy: "border-accent/25 bg-accent-wash text-accent-ink",

@@ -1,5 +1,6 @@
 //! Bringing something live: a directory, a commit, or an earlier release.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use ids::SourceKind;
 
 use super::client::{Client, ClientError};
 use super::watch::{Show, Wait, conclude};
-use super::{Format, find, output, pack};
+use super::{Format, deployment, find, output, pack, time};
 
 const PROGRESS: Duration = Duration::from_millis(250);
 
@@ -109,13 +110,33 @@ pub(super) async fn rollback(args: RollbackArgs) -> Result<ExitCode> {
     };
     let path = ["projects", project.id.as_str(), "rollback"];
     let accepted = client.post::<api::DeploymentAccepted>(&path, &api::Rollback { deployment_id }).await?.value;
+    if let Some(text) = rolled_back_to(&client, &project, &accepted.deployment).await {
+        output::note(format!("Rolling back to {text}"));
+    }
     conclude(&client, &project, &accepted.deployment, args.wait, Show::Nothing, args.format).await
+}
+
+/// What built the release that a rollback makes live, in a few words. It is under way whether or not this can be told.
+async fn rolled_back_to(client: &Client, project: &api::Project, rollback: &api::Deployment) -> Option<String> {
+    let path = ["projects", project.id.as_str(), "releases"];
+    let releases = client.get::<api::ReleaseList>(&path).await.ok()?.value.releases;
+    let release = releases.into_iter().find(|release| Some(&release.id) == rollback.release_id.as_ref())?;
+    let path = ["deployments", release.deployment_id.as_str()];
+    let built = client.get::<api::Deployment>(&path).await.ok()?.value;
+    let source = Some(deployment::source(&built)).filter(|source| source != "-");
+    let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
+    Some(format!("deployment {}{source}, built {}", built.number, time::ago(&release.created_at)))
 }
 
 /// The directory to deploy, with its real name.
 fn directory(given: Option<&Path>) -> Result<PathBuf> {
     let path = given.unwrap_or_else(|| Path::new("."));
-    let directory = path.canonicalize().with_context(|| format!("open {}", path.display()))?;
+    let directory = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("the directory {} does not exist", path.display());
+        }
+        directory => directory.with_context(|| format!("open {}", path.display()))?,
+    };
     if !directory.is_dir() {
         bail!("{} is no directory", path.display());
     }

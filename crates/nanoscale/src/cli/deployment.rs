@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use ids::DeploymentId;
 
 use super::client::Client;
+use super::find::DeploymentName;
 use super::follow::{self, Followed, Follower, Line};
 use super::output::{self, Cell, Colour, Fields, Table};
 use super::watch::print_build_line;
@@ -30,28 +31,41 @@ enum DeploymentCommand {
         limit: u32,
     },
     /// One deployment: what it took, how it was built, why it failed.
-    Show { id: DeploymentId },
+    Show {
+        #[command(flatten)]
+        deployment: DeploymentName,
+    },
     /// What a deployment said: fetch, install, build, start.
     Log {
-        id: DeploymentId,
+        #[command(flatten)]
+        deployment: DeploymentName,
         /// Go on until the deployment is live or has failed.
         #[arg(long, short)]
         follow: bool,
     },
     /// Stop a deployment that is on its way.
-    Cancel { id: DeploymentId },
+    Cancel {
+        #[command(flatten)]
+        deployment: DeploymentName,
+    },
 }
 
 pub(super) async fn run(args: DeploymentArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
     match args.command {
         DeploymentCommand::List { project, limit } => list(&client, &project, limit, args.format).await?,
-        DeploymentCommand::Show { id } => {
+        DeploymentCommand::Show { deployment } => {
+            let id = find::deployment(&client, &deployment).await?;
             let answer = client.get::<api::Deployment>(&["deployments", id.as_str()]).await?;
-            answer.show(args.format.json, print)?;
+            let project = client.get::<api::Project>(&["projects", answer.value.project_id.as_str()]).await?.value;
+            answer.show(args.format.json, |deployment| print(deployment, &project))?;
         }
-        DeploymentCommand::Log { id, follow } => log(&client, &id, follow, args.format).await?,
-        DeploymentCommand::Cancel { id } => {
+        DeploymentCommand::Log { deployment, follow } => {
+            let id = find::deployment(&client, &deployment).await?;
+            log(&client, &id, follow, args.format).await?;
+        }
+        DeploymentCommand::Cancel { deployment } => {
+            let id = find::deployment(&client, &deployment).await?;
             let path = ["deployments", id.as_str(), "cancel"];
             let answer = client.post::<api::DeploymentAccepted>(&path, &serde_json::json!({})).await?;
             answer.show(args.format.json, |accepted| {
@@ -89,7 +103,7 @@ async fn list(client: &Client, project: &str, limit: u32, format: Format) -> Res
 }
 
 /// Where its files came from, in a few words.
-fn source(deployment: &api::Deployment) -> String {
+pub(super) fn source(deployment: &api::Deployment) -> String {
     match (&deployment.commit, &deployment.branch) {
         (Some(commit), _) => {
             let sha = commit.sha.get(..8).unwrap_or(&commit.sha);
@@ -100,11 +114,11 @@ fn source(deployment: &api::Deployment) -> String {
     }
 }
 
-fn print(deployment: &api::Deployment) -> Result<()> {
+fn print(deployment: &api::Deployment, project: &api::Project) -> Result<()> {
     let mut fields = Fields::default();
-    fields.add("id", &deployment.id).add("project", &deployment.project_id).add("number", deployment.number);
+    fields.add("id", &deployment.id).add("project", &project.name).add("number", deployment.number);
     fields.add("state", output::deployment_state(deployment.state)).add("trigger", deployment.trigger);
-    fields.add_some("step", deployment.step.as_ref()).add_some("branch", deployment.branch.as_ref());
+    fields.add_some("steps", steps(deployment)).add_some("branch", deployment.branch.as_ref());
     if let Some(commit) = &deployment.commit {
         fields.add("commit", &commit.sha).add("message", &commit.message).add("author", &commit.author);
     }
@@ -134,6 +148,15 @@ fn print(deployment: &api::Deployment) -> Result<()> {
         output::line(format!("  {}", output::safe(line)))?;
     }
     Ok(())
+}
+
+/// How long each step took: `fetch 1.2 s, build 12.3 s`.
+fn steps(deployment: &api::Deployment) -> Option<String> {
+    let steps = deployment.steps.iter().map(|step| {
+        let took = step.finished_at.as_deref().and_then(|end| time::between(&step.started_at, end));
+        format!("{} {}", step.name, took.map_or_else(|| "running".to_owned(), time::took))
+    });
+    Some(steps.collect::<Vec<_>>().join(", ")).filter(|steps| !steps.is_empty())
 }
 
 async fn log(client: &Client, id: &DeploymentId, follow: bool, format: Format) -> Result<()> {

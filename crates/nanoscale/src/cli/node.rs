@@ -33,7 +33,11 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
     match args.command {
         NodeCommand::List => client.get::<api::NodeList>(&["nodes"]).await?.show(args.format.json, print_list)?,
-        NodeCommand::Show { node } => find(&client, &node).await?.show(args.format.json, print)?,
+        NodeCommand::Show { node } => {
+            let node = find(&client, &node).await?;
+            let projects = client.get::<api::ProjectList>(&["projects"]).await?.value.projects;
+            node.show(args.format.json, |node| print(node, &projects))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -77,7 +81,7 @@ fn health(status: HealthStatus) -> Cell {
     Cell::new(status, colour)
 }
 
-fn print(node: &api::Node) -> Result<()> {
+fn print(node: &api::Node, projects: &[api::Project]) -> Result<()> {
     let mut fields = Fields::default();
     fields.add("name", &node.name).add("id", &node.id).add("status", node.status);
     fields.add("health", health(node.health_status));
@@ -100,18 +104,26 @@ fn print(node: &api::Node) -> Result<()> {
     }
     if !node.workloads.is_empty() {
         output::line("")?;
-        let mut table = Table::new(["PROJECT", "DEPLOYMENT", "STATE", "MEMORY", "CPU", "RESTARTS"]);
-        for workload in &node.workloads {
-            table.row([
-                Cell::from(&workload.project_id),
-                Cell::from(&workload.deployment_id),
-                Cell::from(&workload.state),
-                workload.memory_bytes.map_or_else(|| "-".to_owned(), bytes).into(),
-                workload.cpu_seconds.map_or_else(|| "-".to_owned(), |spent| format!("{spent:.1} s")).into(),
-                workload.restarts.into(),
-            ]);
-        }
-        table.print()?;
+        print_workloads(&node.workloads, projects)?;
     }
     Ok(())
+}
+
+fn print_workloads(workloads: &[api::WorkloadMetrics], projects: &[api::Project]) -> Result<()> {
+    let mut table = Table::new(["PROJECT", "DEPLOYMENT", "STATE", "MEMORY", "CPU", "RESTARTS"]);
+    for workload in workloads {
+        // One that is being removed has an id only.
+        let project = projects.iter().find(|project| project.id == workload.project_id);
+        let known = project.into_iter().flat_map(|project| [&project.live_deployment, &project.latest_deployment]);
+        let number = known.flatten().find(|known| known.id == workload.deployment_id).map(|known| known.number);
+        table.row([
+            project.map_or_else(|| Cell::from(&workload.project_id), |project| Cell::from(&project.name)),
+            number.map_or_else(|| Cell::from(&workload.deployment_id), Cell::from),
+            Cell::from(&workload.state),
+            workload.memory_bytes.map_or_else(|| "-".to_owned(), bytes).into(),
+            workload.cpu_seconds.map_or_else(|| "-".to_owned(), |spent| format!("{spent:.1} s")).into(),
+            workload.restarts.into(),
+        ]);
+    }
+    table.print()
 }

@@ -116,7 +116,11 @@ pub(super) async fn run(args: ProjectArgs) -> Result<ExitCode> {
         ProjectCommand::List => {
             client.get::<api::ProjectList>(&["projects"]).await?.show(format.json, print_list)?;
         }
-        ProjectCommand::Show { project } => find::project(&client, &project).await?.show(format.json, print)?,
+        ProjectCommand::Show { project } => {
+            let project = find::project(&client, &project).await?;
+            let node = node_name(&client, &project.value).await;
+            project.show(format.json, |project| print(project, &node))?;
+        }
         ProjectCommand::Create(create) => return self::create(&client, *create, format).await,
         ProjectCommand::Update(update) => self::update(&client, *update, format).await?,
         ProjectCommand::Delete { project, yes } => delete(&client, &project, yes).await?,
@@ -145,7 +149,13 @@ fn print_list(list: &api::ProjectList) -> Result<()> {
     table.print()
 }
 
-fn print(project: &api::Project) -> Result<()> {
+/// The name of a project's node, or what there is of it.
+async fn node_name(client: &Client, project: &api::Project) -> String {
+    let node = client.get::<api::Node>(&["nodes", project.node_id.as_str()]).await;
+    node.map_or_else(|_| project.node_id.to_string(), |node| node.value.name)
+}
+
+fn print(project: &api::Project, node: &str) -> Result<()> {
     let deployment = |deployment: &Option<api::Deployment>| {
         let deployment = deployment.as_ref()?;
         let ago = time::ago(&deployment.created_at);
@@ -158,7 +168,9 @@ fn print(project: &api::Project) -> Result<()> {
     fields.add_some("root", project.root_directory.as_ref()).add_some("install", project.install_command.as_ref());
     fields.add_some("build", project.build_command.as_ref()).add_some("run", project.run_command.as_ref());
     fields.add_some("output", project.output_directory.as_ref()).add_some("health path", project.health_path.as_ref());
-    fields.add("port", project.port).add("node", &project.node_id);
+    fields.add("port", project.port);
+    fields.add_some("port error", project.port_error.as_deref().map(|error| Cell::new(error, Colour::Yellow)));
+    fields.add("node", node);
     runtime::print(&mut fields, project);
     fields.add_some("live", deployment(&project.live_deployment));
     fields.add_some("latest", deployment(&project.latest_deployment));
@@ -225,8 +237,9 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         bail!("nothing to change; `nanoscale project update --help` lists the settings");
     }
     let answer = client.patch::<api::Project>(&["projects", project.id.as_str()], &update).await?;
+    let node = node_name(client, &answer.value).await;
     answer.show(format.json, |project| {
-        print(project)?;
+        print(project, &node)?;
         output::note(format!("The next deployment takes it up: nanoscale redeploy '{}'", project.name));
         Ok(())
     })

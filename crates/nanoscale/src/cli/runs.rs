@@ -103,7 +103,7 @@ pub(super) async fn list(
 }
 
 fn took(run: &api::Run) -> Option<String> {
-    time::between(&run.created_at, run.finished_at.as_deref()?)
+    time::between(&run.created_at, run.finished_at.as_deref()?).map(time::took)
 }
 
 fn print(run: &api::Run) -> Result<()> {

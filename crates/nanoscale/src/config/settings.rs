@@ -65,6 +65,8 @@ const SETTINGS: &[Setting] = &[
     Setting { path: "notifications.allow_hosts", aliases: &[], kind: Kind::List },
     number("notifications.first_retry_ms", 1, 3_600_000, 10_000),
     number("limits.build_memory_mb", 64, 1 << 20, 2048),
+    number("limits.build_disk_mb", 64, 1 << 30, 10_240),
+    number("limits.disk_reserve_mb", 0, 1 << 30, 512),
     number("limits.build_timeout_seconds", 1, 86_400, 1800),
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
     number("limits.start_timeout_seconds", 1, 3600, 60),

@@ -165,12 +165,31 @@ async fn deploy_logs_env_and_rollback_from_a_shell() {
 
     let back = shell.run(&app, &["rollback", "hello-node"]).await;
     assert!(back.status.success(), "{}", text(&back));
+    assert!(text(&back).contains("Rolling back to deployment 1,"), "{}", text(&back));
     assert_eq!(visitor.get("/").await.unwrap().version(), Some("1"));
     let logs = shell.run(&app, &["logs", "hello-node"]).await;
     assert!(logs.status.success() && !logs.stdout.is_empty(), "{}", text(&logs));
     let listed = shell.run(&app, &["deployment", "list", "hello-node", "--json"]).await;
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed["deployments"].as_array().unwrap().len(), 4);
+
+    let id = listed["deployments"][1]["id"].as_str().unwrap();
+    for name in [&["hello-node/3"][..], &["hello-node", "3"], &["hello-node/#3"], &[id]] {
+        let shown = shell.run(&app, &[&["deployment", "show"], name].concat()).await;
+        assert!(shown.status.success() && text(&shown).contains(id), "{name:?}: {}", text(&shown));
+        assert!(text(&shown).contains("hello-node") && !text(&shown).contains(project.id.as_str()), "{}", text(&shown));
+    }
+    let first = text(&shell.run(&app, &["deployment", "show", "hello-node/1"]).await);
+    assert!(first.lines().any(|line| line.starts_with("steps") && line.contains("start ")), "{first}");
+    let unknown = shell.run(&app, &["deployment", "show", "hello-node"]).await;
+    assert!(text(&unknown).contains("hello-node/NUMBER"), "{}", text(&unknown));
+    let node = &admin.nodes().await.unwrap()[0];
+    let shown = text(&shell.run(&app, &["project", "show", "hello-node"]).await);
+    assert!(shown.contains(&node.name) && !shown.contains(node.id.as_str()), "{shown}");
+    let shown = text(&shell.run(&app, &["node", "show", &node.name]).await);
+    assert!(shown.contains("hello-node  ") && !shown.contains(project.id.as_str()), "{shown}");
+    let nowhere = shell.run(&app, &["deploy", "/nonexistent"]).await;
+    assert!(text(&nowhere).contains("the directory /nonexistent does not exist"), "{}", text(&nowhere));
 
     let gone = shell.run(&app, &["project", "delete", "hello-node", "--yes"]).await;
     assert!(gone.status.success(), "{}", text(&gone));

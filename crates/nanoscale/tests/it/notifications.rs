@@ -62,6 +62,28 @@ async fn slack_gets_a_text_that_cannot_call_everybody() {
 }
 
 #[tokio::test]
+async fn https_is_held_to_the_name_and_its_authority() {
+    let (known, stranger) = (Receiver::start_https().await, Receiver::start_https().await);
+    let authority = known.authority().display().to_string();
+    let server = server().env("SSL_CERT_FILE", authority).notification_allow(known.host());
+    // The same place under a name that is not the certificate's.
+    let by_address = known.host().replace(Receiver::HTTPS_NAME, "127.0.0.1");
+    let server = server.notification_allow(stranger.host()).notification_allow(by_address.clone()).start().await;
+    let client = server.setup().await;
+    let tested = async |url: String| {
+        let channel = client.notification_channel_create(&webhook(&testkit::random_secret(), url)).await.unwrap();
+        client.notification_channel_test(&channel.id).await.unwrap()
+    };
+    let test = tested(known.url()).await;
+    assert!(test.ok, "{test:?}");
+    for url in [stranger.url(), known.url().replace(&known.host(), &by_address)] {
+        let test = tested(url).await;
+        assert!(!test.ok && test.error.as_ref().unwrap().contains("certificate"), "{test:?}");
+    }
+    assert_eq!((known.received().len(), stranger.received().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn mail_goes_out_encrypted_and_signed_in() {
     for tls in [SmtpTls::StartTls, SmtpTls::Implicit] {
         let mail = MailServer::start(tls);

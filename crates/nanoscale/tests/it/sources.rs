@@ -1,4 +1,6 @@
-//! Where an app can come from: branches, tags, commits, subdirectories of a real git server.
+//! Where an app can come from: branches, tags, commits, subdirectories of a real git server; and what it can be written in.
+
+mod languages;
 
 use ids::{DeploymentState, SourceKind, Trigger};
 use testkit::{Client, Database, GitServer, Postgres, TestServer, example};
@@ -261,4 +263,50 @@ async fn a_deployment_without_a_source_fails_and_says_so() {
         assert!(failed.reason.unwrap().contains("repo_url"));
     }
     assert_eq!(client.redeploy(&id).await.unwrap_err().code(), "NO_SOURCE");
+}
+
+#[tokio::test]
+async fn a_procfile_is_explained_and_mistakes_in_it_are_told() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "processes").await;
+    let procfile = |text: &'static str| {
+        crate::apps::archive(&[
+            ("Procfile", text),
+            ("main.js", MAIN),
+            ("work.js", "setInterval(() => {}, 1e6)"),
+            ("migrate.js", ""),
+            ("clean.js", ""),
+        ])
+    };
+    let text = "web: node main.js\nworker: node work.js\nrelease: node migrate.js\ncron-clean: @daily node clean.js\n";
+    let live = deploy(&client, &id, procfile(text)).await;
+    let plan = live.plan.unwrap();
+    for part in
+        ["run `node main.js`", "process worker `node work.js`", "release `node migrate.js`", "schedule cron-clean"]
+    {
+        assert!(plan.reasons.iter().any(|reason| reason.starts_with(part)), "{part}: {:#?}", plan.reasons);
+    }
+    for (text, part) in [
+        ("web: node main.js\nWorker: x\n", "`Worker` in the Procfile"),
+        ("web: node main.js\ncron: 61 * * * * x\n", "the schedule `61 * * * *`"),
+    ] {
+        let failed = crate::apps::deploy_failing(&client, &id, procfile(text)).await;
+        assert_eq!(failed.failure_code.as_deref(), Some("NO_PLAN"));
+        assert!(failed.reason.as_ref().is_some_and(|reason| reason.contains(part)), "{:?}", failed.reason);
+    }
+}
+
+const MAIN: &str = "require('node:http').createServer((q, r) => r.end('up')).listen(process.env.PORT, '127.0.0.1');";
+
+#[tokio::test]
+async fn a_missing_tool_comes_with_how_to_get_it() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "pipenv").await;
+    let files = [("Pipfile", "[packages]\n"), ("Pipfile.lock", "{}"), ("main.py", "")];
+    let failed = crate::apps::deploy_failing(&client, &id, crate::apps::archive(&files)).await;
+    assert_eq!(failed.failure_code.as_deref(), Some("MISSING_TOOLCHAIN"));
+    let reason = failed.reason.unwrap();
+    assert!(reason.contains("no `pipenv`") && reason.contains("apt-get install pipenv"), "{reason}");
 }

@@ -53,6 +53,9 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
 async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
     let outcome = tokio::select! {
         outcome = outcome(agent, spec) => Some(outcome),
+        reason = agent.disk_overrun(spec) => {
+            Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", reason) })
+        }
         () = stop.cancelled() => None,
     };
     let id = WorkloadId::from(&spec.id);
@@ -347,11 +350,16 @@ impl Agent {
             let release = release(&spec, &plan)?;
             Ok(outline(&plan, &release))
         };
-        let planned = tokio::time::timeout(Duration::from_secs(spec.timeout_seconds), work).await;
         let id = WorkloadId::from(&spec.id);
+        self.note(|state| state.previews.insert(id.clone()));
+        let planned = match self.confine().layout.mark_preview(&spec.group) {
+            Ok(()) => tokio::time::timeout(Duration::from_secs(spec.timeout_seconds), work).await,
+            Err(error) => Ok(Err(node_error(error))),
+        };
         self.end(&id).await;
         self.discard(&self.confine().layout.run(&id));
         self.erase_group(&spec.group);
+        self.note(|state| state.previews.remove(&id));
         match planned {
             Ok(Ok(plan)) => wire::Preview::Plan { plan },
             Ok(Err(failure)) => wire::Preview::Failed { failure },

@@ -10,6 +10,9 @@ use crate::layout::{LogKind, remove_file};
 /// Even without a signal the world is looked at this often.
 const PERIOD: Duration = Duration::from_secs(5);
 
+/// What got lost is looked for this often.
+const TIDY: Duration = Duration::from_secs(60);
+
 /// What to start and stop, decided under the lock and done outside of it.
 #[derive(Default)]
 struct Todo {
@@ -31,10 +34,23 @@ impl Agent {
         }
     }
 
+    /// Looks for what got lost, and looks names up again.
+    pub(super) async fn tidy_forever(&self) {
+        loop {
+            tokio::time::sleep(TIDY).await;
+            let Some(desired) = self.lock().desired.clone() else { continue };
+            self.sweep(&desired).await;
+            self.networks().refresh().await;
+        }
+    }
+
     async fn converge(&self) {
         let Some(desired) = self.lock().desired.clone() else { return };
-        if let Some(keep) = self.first_sweep(&desired) {
-            self.sweep(&keep).await;
+        if self.first_sweep() {
+            self.sweep(&desired).await;
+            for preview in self.confine().layout.previews() {
+                self.erase_group(&preview);
+            }
         }
         let todo = self.plan(&desired);
         for spec in todo.workloads {
@@ -69,29 +85,36 @@ impl Agent {
         self.networks().keep_only(running.iter()).await;
     }
 
-    /// What of an earlier process's work is still wanted; once, after the first desired state.
-    fn first_sweep(&self, desired: &Desired) -> Option<BTreeSet<WorkloadId>> {
-        let mut state = self.lock();
-        let workloads = desired.workloads.iter().map(|workload| &workload.id);
-        let wanted = workloads.chain(desired.jobs.iter().map(|job| &job.id));
-        (!std::mem::replace(&mut state.swept, true)).then(|| wanted.cloned().collect())
+    /// The first desired state says what of an earlier process's work is still wanted; a preview never is.
+    fn first_sweep(&self) -> bool {
+        !std::mem::replace(&mut self.lock().swept, true)
     }
 
-    /// Ends what an earlier process started and nobody wants any more. A build among it starts anew.
-    async fn sweep(&self, keep: &BTreeSet<WorkloadId>) {
+    /// Ends what runs, and removes what lies, under a name that nobody knows: what an earlier process
+    /// started and nobody wants any more, or what got lost. A build among it starts anew.
+    async fn sweep(&self, desired: &Desired) {
         let confine = self.confine();
         let mut found = sandbox::cgroup::Cgroup::list(&confine.identities.cgroup_root()).unwrap_or_default();
         if let Ok(entries) = std::fs::read_dir(confine.layout.runs()) {
             found.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
         }
+        let known = self.known(desired);
         for id in found.iter().filter_map(|name| name.rsplit('/').next()?.parse::<WorkloadId>().ok()) {
-            if keep.contains(&id) {
+            if known.contains(&id) {
                 continue;
             }
-            tracing::info!(workload.id = %id, "ending what an earlier process left");
+            tracing::info!(workload.id = %id, "ending what nobody knows of");
             self.end(&id).await;
             self.discard(&confine.layout.run(&id));
         }
+    }
+
+    /// Everything that may run: what is wanted, and what is on its way out.
+    fn known(&self, desired: &Desired) -> BTreeSet<WorkloadId> {
+        let state = self.lock();
+        let wanted = desired.workloads.iter().map(|it| &it.id).chain(desired.jobs.iter().map(|it| &it.id));
+        let ours = state.workloads.keys().chain(state.jobs.keys()).chain(&state.previews);
+        wanted.chain(ours).cloned().chain(state.builds.keys().map(WorkloadId::from)).collect()
     }
 
     fn plan(&self, desired: &Desired) -> Todo {

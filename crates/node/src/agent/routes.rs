@@ -42,8 +42,10 @@ impl Agent {
     /// Points every route at the first of its workloads that is ready.
     pub(super) async fn apply_routes(&self, desired: &Desired) {
         for route in &desired.routes {
-            let changed_port = self.lock().routes.hosts.get(&route.host).is_none_or(|host| host.port != route.port);
-            if changed_port {
+            // One that belonged to somebody else may be free by now.
+            let is_served = |host: &Host| host.port == route.port && host.port_error.is_none();
+            let served = self.lock().routes.hosts.get(&route.host).is_some_and(is_served);
+            if !served {
                 self.listen(route).await;
             }
             self.note(|state| {
@@ -80,15 +82,27 @@ impl Agent {
                 });
                 None
             }
-            Err(error) => {
-                tracing::warn!(%error, port = route.port, host = route.host, "a project's port cannot be served");
-                Some(format!("port {} cannot be served: {error}", route.port))
-            }
+            Err(error) => Some(format!("port {} cannot be served: {error}", route.port)),
         };
-        let host = Host { workload: None, target: None, port: route.port, port_error, stop };
-        if let Some(before) = self.lock().routes.hosts.insert(route.host.clone(), host) {
-            before.stop.cancel();
+        let mut state = self.lock();
+        let Some(host) = state.routes.hosts.get_mut(&route.host) else {
+            warn(route, port_error.as_deref());
+            let host = Host { workload: None, target: None, port: route.port, port_error, stop };
+            state.routes.hosts.insert(route.host.clone(), host);
+            return;
+        };
+        // Said once, and not each time it is tried again.
+        if host.port_error != port_error {
+            warn(route, port_error.as_deref());
         }
+        host.stop.cancel();
+        (host.port, host.port_error, host.stop) = (route.port, port_error, stop);
+    }
+}
+
+fn warn(route: &RouteSpec, error: Option<&str>) {
+    if let Some(error) = error {
+        tracing::warn!(error, host = route.host, "a project's port cannot be served");
     }
 }
 

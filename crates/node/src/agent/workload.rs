@@ -77,7 +77,7 @@ pub(super) fn start(agent: &Agent, spec: WorkloadSpec) {
             state: WorkloadState::Starting,
             failure: None,
             restarts: 0,
-            crash_loop: false,
+            crash_loop_since_ms: None,
             memory_bytes: None,
             cpu_usec: None,
         };
@@ -350,7 +350,8 @@ impl Workload {
             running.upstream = None;
             running.status.state = WorkloadState::Restarting;
             running.status.restarts += 1;
-            running.status.crash_loop = history.deaths >= CRASH_LOOP;
+            let since = running.status.crash_loop_since_ms.or_else(|| Some(crate::now_ms()));
+            running.status.crash_loop_since_ms = since.filter(|_| history.deaths >= CRASH_LOOP);
             running.status.failure = Some(Failure { code: code.into(), reason: text, last_lines });
             running.settled = true;
         });

@@ -48,10 +48,14 @@ const CACHES: [(&str, &str); 24] = [
 ];
 
 /// What keeps tools from asking, and from leaving a part of the app outside of the release.
-const HABITS: [(&str, &str); 13] = [
+const HABITS: [(&str, &str); 16] = [
     ("BUNDLE_GLOBAL_GEM_CACHE", "true"),
     ("CI", "true"),
     ("COMPOSER_NO_INTERACTION", "1"),
+    // A company's own authority is known to the machine, not to what these bring along.
+    ("DENO_TLS_CA_STORE", "system,mozilla"),
+    ("UV_NATIVE_TLS", "true"),
+    ("UV_SYSTEM_CERTS", "true"),
     // The owner of a read-only module cache could not remove it.
     ("GOFLAGS", "-modcacherw"),
     ("PIPENV_VENV_IN_PROJECT", "1"),

@@ -105,8 +105,14 @@ fn history(layout: &Layout, group: &ProjectId, query: &LogQuery) -> io::Result<(
         followers.insert(workload, Follower::after(directory, newest));
     }
     records.sort_by(|a, b| (a.at_ms, &a.workload).cmp(&(b.at_ms, &b.workload)));
-    if after.is_none() && records.len() > limit {
-        records.drain(..records.len() - limit);
+    if records.len() > limit {
+        match after {
+            None => drop(records.drain(..records.len() - limit)),
+            // A page, and the next one goes on after its last line.
+            Some(_) if !query.follow => records.truncate(limit),
+            // Who comes back to follow on shall miss nothing.
+            Some(_) => {}
+        }
     }
     Ok((records, followers))
 }

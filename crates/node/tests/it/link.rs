@@ -22,6 +22,8 @@ fn agent(directory: &Path) -> Agent {
         log_max_bytes: 1 << 20,
         log_max_age: Duration::from_secs(3600),
         stop_grace: Duration::from_secs(1),
+        build_disk_bytes: 1 << 30,
+        disk_reserve_bytes: 0,
         network_allow: Vec::new(),
         edge: edge::Config::default(),
     };

@@ -209,12 +209,12 @@ impl Deployments {
         let Some(next) = of_project.find(|deployment| deployment.state == DeploymentState::Queued) else {
             return Ok(());
         };
-        let to = match next.trigger {
-            Trigger::Rollback => DeploymentState::Starting,
-            Trigger::Create | Trigger::Manual | Trigger::Upload => DeploymentState::Building,
+        let (to, step) = match next.trigger {
+            Trigger::Rollback => (DeploymentState::Starting, Some("start")),
+            Trigger::Create | Trigger::Manual | Trigger::Upload => (DeploymentState::Building, None),
         };
         let env = self.environment.snapshot(tx, project).await?;
-        let change = DeploymentChange { env_sealed: Some(&env), ..DeploymentChange::default() };
+        let change = DeploymentChange { step, env_sealed: Some(&env), ..DeploymentChange::default() };
         if tx.deployment_transition(&next.id, DeploymentState::Queued, to, change, now_ms()).await? {
             tx.event_insert("deployment.updated", Some(project), Some(&next.id), now_ms()).await?;
         }

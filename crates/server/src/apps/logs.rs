@@ -251,7 +251,8 @@ struct LogsQuery {
     since: Option<String>,
     /// Only lines with this text in them, whatever its case.
     search: Option<String>,
-    /// At most the last so many of what is there, 1000 when absent.
+    /// At most so many, 1000 when absent: the last of what is there, or the first after `after`. Who follows on after a
+    /// line gets all.
     limit: Option<usize>,
 }
 

@@ -127,8 +127,10 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         let kept = deployment.release_id.as_ref().is_some_and(|id| kept.contains(id));
         shown_deployment(deployment, kept)
     };
+    let domain = projects.domain(&project);
     api::Project {
-        domain: projects.domain(&project),
+        port_error: nodes.port_error(&project.node_id, &domain),
+        domain,
         url: projects.url(&project),
         id: project.id,
         name: project.name,

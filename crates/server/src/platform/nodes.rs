@@ -191,6 +191,15 @@ impl Nodes {
         .flatten()
     }
 
+    /// Why a host's loopback port is not served by its node, if it is not.
+    pub(crate) fn port_error(&self, node: &NodeId, host: &str) -> Option<String> {
+        self.with(node, |known| {
+            let route = known.observed.as_ref()?.routes.iter().find(|route| route.host == host)?;
+            route.port_error.clone()
+        })
+        .flatten()
+    }
+
     fn seen(&self, id: &NodeId, change: impl FnOnce(&mut Known)) {
         self.with(id, |known| {
             known.last_seen_ms = Some(now_ms());

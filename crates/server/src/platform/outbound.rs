@@ -42,7 +42,8 @@ pub(crate) async fn private_at(host: &str, port: u16) -> Option<IpAddr> {
 
 /// Why a host there is not connected to, for its person.
 pub(crate) fn private_message(host: &str, ip: IpAddr) -> String {
-    format!("`{host}` is at {ip}, in a private range; list it in `notifications.allow_hosts` if that is meant")
+    let place = if unbracketed(host).parse::<IpAddr>().is_ok() { String::new() } else { format!(" is at {ip}, which") };
+    format!("`{host}`{place} lies in a private range; list it in `notifications.allow_hosts` if that is meant")
 }
 
 fn unbracketed(host: &str) -> &str {

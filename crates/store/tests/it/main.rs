@@ -93,6 +93,7 @@ macro_rules! on_both {
 on_both!(
     what_goes_in_comes_out,
     a_transition_is_won_once,
+    each_step_is_remembered_from_when_it_began,
     what_a_process_says_is_kept_within_bounds,
     one_active_deployment_per_project,
     names_slugs_and_ports_are_unique,
@@ -150,6 +151,23 @@ async fn a_transition_is_won_once(fixture: Fixture) {
     assert_eq!((stored.started_at, stored.finished_at, stored.failure), (Some(9), Some(11), Some(failure)));
 }
 
+async fn each_step_is_remembered_from_when_it_began(fixture: Fixture) {
+    let project = fixture.insert_project("a", 3100).await;
+    let id = fixture.insert_deployment(&project).await.id;
+    let (queued, building, starting) = (DeploymentState::Queued, DeploymentState::Building, DeploymentState::Starting);
+    let mut tx = fixture.store.write().await.unwrap();
+    tx.deployment_transition(&id, queued, building, DeploymentChange::default(), 10).await.unwrap();
+    for (step, now) in [("fetch", 11), ("fetch", 12), ("build", 20)] {
+        tx.deployment_progress(&id, step, None, None, now).await.unwrap();
+    }
+    let start = DeploymentChange { step: Some("start"), ..DeploymentChange::default() };
+    tx.deployment_transition(&id, building, starting, start, 30).await.unwrap();
+    tx.deployment_transition(&id, starting, DeploymentState::Live, DeploymentChange::default(), 40).await.unwrap();
+    let steps = tx.deployment(&id).await.unwrap().unwrap().steps;
+    let steps = steps.iter().map(|step| (step.name.as_str(), step.started_at)).collect::<Vec<_>>();
+    assert_eq!(steps, [("fetch", 11), ("build", 20), ("start", 30)]);
+}
+
 async fn what_a_process_says_is_kept_within_bounds(fixture: Fixture) {
     let project = fixture.insert_project("a", 3100).await;
     let id = fixture.insert_deployment(&project).await.id;
@@ -157,7 +175,7 @@ async fn what_a_process_says_is_kept_within_bounds(fixture: Fixture) {
     let mut tx = fixture.store.write().await.unwrap();
     tx.deployment_transition(&id, queued, building, DeploymentChange::default(), 1).await.unwrap();
     let commit = Commit { sha: "a".repeat(40), message: "é".repeat(5000), author: "\0".into() };
-    tx.deployment_progress(&id, "fetch", Some(&commit), None).await.unwrap();
+    tx.deployment_progress(&id, "fetch", Some(&commit), None, 1).await.unwrap();
     let last_lines = (0..1000).map(|number| format!("{number} {}", "x".repeat(1000))).collect();
     let failure = Failure { code: None, reason: "r".repeat(100_000), last_lines };
     let change = DeploymentChange { failure: Some(&failure), ..DeploymentChange::default() };

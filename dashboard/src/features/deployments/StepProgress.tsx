@@ -5,7 +5,6 @@ import { formatDuration } from "@/format/time";
 import { classes } from "@/ui/classes";
 import { Elapsed } from "@/ui/RelativeTime";
 
-import { stepClock, type StepTime } from "./step-clock";
 import { isSettled, stepsOf, type Step, type StepStatus } from "./steps";
 
 const looks: Record<StepStatus, { icon: LucideIcon; ring: string; text: string; word: string }> = {
@@ -20,9 +19,9 @@ const looks: Record<StepStatus, { icon: LucideIcon; ring: string; text: string; 
 /** Less is more the network's doing than the step's. */
 const SHOWN_FROM_MS = 100;
 
-function StepTimeText({ step, time, over }: { step: Step; time: StepTime; over: boolean }) {
-  if (step.status === "running") return time.since === undefined ? <>running</> : <Elapsed since={time.since} />;
-  if (time.took !== undefined && time.took >= SHOWN_FROM_MS && step.status !== "skipped") return <>{formatDuration(time.took)}</>;
+function StepTimeText({ step, over }: { step: Step; over: boolean }) {
+  if (step.status === "running") return step.since === undefined ? <>running</> : <Elapsed since={step.since} />;
+  if (step.took !== undefined && step.took >= SHOWN_FROM_MS && step.status !== "skipped") return <>{formatDuration(step.took)}</>;
   return <>{over && step.status === "waiting" ? "not reached" : looks[step.status].word}</>;
 }
 
@@ -56,7 +55,7 @@ export function StepProgress({ deployment }: { deployment: Deployment }) {
             </span>
             <span className={classes("text-[13px]", text)}>{step.label}</span>
             <span className={classes("text-xs text-faint tabular-nums", (step.status === "waiting" || step.status === "skipped") && "max-sm:hidden")}>
-              <StepTimeText step={step} time={stepClock.timeOf(deployment.id, step.name)} over={isSettled(deployment.state)} />
+              <StepTimeText step={step} over={isSettled(deployment.state)} />
             </span>
           </li>
         );

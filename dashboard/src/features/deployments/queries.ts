@@ -4,7 +4,6 @@ import { call } from "@/api/call";
 import { keys } from "@/api/keys";
 import type { Deployment, DeploymentAccepted, DeploymentList, Redeploy, Rollback } from "@/api/types";
 
-import { stepClock } from "./step-clock";
 import { isSettled } from "./steps";
 
 /** In case the events do not come through. */
@@ -14,11 +13,7 @@ const PAGE_SIZE = 25;
 export function useDeployment(id: string) {
   return useQuery({
     queryKey: keys.deployment(id),
-    queryFn: async ({ signal }) => {
-      const deployment = await call<Deployment>("GET", `/deployments/${encodeURIComponent(id)}`, { signal });
-      stepClock.observe(deployment, Date.now());
-      return deployment;
-    },
+    queryFn: ({ signal }) => call<Deployment>("GET", `/deployments/${encodeURIComponent(id)}`, { signal }),
     refetchInterval: ({ state }) => (state.data && !isSettled(state.data.state) ? ACTIVE_POLL_MS : false),
   });
 }
@@ -41,10 +36,7 @@ export function useProjectDeployments(projectId: string) {
 function useDeploymentChanged() {
   const client = useQueryClient();
   return (deployment?: Deployment) => {
-    if (deployment) {
-      stepClock.observe(deployment, Date.now());
-      client.setQueryData(keys.deployment(deployment.id), deployment);
-    }
+    if (deployment) client.setQueryData(keys.deployment(deployment.id), deployment);
     void client.invalidateQueries({ queryKey: keys.projects });
     void client.invalidateQueries({ queryKey: keys.projectDetails });
     return client.invalidateQueries({ queryKey: keys.projectDeploymentLists });

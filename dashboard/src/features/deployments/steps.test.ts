@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 
 import type { Deployment } from "@/api/types";
 
-import { StepClock } from "./step-clock";
 import { stepsOf } from "./steps";
 
 function deployment(change: Partial<Deployment>): Deployment {
@@ -49,27 +48,19 @@ describe("stepsOf", () => {
   });
 });
 
-describe("StepClock", () => {
-  const start = Date.parse("2026-03-01T12:00:00Z");
+describe("times of steps", () => {
+  const steps = [
+    { name: "fetch", started_at: "2026-03-01T12:00:00.500Z", finished_at: "2026-03-01T12:00:02.500Z" },
+    { name: "build", started_at: "2026-03-01T12:00:02.500Z" },
+  ];
 
-  it("times each step that it sees begin and end", () => {
-    const clock = new StepClock();
-    const started_at = "2026-03-01T12:00:00Z";
-    clock.observe(deployment({ step: "fetch", started_at }), start + 500);
-    clock.observe(deployment({ step: "install", started_at }), start + 2000);
-    clock.observe(deployment({ step: "install", started_at }), start + 3000);
-    clock.observe(deployment({ state: "failed", step: "install" }), start + 9000);
-    clock.observe(deployment({ state: "failed", step: "install" }), start + 20_000);
-    expect(clock.timeOf("dep_1", "fetch")).toMatchObject({ took: 2000 });
-    expect(clock.timeOf("dep_1", "install")).toMatchObject({ since: start + 2000, took: 7000 });
-  });
-
-  it("does not invent the beginning of a step it came late for", () => {
-    const clock = new StepClock();
-    clock.observe(deployment({ step: "build", started_at: "2026-03-01T12:00:00Z" }), start + 60_000);
-    expect(clock.timeOf("dep_1", "build").since).toBeUndefined();
-    clock.observe(deployment({ state: "starting", step: "start" }), start + 70_000);
-    expect(clock.timeOf("dep_1", "build").took).toBeUndefined();
-    expect(clock.timeOf("dep_1", "start").since).toBe(start + 70_000);
+  it("are those that the server kept", () => {
+    const [fetch, install, build, start] = stepsOf(deployment({ step: "build", steps }));
+    expect(fetch).toMatchObject({ status: "done", took: 2000 });
+    expect(build).toMatchObject({ status: "running", since: Date.parse("2026-03-01T12:00:02.500Z") });
+    expect(build?.took).toBeUndefined();
+    // Over before anybody looked, and not begun yet.
+    expect(install?.since).toBeUndefined();
+    expect(start?.since).toBeUndefined();
   });
 });

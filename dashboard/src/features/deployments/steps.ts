@@ -7,6 +7,10 @@ export interface Step {
   name: StepName;
   label: string;
   status: StepStatus;
+  /** When it began, once it has. */
+  since?: number;
+  /** How long it took, once it is over. */
+  took?: number;
 }
 
 const labels: Record<StepName, string> = {
@@ -25,11 +29,11 @@ export function isSettled(state: DeploymentState): boolean {
   return state !== "queued" && state !== "building" && state !== "starting";
 }
 
-export function isStep(name: string | null | undefined): name is StepName {
+function isStep(name: string | null | undefined): name is StepName {
   return all.some((step) => step === name);
 }
 
-export function stepNames(deployment: Pick<Deployment, "trigger">): readonly StepName[] {
+function stepNames(deployment: Pick<Deployment, "trigger">): readonly StepName[] {
   return deployment.trigger === "rollback" ? withoutBuild : all;
 }
 
@@ -49,12 +53,19 @@ function position(deployment: Deployment, names: readonly StepName[]): number {
   return names.findIndex((name) => code.includes(name));
 }
 
+function timesOf(deployment: Deployment, name: StepName): Pick<Step, "since" | "took"> {
+  const step = deployment.steps?.find((each) => each.name === name);
+  if (!step) return {};
+  const since = Date.parse(step.started_at);
+  return { since, took: step.finished_at ? Date.parse(step.finished_at) - since : undefined };
+}
+
 export function stepsOf(deployment: Deployment): Step[] {
   const names = stepNames(deployment);
   const at = position(deployment, names);
   return names.map((name, index) => {
     const status = statusOf(deployment.state, index, at);
-    return { name, label: labels[name], status: status !== "running" && skips(deployment, name) ? "skipped" : status };
+    return { name, label: labels[name], status: status !== "running" && skips(deployment, name) ? "skipped" : status, ...timesOf(deployment, name) };
   });
 }
 

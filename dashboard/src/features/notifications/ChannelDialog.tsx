@@ -185,8 +185,8 @@ export function EditChannelDialog({ channel, open, onOpenChange }: { channel: No
     <Dialog open={open} onOpenChange={onOpenChange} title={`Change ${channel.name}`}>
       <EditedChannel
         channel={channel}
-        onSaved={() => {
-          toast.good(`${channel.name} is changed.`);
+        onSaved={({ name }) => {
+          toast.good(`${name} is changed.`);
           onOpenChange(false);
         }}
       />

@@ -54,7 +54,7 @@ const encryptionWords = { starttls: "STARTTLS", implicit: "TLS from the start", 
 function Details({ channel }: { channel: NotificationChannel }) {
   const { settings } = channel;
   return (
-    <Panel title="Settings" description={kindWords[channel.kind].hint}>
+    <Panel title="Settings">
       <dl className="-my-2 divide-y divide-line">
         {settings.url_host && <Row name="Posts to">{settings.url_host}</Row>}
         {settings.has_secret != null && <Row name="Signed">{settings.has_secret ? "yes, with a secret" : "no"}</Row>}

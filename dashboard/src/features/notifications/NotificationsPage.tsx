@@ -2,6 +2,7 @@ import { Bell, Plus } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 
+import { asSentence } from "@/api/error";
 import type { NotificationChannel, NotificationKind } from "@/api/types";
 import { plural } from "@/format/quantity";
 import { Chip } from "@/ui/Badge";
@@ -18,7 +19,7 @@ import { events, kinds, kindWords, targetOf } from "./words";
 
 function summaryOf({ events: told, project_ids }: NotificationChannel): string {
   const what = told.length === events.length ? "everything" : plural(told.length, "event");
-  return `${what} of ${project_ids.length === 0 ? "all projects" : plural(project_ids.length, "project")}`;
+  return `${what} · ${project_ids.length === 0 ? "all projects" : plural(project_ids.length, "project")}`;
 }
 
 function LastDelivery({ channel: { latest_delivery } }: { channel: NotificationChannel }) {
@@ -30,7 +31,7 @@ function LastDelivery({ channel: { latest_delivery } }: { channel: NotificationC
         <span className="min-w-0 truncate text-soft">{latest_delivery.subject}</span>
         <RelativeTime at={latest_delivery.created_at} className="text-faint" />
       </p>
-      {latest_delivery.state !== "delivered" && latest_delivery.last_error && <p className="mt-1 wrap-anywhere text-faint">{latest_delivery.last_error}</p>}
+      {latest_delivery.state !== "delivered" && latest_delivery.last_error && <p className="mt-1 wrap-anywhere text-faint">{asSentence(latest_delivery.last_error)}</p>}
     </div>
   );
 }
@@ -58,7 +59,7 @@ function ChannelCard({ channel }: { channel: NotificationChannel }) {
         </div>
       </div>
       {test.outcome}
-      {channel.disabled_reason && <p className="text-[13px] text-warn">{channel.disabled_reason}</p>}
+      {channel.disabled_reason && <p className="text-[13px] text-warn">{asSentence(channel.disabled_reason)}</p>}
       <LastDelivery channel={channel} />
     </article>
   );

@@ -45,7 +45,8 @@ function SecretField({ form, stored, onChange, errorOf }: FieldsProps) {
   return (
     <>
       <PasswordField
-        label="Signing secret, optional"
+        label="Signing secret"
+        optional
         autoComplete="new-password"
         placeholder={signed ? "stays as it is" : undefined}
         disabled={form.unsigned}

@@ -40,8 +40,8 @@ export function TellsFields({ form, onChange, errorOf }: TellsProps) {
         <Problem text={errorOf("events")} />
       </fieldset>
       <fieldset className="flex flex-col gap-2">
-        <legend className="mb-1.5 font-medium">Of</legend>
-        <CheckField label="All projects" checked={form.everyProject} onChange={(everyProject) => onChange({ everyProject })} />
+        <legend className="mb-1.5 font-medium">Of which projects</legend>
+        <CheckField label="All of them" hint={form.everyProject ? undefined : "What concerns a server is told in any case."} checked={form.everyProject} onChange={(everyProject) => onChange({ everyProject })} />
         {!form.everyProject && (
           <div className="ml-6.5 flex max-h-40 flex-col gap-2 overflow-y-auto">
             {projects.map(({ id, name }) => (

@@ -1,7 +1,8 @@
-import { ArrowRight } from "lucide-react";
+import { ArrowRight, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 
+import { asSentence } from "@/api/error";
 import type { Deployment, Project } from "@/api/types";
 import { CancelButton, RollbackButton } from "@/features/deployments/actions";
 import { CommitLine, whoDid } from "@/features/deployments/CommitLine";
@@ -17,6 +18,7 @@ import { ButtonLink } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { PageTitle } from "@/ui/PageTitle";
 import { RelativeTime } from "@/ui/RelativeTime";
+import { Notice } from "@/ui/states";
 
 import { planKind, PlanSummary } from "./PlanSummary";
 import { Processes } from "./Processes";
@@ -156,6 +158,11 @@ export default function OverviewTab() {
     <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
       <PageTitle>{project.name}</PageTitle>
       <div className="flex min-w-0 flex-col gap-5">
+        {project.port_error && (
+          <Notice tone="warn" icon={TriangleAlert}>
+            {`${asSentence(project.port_error)} The port is tried again; the app's address works all the same.`}
+          </Notice>
+        )}
         {latest && !isSettled(latest.state) && <Running deployment={latest} />}
         {latest?.state === "failed" && <LastFailed deployment={latest} othersLive={live != null} />}
         {live && <Live project={project} deployment={live} />}

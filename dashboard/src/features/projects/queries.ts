@@ -4,22 +4,17 @@ import { call } from "@/api/call";
 import { keys } from "@/api/keys";
 import type { Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate } from "@/api/types";
 import { ACTIVE_POLL_MS } from "@/features/deployments/queries";
-import { stepClock } from "@/features/deployments/step-clock";
 import { isSettled } from "@/features/deployments/steps";
 
-function observe(project: Project): Project {
-  if (project.latest_deployment) stepClock.observe(project.latest_deployment, Date.now());
-  return project;
-}
-
+/** Whether it will change without somebody's doing: no event says that a port is served again. */
 function isBusy(project: Project): boolean {
-  return project.status === "deleting" || (project.latest_deployment != null && !isSettled(project.latest_deployment.state));
+  return project.status === "deleting" || project.port_error != null || (project.latest_deployment != null && !isSettled(project.latest_deployment.state));
 }
 
 export function useProjects() {
   return useQuery({
     queryKey: keys.projects,
-    queryFn: async ({ signal }) => (await call<ProjectList>("GET", "/projects", { signal })).projects.map(observe),
+    queryFn: async ({ signal }) => (await call<ProjectList>("GET", "/projects", { signal })).projects,
     refetchInterval: ({ state }) => (state.data?.some(isBusy) ? ACTIVE_POLL_MS : false),
   });
 }
@@ -28,7 +23,7 @@ export function useProject(id: string) {
   const client = useQueryClient();
   return useQuery<Project>({
     queryKey: keys.project(id),
-    queryFn: async ({ signal }) => observe(await call<Project>("GET", `/projects/${encodeURIComponent(id)}`, { signal })),
+    queryFn: ({ signal }) => call<Project>("GET", `/projects/${encodeURIComponent(id)}`, { signal }),
     placeholderData: () => client.getQueryData<Project[]>(keys.projects)?.find((project) => project.id === id),
     refetchInterval: ({ state }) => (state.data && isBusy(state.data) ? ACTIVE_POLL_MS : false),
   });

@@ -193,6 +193,69 @@ async fn runtime_logs_go_over_all_releases_and_can_be_searched() {
     assert_eq!(follow.next().await.unwrap().text, "version 3 listens");
 }
 
+#[tokio::test]
+async fn a_deployment_tells_how_long_each_step_took() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let create = api::ProjectCreate {
+        name: "held".into(),
+        build_command: Some("until [ -e /cache/go ]; do sleep 0.05; done".into()),
+        ..api::ProjectCreate::default()
+    };
+    let id = project_with(&client, create).await;
+    let deployment = client.upload(&id, node_app("1")).await.unwrap();
+    let cache = server.data_dir().join("node/groups").join(id.as_str()).join("cache");
+    let building = testkit::wait_some("it builds", BUILD, async || {
+        let now = client.deployment_get(&deployment.id).await.ok()?;
+        (now.step.as_deref() == Some("build") && cache.is_dir()).then_some(now)
+    })
+    .await;
+    // A step that is over in a moment may be over before anybody looks.
+    let last = building.steps.last().unwrap();
+    assert_eq!((last.name.as_str(), &last.finished_at), ("build", &None));
+    std::fs::write(cache.join("go"), "").unwrap();
+
+    let live = client.wait_for(&deployment.id, DeploymentState::Live, BUILD).await;
+    let names = live.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>();
+    assert!(names.ends_with(&["build", "start"]), "{names:?}");
+    for pair in live.steps.windows(2) {
+        assert_eq!(pair[0].finished_at.as_ref(), Some(&pair[1].started_at));
+    }
+    assert_eq!(live.steps.last().unwrap().finished_at, live.finished_at);
+    assert!(live.started_at.unwrap() <= live.steps[0].started_at);
+
+    deploy(&client, &id, node_app("2")).await;
+    let back = client.rollback(&id, None).await.unwrap();
+    let back = client.wait_for(&back.id, DeploymentState::Live, BUILD).await;
+    assert_eq!(back.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["start"]);
+}
+
+#[tokio::test]
+async fn runtime_logs_are_read_page_by_page() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "hello").await;
+    deploy(&client, &id, crate::apps::node_app_with("1", "for (let n = 1; n < 6; n++) console.log('line ' + n);"))
+        .await;
+    let page = async |after: Option<String>| {
+        let query = testkit::LogsQuery { after, limit: Some(4), ..testkit::LogsQuery::default() };
+        client.project_logs(&id, &query).await.unwrap()
+    };
+    let texts = |lines: &[api::LogLine]| lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>();
+    assert_eq!(texts(&page(None).await), ["line 3", "line 4", "line 5", "version 1 listens"]);
+    let all = client.project_logs(&id, &testkit::LogsQuery::default()).await.unwrap();
+    // The first is the node's own, of the start.
+    let first = page(Some(all[1].id.clone())).await;
+    assert_eq!(texts(&first), ["line 2", "line 3", "line 4", "line 5"]);
+    assert_eq!(texts(&page(Some(first[3].id.clone())).await), ["version 1 listens"]);
+    // A follower that comes back misses nothing, whatever its limit.
+    let query = testkit::LogsQuery { after: Some(all[1].id.clone()), limit: Some(1), ..testkit::LogsQuery::default() };
+    let mut follow = client.follow_project_logs(&id, &query).await.unwrap();
+    for line in &all[2..] {
+        assert_eq!(&follow.next().await.unwrap(), line);
+    }
+}
+
 /// PostgreSQL's text has no NUL: what a build says must not stop it from being told.
 #[tokio::test]
 async fn a_failure_with_odd_bytes_in_it_is_told() {

@@ -88,6 +88,10 @@ async fn names_and_ports_that_are_taken() {
     assert_eq!(refused(&client, named("My App")).await, (409, "NAME_TAKEN".into()));
     let second = client.project_create(&named("my app")).await.unwrap().project;
     assert!(second.domain.starts_with("my-app-"), "{}", second.domain);
+    for (name, domain) in [("Größe & Straße", "grosse-strasse.localhost"), ("Привет, мир", "privet-mir.localhost")]
+    {
+        assert_eq!(client.project_create(&named(name)).await.unwrap().project.domain, domain);
+    }
     let create = api::ProjectCreate { port: Some(i64::from(first.port)), ..named("other") };
     assert_eq!(refused(&client, create).await, (409, "PORT_TAKEN".into()));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -168,7 +168,21 @@ async fn deployment_cancel(
     Ok(axum::Json(api::DeploymentAccepted { deployment }))
 }
 
+/// Each step ends when the next one begins, the last one when the deployment has settled.
+fn steps(deployment: &Deployment) -> Vec<api::DeploymentStep> {
+    let ends = deployment.steps.iter().skip(1).map(|next| Some(next.started_at)).chain([deployment.finished_at]);
+    let steps = deployment.steps.iter().zip(ends);
+    steps
+        .map(|(step, end)| api::DeploymentStep {
+            name: step.name.clone(),
+            started_at: rfc3339(step.started_at),
+            finished_at: end.map(rfc3339),
+        })
+        .collect()
+}
+
 pub(crate) fn shown(deployment: Deployment, release_kept: bool) -> api::Deployment {
+    let steps = steps(&deployment);
     let duration_ms = deployment.finished_at.zip(deployment.started_at).map(|(finished, started)| finished - started);
     let (failure_code, reason, last_lines) = match deployment.failure {
         Some(failure) => (failure.code, Some(failure.reason), failure.last_lines),
@@ -181,6 +195,7 @@ pub(crate) fn shown(deployment: Deployment, release_kept: bool) -> api::Deployme
         state: deployment.state,
         trigger: deployment.trigger,
         step: deployment.step,
+        steps,
         branch: deployment.branch,
         commit: deployment.commit.map(|commit| api::Commit {
             sha: commit.sha,

@@ -122,6 +122,12 @@ impl Deployments {
             if tx.run_end(&run.id, end, now_ms()).await? {
                 tx.event_insert("run.updated", Some(&run.project_id), Some(&run.deployment_id), now_ms()).await?;
                 tx.run_purge(&run.project_id, RUNS_KEPT).await?;
+                if run.kind == RunKind::Schedule && state != RunState::Succeeded {
+                    let reason = failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                    self.notifications
+                        .schedule_failed(&mut tx, &held.project, &run.name, run.id.as_str(), reason)
+                        .await?;
+                }
             }
             tx.commit().await?;
             self.wake.notify_one();

@@ -157,8 +157,8 @@ impl Deployments {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        let news =
-            tx.deployment_progress(&deployment.id, status.step.as_str(), commit.as_ref(), plan.as_deref()).await?;
+        let (id, step) = (&deployment.id, status.step.as_str());
+        let news = tx.deployment_progress(id, step, commit.as_ref(), plan.as_deref(), now_ms()).await?;
         if news {
             self.announce(&mut tx, deployment).await?;
         }
@@ -315,17 +315,21 @@ impl Deployments {
         Ok(())
     }
 
-    /// Tells browsers when a live workload comes or goes.
+    /// Tells browsers when a live workload comes or goes, and its owners when it does so again and again.
     async fn show_workloads(&self, observed: &Observed, shown: &mut Shown) -> Result<()> {
-        let now: Shown = observed.workloads.iter().map(|workload| (workload.id.clone(), workload.state)).collect();
+        let look = |workload: &WorkloadStatus| (workload.state, workload.crash_loop_since_ms);
+        let now: Shown = observed.workloads.iter().map(|workload| (workload.id.clone(), look(workload))).collect();
         if *shown == now {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        for workload in observed.workloads.iter().filter(|workload| shown.get(&workload.id) != Some(&workload.state)) {
-            let known = tx.project(&workload.group).await?.is_some();
-            if known {
-                tx.event_insert("project.updated", Some(&workload.group), None, now_ms()).await?;
+        for workload in observed.workloads.iter().filter(|workload| shown.get(&workload.id) != Some(&look(workload))) {
+            let Some(project) = tx.project(&workload.group).await? else { continue };
+            tx.event_insert("project.updated", Some(&workload.group), None, now_ms()).await?;
+            if let (Some(since), Ok(deployment)) = (workload.crash_loop_since_ms, workload.id.base().parse()) {
+                let reason = workload.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                let restarts = workload.restarts;
+                self.notifications.crash_loop(&mut tx, &project, &deployment, since, restarts, reason).await?;
             }
         }
         tx.commit().await?;
@@ -345,8 +349,8 @@ fn until(then: Option<i64>) -> Duration {
     Duration::from_millis(u64::try_from(wait).unwrap_or_default())
 }
 
-/// Workload states that browsers were told of.
-type Shown = BTreeMap<WorkloadId, WorkloadState>;
+/// Workload states, and since when one dies again and again, that were told of.
+type Shown = BTreeMap<WorkloadId, (WorkloadState, Option<i64>)>;
 
 pub(super) fn from_wire(failure: &wire::Failure) -> Failure {
     Failure { code: Some(failure.code.clone()), reason: failure.reason.clone(), last_lines: failure.last_lines.clone() }

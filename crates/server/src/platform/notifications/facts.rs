@@ -55,6 +55,7 @@ impl Notifications {
             DeploymentState::Failed => {
                 let subject = format!("{name}: deployment {number} failed");
                 let reason = deployment.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                let reason = reason.trim_end_matches('.');
                 let still = if serves(tx, &project.id).await? { " What was live before still serves." } else { "" };
                 let message = format!("Deployment {number} of {name} failed{}: {reason}.{still}", source(&deployment));
                 (NotificationEvent::DeploymentFailed, subject, message)
@@ -79,7 +80,6 @@ impl Notifications {
     }
 
     /// A live app dies again and again. `since_ms` names the loop: one that ends and begins anew is news.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever watches workloads"))]
     pub(crate) async fn crash_loop(
         &self,
         tx: &mut Tx,
@@ -104,7 +104,6 @@ impl Notifications {
     }
 
     /// A run of a project's schedule failed. `run_id` names the run.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever runs schedules"))]
     pub(crate) async fn schedule_failed(
         &self,
         tx: &mut Tx,
