@@ -26,7 +26,7 @@ mod framing;
 mod tunnel;
 
 pub use config::Config;
-pub use origin::Origin;
+pub use origin::{Origin, take_sockets};
 pub use serve::Edge;
 pub use table::Target;
 pub use upstream::{Drained, Upstream};

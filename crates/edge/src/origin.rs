@@ -26,8 +26,8 @@ pub enum Origin {
     },
 }
 
-/// Sockets one answer may carry.
-const SOCKETS: usize = 2;
+/// Sockets one answer may carry; the first of them are for connections.
+const SOCKETS: usize = 32;
 
 impl Origin {
     /// A new connection.
@@ -58,9 +58,9 @@ impl From<SocketAddr> for Origin {
 
 /// Tries IPv4, then IPv6: an app that was told to listen on `localhost` may have chosen either.
 async fn connect_inside(sockets: &Path, port: u16) -> io::Result<TcpStream> {
-    let addresses: [SocketAddr; SOCKETS] = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+    let addresses: [SocketAddr; 2] = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
     let mut refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-    for (socket, address) in take(sockets).await?.into_iter().zip(addresses) {
+    for (socket, address) in take_sockets(sockets).await?.into_iter().zip(addresses) {
         match TcpSocket::from_std_stream(socket.into()).connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => refused = error,
@@ -70,7 +70,8 @@ async fn connect_inside(sockets: &Path, port: u16) -> io::Result<TcpStream> {
     Err(refused)
 }
 
-async fn take(path: &Path) -> io::Result<Vec<OwnedFd>> {
+/// Takes what the Unix socket at `path` gives out, see [`Origin::Namespace`]; sockets that listen may follow.
+pub async fn take_sockets(path: &Path) -> io::Result<Vec<OwnedFd>> {
     // A socket's path has at most 107 bytes (unix(7)); one below an open directory always fits.
     let (parent, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
     let directory = File::open(parent)?;

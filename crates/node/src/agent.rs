@@ -5,6 +5,7 @@
 mod build;
 mod converge;
 mod disk;
+mod host_ports;
 mod job;
 mod probe;
 mod process;
@@ -171,9 +172,8 @@ impl Agent {
     async fn empty_trash_forever(&self) {
         loop {
             let layout = self.confine().layout.clone();
-            match tokio::task::spawn_blocking(move || layout.empty_trash()).await {
-                Ok(Err(error)) => tracing::warn!(%error, "the trash cannot be emptied"),
-                Ok(Ok(())) | Err(_) => {}
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || layout.empty_trash()).await {
+                tracing::warn!(%error, "the trash cannot be emptied");
             }
             self.inner.trash.notified().await;
         }

@@ -58,7 +58,8 @@ impl Networks {
     /// What a workload with `policy` is put into. Where links cannot be filtered that is the
     /// host's network, which the node's capabilities say.
     pub(crate) async fn join(&self, id: &WorkloadId, policy: &NetworkPolicy) -> sandbox::Network {
-        let own = |link| sandbox::Network::Own { sockets: None, link };
+        let ports = policy.host_ports.clone();
+        let own = |link| sandbox::Network::Own { sockets: None, ports, link };
         if policy.outward == Outward::None {
             return own(None);
         }

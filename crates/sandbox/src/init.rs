@@ -16,7 +16,7 @@ use rustix::net::SendFlags;
 use rustix::process::{DumpableBehavior, WaitOptions, WaitStatus};
 
 use crate::child::Exit;
-use crate::network;
+use crate::network::Outlet;
 use crate::privileges;
 use crate::spec::Identity;
 use crate::sys;
@@ -40,7 +40,7 @@ const LEFTOVERS_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) struct Outlets {
     pub(crate) status: OwnedFd,
     /// Gives out sockets of the network namespace.
-    pub(crate) sockets: Option<OwnedFd>,
+    pub(crate) sockets: Option<Outlet>,
 }
 
 /// Gives up everything but its outlets and stays until `program` has ended. All signals are
@@ -70,8 +70,9 @@ fn confine(outlets: &Outlets, identity: Option<Identity>) -> Result<OwnedFd, Err
     }
     // Closes `null` too, which therefore must not close itself.
     std::mem::forget(null);
-    let sockets = outlets.sockets.as_ref().map(|fd| fd.as_raw_fd());
-    sys::close_all_except([outlets.status.as_raw_fd(), signals.as_raw_fd()].into_iter().chain(sockets).collect())?;
+    let sockets = outlets.sockets.iter().flat_map(|outlet| outlet.answered.iter().chain([&outlet.listener]));
+    let kept = sockets.chain([&outlets.status, &signals]).map(|fd| fd.as_raw_fd());
+    sys::close_all_except(kept.collect())?;
     privileges::drop(identity)?;
     // This process has a copy of its parent's memory and the program's user id.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -84,7 +85,7 @@ fn attend(program: i32, outlets: &Outlets, signals: &OwnedFd) -> Result<Exit, Er
     let mut parent_listens = true;
     loop {
         let mut fds = vec![PollFd::new(signals, PollFlags::IN)];
-        fds.extend(sockets.iter().map(|sockets| PollFd::new(sockets, PollFlags::IN)));
+        fds.extend(sockets.iter().map(|outlet| PollFd::new(&outlet.listener, PollFlags::IN)));
         if parent_listens {
             fds.push(PollFd::new(status, PollFlags::IN));
         }
@@ -94,7 +95,7 @@ fn attend(program: i32, outlets: &Outlets, signals: &OwnedFd) -> Result<Exit, Er
         }
         let parent_speaks = parent_listens && fds.last().is_some_and(|fd| !fd.revents().is_empty());
         if let Some(sockets) = sockets {
-            network::give_sockets(sockets);
+            sockets.give_sockets();
         }
         if parent_speaks {
             parent_listens = pass_requests(program, status);

@@ -10,6 +10,7 @@
 
 mod link;
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
@@ -23,6 +24,10 @@ use crate::spec::Network;
 use link::Routes;
 
 const BACKLOG: i32 = 256;
+/// One of each family, and those that listen.
+const SOCKETS: usize = 2 + PORTS;
+/// Ports that are answered for from outside.
+pub(crate) const PORTS: usize = 16;
 
 /// What is opened in the caller's namespace, before the fork.
 pub(crate) struct Outside {
@@ -32,7 +37,7 @@ pub(crate) struct Outside {
 
 impl Outside {
     pub(crate) fn open(network: &Network) -> Result<Self, Failure> {
-        let Network::Own { sockets, link } = network else { return Ok(Self::none()) };
+        let Network::Own { sockets, link, .. } = network else { return Ok(Self::none()) };
         let of = |path: &Path| Failure::at(Step::Network, path.to_owned());
         Ok(Self {
             routes: link.as_ref().map(|_| Routes::open()).transpose().map_err(Failure::of(Step::Network))?,
@@ -45,9 +50,8 @@ impl Outside {
     }
 
     /// Sets up the namespace this process is in now. Gives the socket to serve in it.
-    pub(crate) fn connect(self, network: &Network) -> Result<Option<OwnedFd>, Failure> {
-        let Network::Own { link, .. } = network else { return Ok(None) };
-        let failed = Failure::of(Step::Network);
+    pub(crate) fn connect(self, network: &Network) -> Result<Option<Outlet>, Failure> {
+        let Network::Own { link, ports, .. } = network else { return Ok(None) };
         let connected = Routes::open().and_then(|inside| {
             inside.up("lo")?;
             match (link, &self.routes) {
@@ -55,8 +59,27 @@ impl Outside {
                 _ => Ok(()),
             }
         });
-        connected.map(|()| self.sockets).map_err(failed)
+        let outlet = connected.and_then(|()| {
+            let answered = ports.iter().map(|port| answer(*port)).collect::<Result<_, _>>()?;
+            Ok(self.sockets.map(|listener| Outlet { listener, answered }))
+        });
+        outlet.map_err(Failure::of(Step::Network))
     }
+}
+
+/// What the init needs to give out sockets.
+pub(crate) struct Outlet {
+    pub(crate) listener: OwnedFd,
+    /// Sockets that listen on the namespace's loopback.
+    pub(crate) answered: Vec<OwnedFd>,
+}
+
+fn answer(port: u16) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
 }
 
 fn listen(path: &Path) -> Result<OwnedFd, Errno> {
@@ -71,21 +94,24 @@ fn listen(path: &Path) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Gives everybody who has connected to `listener` a fresh IPv4 and IPv6 socket of this
-/// process's namespace. Never blocks.
-pub(crate) fn give_sockets(listener: &OwnedFd) {
-    while let Ok(client) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-        let _ = give(&client);
+impl Outlet {
+    /// Gives everybody who has connected a fresh IPv4 and IPv6 socket of this process's
+    /// namespace, and those that listen there. Never blocks.
+    pub(crate) fn give_sockets(&self) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        while let Ok(client) = rustix::net::accept_with(&self.listener, flags) {
+            let _ = give(&client, &self.answered);
+        }
     }
 }
 
-fn give(client: &OwnedFd) -> Result<(), Errno> {
+fn give(client: &OwnedFd, answered: &[OwnedFd]) -> Result<(), Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let mut made = vec![rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?];
     // Where the kernel has IPv6.
     made.extend(rustix::net::socket_with(AddressFamily::INET6, SocketType::STREAM, flags, None));
-    let fds: Vec<_> = made.iter().map(|fd| fd.as_fd()).collect();
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let fds: Vec<_> = made.iter().chain(answered).map(|fd| fd.as_fd()).collect();
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&fds));
     rustix::net::sendmsg(client, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;

@@ -32,7 +32,7 @@ const NO_EXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
 pub(crate) const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs need of `/etc` and what says nothing about the host's users and services.
-pub(crate) const ETC: [&str; 19] = [
+pub(crate) const ETC: [&str; 21] = [
     "alternatives",
     "ca-certificates",
     "crypto-policies",
@@ -44,9 +44,11 @@ pub(crate) const ETC: [&str; 19] = [
     "ld.so.conf.d",
     "localtime",
     "lsb-release",
+    "maven",
     "mime.types",
     "nsswitch.conf",
     "os-release",
+    "php",
     "pki",
     "protocols",
     "resolv.conf",

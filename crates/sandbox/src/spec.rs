@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::network::PORTS;
 
 /// One process to run. It has the environment, the mounts and the user given here and
 /// nothing of its caller's.
@@ -88,10 +89,15 @@ pub enum Network {
     /// One of its own, with a loopback interface that nobody shares.
     Own {
         /// Where to make a Unix socket that gives out TCP sockets of the namespace: whoever
-        /// connects to it receives one byte and, by `SCM_RIGHTS`, an unconnected IPv4 socket
-        /// and, where the kernel has it, an IPv6 one. At most 107 bytes long.
+        /// connects to it receives one byte and, by `SCM_RIGHTS`, an unconnected IPv4 socket,
+        /// an IPv6 one where the kernel has it, and the listening sockets of `ports`. At most
+        /// 107 bytes long.
         #[serde(default)]
         sockets: Option<PathBuf>,
+        /// Ports of the loopback that somebody outside answers for: they listen before the
+        /// program starts, and queue connections until they are accepted. At most 16.
+        #[serde(default)]
+        ports: Vec<u16>,
         /// The way out. Without one there is none.
         #[serde(default)]
         link: Option<Link>,
@@ -181,8 +187,11 @@ impl Spec {
                 return invalid(format!("path {path:?} is not absolute and plain"));
             }
         }
-        if let Network::Own { link: Some(link), .. } = &self.network {
-            link.check()?;
+        if let Network::Own { link, ports, .. } = &self.network {
+            if ports.len() > PORTS {
+                return invalid(format!("{} ports are more than {PORTS}", ports.len()));
+            }
+            link.as_ref().map_or(Ok(()), Link::check)?;
         }
         match self.mounts.iter().find(|mount| mount.target == Path::new("/") || !mount.source.is_absolute()) {
             Some(mount) => invalid(format!("mount of {:?} on {:?} is not possible", mount.source, mount.target)),

@@ -62,10 +62,7 @@ pub(super) fn detect(tree: &Tree) -> Result<Option<Found>, PlanError> {
     if found.install.is_none() {
         found.no_install = Some("nothing to install: package.json has no dependencies".into());
     }
-    if let Some(script) = package.script("build") {
-        let tools = manager.tools(script);
-        found.build = Some(Step::new(manager.run("build"), "package.json has a build script", &tools));
-    }
+    found.build = package.script("build").map(|script| manager.build(script));
     found.run = start_script(&package, &manager);
     if found.run.is_none() && found.build.is_some() {
         framework::built(&mut found, tree, &package);
@@ -88,8 +85,7 @@ fn assets(tree: &Tree) -> Option<(Option<Step>, Step)> {
     let package = Package::read(tree).ok()?;
     let script = package.script("build")?;
     let manager = Manager::of(tree, &package);
-    let tools = manager.tools(script);
-    Some((manager.install(&package), Step::new(manager.run("build"), "package.json has a build script", &tools)))
+    Some((manager.install(&package), manager.build(script)))
 }
 
 /// The steps of an app and those of its front end, one after the other.

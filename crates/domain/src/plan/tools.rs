@@ -21,7 +21,7 @@ pub fn remedy(tool: &str) -> &'static str {
         "php" => "run `apt-get install php-cli` on it, and install the extensions that the app needs",
         "composer" => "run `apt-get install composer` on it",
         "javac" => "run `apt-get install default-jdk-headless` on it",
-        "mvn" => "run `apt-get install maven` on it, or add Maven's wrapper (mvnw) to the repository",
+        "mvn" => "add Maven's wrapper (mvnw) to the repository, or run `apt-get install maven` on it",
         "gradle" => "add Gradle's wrapper (gradlew) to the repository, or install Gradle into /usr/local/bin on it",
         _ => "install it on the node",
     }

@@ -10,6 +10,7 @@ mod cancel;
 mod command_line;
 mod confinement;
 mod crash;
+mod crash_jobs;
 mod environment;
 mod failures;
 mod health;

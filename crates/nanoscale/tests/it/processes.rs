@@ -255,3 +255,47 @@ async fn settings_that_cannot_be_are_refused_by_name() {
     let update = api::ProjectUpdate { network: Some(network), ..api::ProjectUpdate::default() };
     assert_eq!(client.project_update(&id, &update).await.unwrap_err().code(), "NO_DESTINATIONS");
 }
+
+#[tokio::test]
+async fn a_port_of_the_host_appears_on_the_apps_own_loopback() {
+    let mut server = server().start().await;
+    let client = server.setup().await;
+    let database = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = database.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = database.accept() {
+            let _ = std::io::Write::write_all(&mut stream, b"rows");
+        }
+    });
+    let ask = format!(
+        "python3 -c \"import socket; s = socket.create_connection(('127.0.0.1', {port}), 9); assert s.recv(9) == b'rows'\""
+    );
+    let network =
+        |host_ports| Some(api::NetworkSettings { outward: ids::Outward::None, host_ports, ..Default::default() });
+    // The build is asked, too, and so is the first moment of a process.
+    let create = api::ProjectCreate {
+        name: "ports".into(),
+        build_command: Some(ask.clone()),
+        network: network(vec![port]),
+        ..api::ProjectCreate::default()
+    };
+    let id = project_with(&client, create).await;
+    deploy(&client, &id, app(&format!("web: sh -c '{} && exec python3 main.py'\n", ask.replace('\'', "'\\''")))).await;
+    for _ in 0..2 {
+        let run = client.run_create(&id, &ask, Some("web")).await.unwrap();
+        let run = ended(&client, &run.id).await;
+        assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+        // A later life of the node answers for it as well.
+        server.kill();
+        server.restart().await;
+    }
+    let update = api::ProjectUpdate {
+        network: network(Vec::new()),
+        build_command: Some("true".into()),
+        ..api::ProjectUpdate::default()
+    };
+    client.project_update(&id, &update).await.unwrap();
+    deploy(&client, &id, app("web: python3 main.py\n")).await;
+    let run = client.run_create(&id, &ask, None).await.unwrap();
+    assert_eq!(ended(&client, &run.id).await.state, RunState::Failed);
+}

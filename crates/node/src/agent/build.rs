@@ -198,7 +198,7 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
             let archive = agent.await_upload(spec, upload).await;
             let inside = if nix::unistd::geteuid().is_root() { "/upload.tar".into() } else { archive.clone() };
             let request = UnpackRequest { archive: inside, root_directory };
-            let alone = Network::Own { sockets: None, link: None };
+            let alone = Network::Own { sockets: None, ports: Vec::new(), link: None };
             (Program::Internal("unpack", json(&request)), Some((archive, "/upload.tar")), alone)
         }
     };

@@ -131,6 +131,8 @@ impl Job {
     async fn attend(&self, process: &Process) -> Option<JobOutcome> {
         let id = &self.spec.id;
         let limit = Duration::from_secs(self.spec.timeout_seconds);
+        let ports = if self.spec.inside.is_some() { &[] } else { self.spec.context.network.host_ports.as_slice() };
+        let _passing = self.agent.answer_host_ports(id, ports);
         tokio::select! {
             exit = process.shim.wait() => Some(match exit {
                 Some(exit) => self.exited(exit),

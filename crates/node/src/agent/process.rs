@@ -17,7 +17,7 @@ use crate::shim::{Shim, read_exit};
 /// The port of an app that has a loopback of its own.
 const OWN_PORT: u16 = 3000;
 /// Below the run's directory: hands out sockets of the process's network.
-const SOCKETS: &str = "net.sock";
+pub(super) const SOCKETS: &str = "net.sock";
 
 /// Where a process listens, or would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

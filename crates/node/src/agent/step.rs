@@ -5,6 +5,7 @@ use sandbox::Network;
 use wire::{BuildSpec, Failure, Runtime};
 
 use super::Agent;
+use super::process::SOCKETS;
 use crate::confine::{Job, Program, Role};
 use crate::layout::LogKind;
 use crate::shim::Shim;
@@ -28,6 +29,14 @@ impl Agent {
         let confine = self.confine();
         let name = step.name;
         let id = WorkloadId::from(&spec.id);
+        let mut network = step.network;
+        let ports = match &mut network {
+            Network::Own { sockets, ports, .. } if !ports.is_empty() => {
+                *sockets = Some(SOCKETS.into());
+                ports.clone()
+            }
+            _ => Vec::new(),
+        };
         let job = Job {
             id: &id,
             group: &spec.group,
@@ -39,7 +48,7 @@ impl Agent {
             owner_env: step.owner_env,
             file: step.file,
             volumes: &[],
-            network: step.network,
+            network,
             inside: None,
             log_dir: confine.layout.log(&spec.group, &id, LogKind::Build),
         };
@@ -49,7 +58,10 @@ impl Agent {
         };
         let kills = || confine.cgroup(&id).map_or(0, |cgroup| cgroup.oom_kills());
         let exit = match started {
-            Ok(Ok(shim)) => shim.wait().await,
+            Ok(Ok(shim)) => {
+                let _passing = self.answer_host_ports(&id, &ports);
+                shim.wait().await
+            }
             Ok(Err(exit)) => Some(exit),
             Err(error) => {
                 return Err(self.failure(spec, "NODE_ERROR", format!("the {name} step cannot be started: {error}")));

@@ -196,7 +196,7 @@ impl Workload {
         self.log_run(format!("{name} starts: {shown}"));
         let network = match &spec.program {
             // Our own code, which reaches for nothing.
-            Spec::Files { .. } => sandbox::Network::Own { sockets: None, link: None },
+            Spec::Files { .. } => sandbox::Network::Own { sockets: None, ports: Vec::new(), link: None },
             Spec::Command { .. } => agent.networks().join(&spec.id, &spec.context.network).await,
         };
         let listen = Listen::choose(&network).map_err(node_error)?;
@@ -217,6 +217,7 @@ impl Workload {
     /// From a process's start to its end, or until it is no longer wanted.
     async fn attend(&self, live: Live, history: &mut History) -> End {
         let Live { process, kept } = &live;
+        let _passing = self.agent.answer_host_ports(&self.spec.id, &self.spec.context.network.host_ports);
         if kept.ready {
             self.ready(kept);
         } else {

@@ -52,7 +52,7 @@ const HABITS: [(&str, &str); 16] = [
     ("BUNDLE_GLOBAL_GEM_CACHE", "true"),
     ("CI", "true"),
     ("COMPOSER_NO_INTERACTION", "1"),
-    // A company's own authority is known to the machine, not to what these bring along.
+    // A company's own authority is known to the machine, not to what these bring along; see also AUTHORITIES.
     ("DENO_TLS_CA_STORE", "system,mozilla"),
     ("UV_NATIVE_TLS", "true"),
     ("UV_SYSTEM_CERTS", "true"),
@@ -69,6 +69,9 @@ const HABITS: [(&str, &str); 16] = [
     ("pnpm_config_package_import_method", "copy"),
     ("pnpm_config_update_notifier", "false"),
 ];
+
+/// The machine's certificate authorities, where Debian and Fedora keep them.
+const AUTHORITIES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// The node's variables first, so that the owner's win; those that say where things are come last.
 pub(super) fn environment(job: &Job<'_>, app: &Path, tmp: &Path, cache: &Path) -> Vec<(String, String)> {
@@ -98,5 +101,55 @@ fn of_builds(app: &Path, cache: &Path) -> impl Iterator<Item = (String, String)>
         // An interpreter that uv downloads is part of the app.
         ("UV_PYTHON_INSTALL_DIR", text(app.join(".python"))),
     ];
-    caches.into_iter().chain(habits).chain(paths).map(|(name, value)| (name.to_owned(), value))
+    let authorities = AUTHORITIES
+        .into_iter()
+        .find(|file| Path::new(file).exists())
+        .map(|file| ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"].map(|name| (name, file.to_owned())));
+    let all = caches.into_iter().chain(habits).chain(paths).chain(authorities.into_iter().flatten());
+    all.map(|(name, value)| (name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use ids::{DeploymentId, ProjectId};
+
+    use super::*;
+    use crate::confine::Program;
+
+    fn variables(role: Role, owner_env: &[(String, String)]) -> BTreeMap<String, String> {
+        let (id, group) = (DeploymentId::new(), ProjectId::new());
+        let job = Job {
+            id: &id,
+            group: &group,
+            release: &id,
+            role,
+            program: Program::Command(&[]),
+            directory: "",
+            path: &["node_modules/.bin".to_owned()],
+            env: vec![("NODE_ENV".into(), "production".into())],
+            owner_env,
+            file: None,
+        };
+        environment(&job, Path::new("/app"), Path::new("/tmp"), Path::new("/cache")).into_iter().collect()
+    }
+
+    #[test]
+    fn only_builds_know_the_cache() {
+        let build = variables(Role::Build, &[]);
+        assert_eq!(build["CARGO_TARGET_DIR"], "/cache/cargo-target");
+        assert_eq!(build["XDG_CACHE_HOME"], "/cache");
+        assert_eq!(build["UV_PYTHON_INSTALL_DIR"], "/app/.python");
+        let app = variables(Role::App, &[]);
+        assert!(app.values().all(|value| !value.contains("/cache")), "{app:?}");
+        assert!(app["PATH"].starts_with("/app/node_modules/.bin:/usr/local/sbin:"));
+        assert_eq!(app["NODE_ENV"], "production");
+    }
+
+    #[test]
+    fn the_owner_has_the_last_word_but_for_places() {
+        let owner = ["NODE_ENV", "GOFLAGS", "HOME"].map(|name| (name.to_owned(), "mine".to_owned()));
+        let build = variables(Role::Build, &owner);
+        assert_eq!((build["NODE_ENV"].as_str(), build["GOFLAGS"].as_str()), ("mine", "mine"));
+        assert_eq!(build["HOME"], "/tmp");
+    }
 }

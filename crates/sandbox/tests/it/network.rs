@@ -46,7 +46,7 @@ fn has_a_loopback_of_its_own() {
         "import socket\nfor host in ['127.0.0.1']:\n  s = socket.socket()\n  print(s.connect_ex((host, {port})))\n\
          print(len(open('/proc/net/dev').readlines()) - 2)\nsocket.create_server(('127.0.0.1', {port}))\nprint('bound')"
     ));
-    spec.network = Network::Own { sockets: None, link: None };
+    spec.network = Network::Own { sockets: None, ports: Vec::new(), link: None };
     let said = output(&spec);
     // 111 is ECONNREFUSED: nobody listens on this loopback. Only the host's port is taken.
     assert!(said.starts_with("111\n") && said.ends_with("bound\n"), "{said}");
@@ -63,7 +63,7 @@ fn is_reached_through_its_socket() {
         "import socket, sys\ns = socket.create_server(('127.0.0.1', 3000))\nprint('listens', flush=True)\n\
          while True:\n  c, _ = s.accept()\n  c.sendall(b'hello ' + c.recv(99))\n  c.close()",
     );
-    spec.network = Network::Own { sockets: Some(path.clone()), link: None };
+    spec.network = Network::Own { sockets: Some(path.clone()), ports: Vec::new(), link: None };
     let mut running = start(&spec);
     assert_eq!(running.line(), "listens");
     for _ in 0..50 {
@@ -93,7 +93,7 @@ fn its_link_comes_and_goes_with_it() {
     };
     let exists = || Path::new("/sys/class/net").join(&name).exists();
     let mut spec = shell("cat /proc/net/route; echo ready; sleep 600");
-    spec.network = Network::Own { sockets: None, link: Some(link) };
+    spec.network = Network::Own { sockets: None, ports: Vec::new(), link: Some(link) };
     let mut running = start(&spec);
     let mut routes = Vec::new();
     loop {
@@ -124,7 +124,7 @@ fn a_bad_link_is_refused() {
         network: Ipv4Addr::new(198, 18, 0, 0),
         prefix: 15,
     };
-    spec.network = Network::Own { sockets: None, link: Some(link) };
+    spec.network = Network::Own { sockets: None, ports: Vec::new(), link: Some(link) };
     let ended = run(&spec);
     assert!(ended.exit.is_none() && ended.stderr.contains("name of an interface"), "{}", ended.stderr);
     // Nothing of it was made.

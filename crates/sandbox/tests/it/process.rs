@@ -209,7 +209,7 @@ fn joins_a_running_sandbox() {
         return;
     }
     let mut first = shell("echo made > /tmp/file; echo $$; sleep 600");
-    first.network = Network::Own { sockets: None, link: None };
+    first.network = Network::Own { sockets: None, ports: Vec::new(), link: None };
     let mut running = start(&first);
     let inside = running.line();
     let init = init_of(&running);

@@ -6,7 +6,13 @@ import { Prose } from "@/ui/Prose";
 
 const kinds: Record<string, string> = {
   node: "Node.js",
+  deno: "Deno",
   python: "Python",
+  ruby: "Ruby",
+  php: "PHP",
+  go: "Go",
+  rust: "Rust",
+  java: "Java",
   static: "Static site",
   spa: "Single-page app",
   custom: "Custom commands",

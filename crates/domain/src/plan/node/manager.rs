@@ -23,39 +23,31 @@ const LOCKS: [(&str, Kind); 6] = [
 pub(super) struct Manager {
     kind: Kind,
     lock: Option<&'static str>,
-    /// How Yarn 2 and later is run.
-    berry: Option<String>,
+    /// How it is run: the program of the node, or through npm in the version that package.json pins.
+    program: String,
+    is_own_program: bool,
+    /// Yarn 2 and later.
+    is_berry: bool,
+    /// pnpm before it read `pnpm_config_*` from its environment.
+    is_old_pnpm: bool,
     pub(super) reason: String,
 }
 
 impl Manager {
     /// By lock file; where there are several or none, by package.json's `packageManager`.
     pub(super) fn of(tree: &Tree, package: &Package) -> Self {
-        let named = package.text("packageManager").and_then(|named| {
-            let (name, version) = named.split_once('@').unwrap_or((named, ""));
-            let kind = match name {
-                "npm" => Kind::Npm,
-                "pnpm" => Kind::Pnpm,
-                "yarn" => Kind::Yarn,
-                "bun" => Kind::Bun,
-                _ => return None,
-            };
-            Some((kind, version.split('+').next().unwrap_or_default()))
-        });
+        let named = package.text("packageManager").and_then(named);
         let locks = LOCKS.into_iter().filter(|(file, _)| tree.has(file)).collect::<Vec<_>>();
-        let lock = match named {
-            Some((kind, _)) if locks.iter().any(|lock| lock.1 != kind) => {
-                locks.iter().find(|lock| lock.1 == kind).or(locks.first())
-            }
-            _ => locks.first(),
-        };
+        let by_name = named.and_then(|(kind, _)| locks.iter().find(|lock| lock.1 == kind));
+        let lock = by_name.or(locks.first());
         let kind = lock.map(|lock| lock.1).or(named.map(|named| named.0)).unwrap_or(Kind::Npm);
-        let version = named.filter(|named| named.0 == kind).map(|named| named.1);
-        let berry = (kind == Kind::Yarn).then(|| berry(tree, version)).flatten();
+        let version = named.filter(|named| named.0 == kind).and_then(|named| named.1);
+        let is_berry = kind == Kind::Yarn && is_berry(tree, version);
+        let program = program(tree, kind, version, is_berry);
         let name = match kind {
             Kind::Npm => "npm",
             Kind::Pnpm => "pnpm",
-            Kind::Yarn if berry.is_some() => "yarn (berry)",
+            Kind::Yarn if is_berry => "yarn (berry)",
             Kind::Yarn => "yarn",
             Kind::Bun => "bun",
         };
@@ -64,7 +56,15 @@ impl Manager {
             (None, Some(_)) => format!("{name}: package.json's packageManager says so"),
             (None, None) => format!("{name}: there is no lock file and no packageManager"),
         };
-        Self { kind, lock: lock.map(|lock| lock.0), berry, reason }
+        Self {
+            kind,
+            lock: lock.map(|lock| lock.0),
+            is_own_program: !program.contains(' '),
+            program,
+            is_berry,
+            is_old_pnpm: kind == Kind::Pnpm && version.and_then(major).is_some_and(|major| major < 11),
+            reason,
+        }
     }
 
     pub(super) fn is_bun(&self) -> bool {
@@ -72,26 +72,16 @@ impl Manager {
     }
 
     pub(super) fn is_berry(&self) -> bool {
-        self.berry.is_some()
-    }
-
-    fn program(&self) -> &str {
-        match (self.kind, &self.berry) {
-            (Kind::Npm, _) => "npm",
-            (Kind::Pnpm, _) => "pnpm",
-            (Kind::Yarn, Some(command)) => command,
-            (Kind::Yarn, None) => "yarn",
-            (Kind::Bun, _) => "bun",
-        }
+        self.is_berry
     }
 
     /// The programs that the manager itself needs.
     fn own_tools(&self) -> &'static [&'static str] {
-        match (self.kind, &self.berry) {
-            (Kind::Npm, _) | (Kind::Yarn, Some(_)) => &["node", "npm"],
-            (Kind::Pnpm, _) => &["node", "pnpm"],
-            (Kind::Yarn, None) => &["node", "yarn"],
-            (Kind::Bun, _) => &["bun"],
+        match self.kind {
+            Kind::Bun => &["bun"],
+            Kind::Pnpm if self.is_own_program => &["node", "pnpm"],
+            Kind::Yarn if self.is_own_program => &["node", "yarn"],
+            _ => &["node", "npm"],
         }
     }
 
@@ -107,51 +97,80 @@ impl Manager {
         }
     }
 
-    pub(super) fn run(&self, script: &str) -> String {
-        format!("{} run {script}", self.program())
+    pub(super) fn build(&self, script: &str) -> Step {
+        let mut tools = self.own_tools().to_vec();
+        // The manager puts itself in the way of what its scripts call.
+        let own = |tool: &&str| !self.is_own_program && ["pnpm", "yarn"].contains(tool);
+        tools.extend(self.tools(script).into_iter().filter(|tool| !own(tool)));
+        Step::new(format!("{} run build", self.program), "package.json has a build script", &tools)
     }
 
     /// Build tools are development dependencies; NODE_ENV=production would leave them out.
     pub(super) fn install(&self, package: &Package) -> Option<Step> {
-        let program = self.program();
         let arguments = match (self.kind, self.lock.is_some()) {
             (Kind::Npm, true) => "ci --include=dev --no-audit --no-fund",
             (Kind::Npm, false) => "install --include=dev --no-audit --no-fund",
             (Kind::Pnpm, true) => "install --frozen-lockfile --prod=false",
             // CI=true makes both refuse to write a lock file.
             (Kind::Pnpm, false) => "install --no-frozen-lockfile --prod=false",
-            (Kind::Yarn, true) if self.is_berry() => "install --immutable",
-            (Kind::Yarn, false) if self.is_berry() => "install --no-immutable",
+            (Kind::Yarn, true) if self.is_berry => "install --immutable",
+            (Kind::Yarn, false) if self.is_berry => "install --no-immutable",
             (Kind::Yarn, true) => "install --frozen-lockfile --production=false --non-interactive",
             (Kind::Yarn, false) => "install --production=false --non-interactive",
             (Kind::Bun, true) => "install --frozen-lockfile",
             (Kind::Bun, false) => "install",
         };
+        let store = if self.is_old_pnpm { " --store-dir \"$XDG_CACHE_HOME/pnpm/store\"" } else { "" };
         let reason = match self.lock {
             Some(lock) => format!("{lock} pins the versions"),
             None if package.has_dependencies() => "there is no lock file".into(),
             None => return None,
         };
-        Some(Step::new(format!("{program} {arguments}"), reason, self.own_tools()))
+        Some(Step::new(format!("{} {arguments}{store}", self.program), reason, self.own_tools()))
     }
 }
 
-/// How Yarn 2 and later is run, if it is that: the version in the repository, or through npm, which needs no
-/// other Yarn on the node.
-fn berry(tree: &Tree, version: Option<&str>) -> Option<String> {
-    let configuration = tree.text(".yarnrc.yml");
-    let own = configuration.into_iter().flat_map(str::lines).find_map(|line| line.strip_prefix("yarnPath:"));
-    let own = own.map(|path| path.trim().trim_matches(['"', '\''])).filter(|path| !path.is_empty());
-    if let Some(path) = own {
-        return Some(format!("node {}", super::super::quote(path)));
-    }
-    let major = version.and_then(|version| version.split('.').next()).and_then(|major| major.parse::<u32>().ok());
-    let by_lock = tree.text("yarn.lock").is_some_and(|lock| lock.contains("__metadata:"));
-    let version = match (version, major) {
-        (_, Some(..2)) => return None,
-        (Some(version), Some(_)) if version.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)) => version,
-        _ if by_lock || configuration.is_some() => "4",
+/// `pnpm@9.1.0+sha512.…`: which one, and in which version if that can be asked for.
+fn named(text: &str) -> Option<(Kind, Option<&str>)> {
+    let (name, version) = text.split_once('@').unwrap_or((text, ""));
+    let kind = match name {
+        "npm" => Kind::Npm,
+        "pnpm" => Kind::Pnpm,
+        "yarn" => Kind::Yarn,
+        "bun" => Kind::Bun,
         _ => return None,
     };
-    Some(format!("npx --yes @yarnpkg/cli-dist@{version}"))
+    let version = version.split('+').next().filter(|version| major(version).is_some());
+    Some((kind, version.filter(|version| version.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)))))
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
+}
+
+fn is_berry(tree: &Tree, version: Option<&str>) -> bool {
+    match version.and_then(major) {
+        Some(major) => major >= 2,
+        None => tree.has(".yarnrc.yml") || tree.text("yarn.lock").is_some_and(|lock| lock.contains("__metadata:")),
+    }
+}
+
+/// Yarn may lie in the repository. Otherwise npm gets what is pinned: another version on the node would refuse, or
+/// fetch the pinned one in its own way.
+fn program(tree: &Tree, kind: Kind, version: Option<&str>, is_berry: bool) -> String {
+    let lines = tree.text(".yarnrc.yml").into_iter().flat_map(str::lines);
+    let in_repository = lines.filter_map(|line| line.strip_prefix("yarnPath:")).find_map(|path| {
+        let path = path.trim().trim_matches(['"', '\'']);
+        (!path.is_empty()).then(|| format!("node {}", super::super::quote(path)))
+    });
+    match (kind, version) {
+        (Kind::Yarn, _) if in_repository.is_some() => in_repository.unwrap_or_default(),
+        (Kind::Yarn, version) if is_berry => format!("npx --yes @yarnpkg/cli-dist@{}", version.unwrap_or("4")),
+        (Kind::Yarn, Some(version)) => format!("npx --yes yarn@{version}"),
+        (Kind::Yarn, None) => "yarn".into(),
+        (Kind::Pnpm, Some(version)) => format!("npx --yes pnpm@{version}"),
+        (Kind::Pnpm, None) => "pnpm".into(),
+        (Kind::Npm, _) => "npm".into(),
+        (Kind::Bun, _) => "bun".into(),
+    }
 }

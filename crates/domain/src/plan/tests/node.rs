@@ -55,8 +55,13 @@ fn package_managers_by_lock_file() {
 fn package_managers_by_name() {
     for (named, install) in [
         ("npm@10.0.0", NPM_INSTALL),
-        ("pnpm@9.1.0+sha512.abc", "pnpm install --no-frozen-lockfile --prod=false"),
-        ("yarn@1.22.22", "yarn install --production=false --non-interactive"),
+        (
+            "pnpm@9.1.0+sha512.abc",
+            "npx --yes pnpm@9.1.0 install --no-frozen-lockfile --prod=false --store-dir \"$XDG_CACHE_HOME/pnpm/store\"",
+        ),
+        ("pnpm@12.0.1", "npx --yes pnpm@12.0.1 install --no-frozen-lockfile --prod=false"),
+        ("pnpm", "pnpm install --no-frozen-lockfile --prod=false"),
+        ("yarn@1.22.22", "npx --yes yarn@1.22.22 install --production=false --non-interactive"),
         ("yarn@4.5.1+sha224.abc", "npx --yes @yarnpkg/cli-dist@4.5.1 install --no-immutable"),
         ("bun@1.2.3", "bun install"),
         ("other@1", NPM_INSTALL),
@@ -65,10 +70,19 @@ fn package_managers_by_name() {
         check(&[("package.json", &package)], &format!("node | {install} | - | x | -"));
     }
     // The name decides between several lock files, and only there.
-    let pnpm = ("package.json", r#"{"packageManager":"pnpm@9.1.0","scripts":{"start":"x"}}"#);
-    let frozen = "node | pnpm install --frozen-lockfile --prod=false | - | x | -";
+    let pnpm = ("package.json", r#"{"packageManager":"pnpm@12.0.0","scripts":{"start":"x"}}"#);
+    let frozen = "node | npx --yes pnpm@12.0.0 install --frozen-lockfile --prod=false | - | x | -";
     check(&[pnpm, ("package-lock.json", ""), ("pnpm-lock.yaml", "")], frozen);
     check(&[pnpm, ("package-lock.json", "")], &format!("node | {NPM_CI} | - | x | -"));
+}
+
+#[test]
+fn a_build_needs_the_manager_that_runs_it() {
+    let script = |build: &str| format!(r#"{{"scripts":{{"start":"node .","build":"{build}"}}}}"#);
+    assert_eq!(planned(&[("package.json", &script("tsc"))]).tools, ["node", "npm"]);
+    assert_eq!(planned(&[("package.json", &script("pnpm -r build"))]).tools, ["node", "npm", "pnpm"]);
+    let pinned = script("pnpm -r build").replacen('{', r#"{"packageManager":"pnpm@12.0.0","#, 1);
+    assert_eq!(planned(&[("package.json", &pinned)]).tools, ["node", "npm"]);
 }
 
 #[test]
