@@ -472,6 +472,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{id}/rollback-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a rollback would change, without doing it. Values of variables are not told. */
+        get: operations["rollback_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was run of a project beside its processes, newest first. */
+        get: operations["run_list"];
+        put?: never;
+        /** Runs a command once, with the live release's files, environment, volumes and network. */
+        post: operations["run_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Scheduled jobs, by name: those of the live release's Procfile and those set here. */
+        get: operations["schedule_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/schedules/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a scheduled job. */
+        put: operations["schedule_put"];
+        post?: never;
+        /** Removes a scheduled job that was set; one of the Procfile goes with its line. */
+        delete: operations["schedule_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/schedules/{name}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a scheduled job now, whatever its times. */
+        post: operations["schedule_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/source": {
         parameters: {
             query?: never;
@@ -483,6 +570,58 @@ export interface paths {
         /** Uploads a tar archive (plain, gzip or zstd) and deploys it. */
         put: operations["source_put"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/releases/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps a release whatever its age. A project has at most 20 of them. */
+        put: operations["release_pin"];
+        post?: never;
+        /** Lets a release go when it is too old: with the next deployment that goes live. */
+        delete: operations["release_unpin"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One run. */
+        get: operations["run_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops a run. */
+        post: operations["run_cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -564,6 +703,11 @@ export interface components {
             /** @example memory_limit */
             name: string;
         };
+        /**
+         * @description How one thing of a release differs from that of another one.
+         * @enum {string}
+         */
+        ChangeKind: "added" | "removed" | "changed";
         /** @description The commit a deployment took. */
         Commit: {
             author: string;
@@ -706,6 +850,23 @@ export interface components {
          * @enum {string}
          */
         HealthStatus: "healthy" | "stale" | "unhealthy";
+        /** @description Absent means the server's default. */
+        LimitSettings: {
+            /** Format: int64 */
+            build_memory_mb?: number | null;
+            /**
+             * Format: int32
+             * @description Of one core: 150 is one and a half.
+             */
+            cpu_percent?: number | null;
+            /** Format: int64 */
+            memory_mb?: number | null;
+            /**
+             * Format: int64
+             * @description Processes and threads.
+             */
+            processes?: number | null;
+        };
         /** @description One line of a log. As server-sent event its `id` is the SSE id. */
         LogLine: {
             deployment_id: components["schemas"]["DeploymentId"];
@@ -728,6 +889,29 @@ export interface components {
             /** Format: int32 */
             interval_seconds: number;
             samples: components["schemas"]["NodeMetrics"][];
+        };
+        NamedCommand: {
+            command: string;
+            /** @example worker */
+            name: string;
+        };
+        /**
+         * @description What a project's processes may reach beyond their own loopback. Never other projects, the machine itself
+         *     or the metadata address of a cloud.
+         */
+        NetworkSettings: {
+            /**
+             * @description Like `api.stripe.com:443`, `203.0.113.7` or `10.1.0.0/16:5432`.
+             * @default []
+             */
+            destinations: string[];
+            /**
+             * @description Ports of the machine's loopback, a database's for example, that appear on the project's own.
+             * @default []
+             */
+            host_ports: number[];
+            /** @default open */
+            outward: components["schemas"]["Outward"];
         };
         Node: {
             /** @description What the node can enforce on this kernel, and what it cannot. */
@@ -974,6 +1158,11 @@ export interface components {
              */
             status?: number | null;
         };
+        /**
+         * @description What a project's processes may reach beyond their own loopback.
+         * @enum {string}
+         */
+        Outward: "open" | "only" | "none";
         /** @description How a project is built and run, and why. */
         Plan: {
             build_command?: string | null;
@@ -983,14 +1172,24 @@ export interface components {
             output_directory?: string | null;
             /** @description A sentence for each choice. */
             reasons: string[];
+            /** @description Has to succeed before a release goes live. */
+            release_command?: string | null;
             /** @description Absent for a static site. */
             run_command?: string | null;
+            schedules?: components["schemas"]["PlannedSchedule"][];
+            /** @description Kept running beside the one that answers visitors. */
+            workers?: components["schemas"]["NamedCommand"][];
         };
         /** @description Asks what a deployment of this source would do, without making anything. */
         PlanRequest: {
             branch?: string | null;
             repo_url: string;
             root_directory?: string | null;
+        };
+        PlannedSchedule: {
+            command: string;
+            name: string;
+            schedule: string;
         };
         Project: {
             branch?: string | null;
@@ -1005,14 +1204,21 @@ export interface components {
             id: components["schemas"]["ProjectId"];
             install_command?: string | null;
             latest_deployment?: null | components["schemas"]["Deployment"];
+            limits: components["schemas"]["LimitSettings"];
             live_deployment?: null | components["schemas"]["Deployment"];
             name: string;
+            network: components["schemas"]["NetworkSettings"];
             node_id: components["schemas"]["NodeId"];
             output_directory?: string | null;
             /** Format: int32 */
             port: number;
             /** @description Why the node does not answer at that port at the moment; it is tried again. */
             port_error?: string | null;
+            /**
+             * Format: int32
+             * @description How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
+             */
+            releases_kept?: number | null;
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
@@ -1024,6 +1230,7 @@ export interface components {
              * @example http://hello-node.localhost:8080
              */
             url: string;
+            volumes?: components["schemas"]["Volume"][];
         };
         /** @description Without `repo_url` the project waits for an upload (`PUT /api/projects/{id}/source`). */
         ProjectCreate: {
@@ -1035,7 +1242,9 @@ export interface components {
             health_path?: string | null;
             /** @description Quoted as in a shell; `&&`, `|`, `;` and `$VAR` work inside the build's sandbox. Detected when absent. */
             install_command?: string | null;
+            limits?: null | components["schemas"]["LimitSettings"];
             name: string;
+            network?: null | components["schemas"]["NetworkSettings"];
             /** @description Where it runs; the embedded node when absent. */
             node_id?: string | null;
             /** @description What of the built tree is run or, for a static site, served; relative to the root directory. */
@@ -1045,11 +1254,18 @@ export interface components {
              * @description The stable loopback port at which the node also answers for this project, 3100 or higher; a free one when absent.
              */
             port?: number | null;
+            /**
+             * Format: int32
+             * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
+             */
+            releases_kept?: number | null;
             /** @description The repository's https address, without credentials. */
             repo_url?: string | null;
             /** @description Where in the repository the app lies; its top when absent. */
             root_directory?: string | null;
             run_command?: string | null;
+            /** @description Directories that outlive releases; at most 16. */
+            volumes?: components["schemas"]["Volume"][] | null;
         };
         ProjectCreated: {
             deployment?: null | components["schemas"]["Deployment"];
@@ -1074,12 +1290,21 @@ export interface components {
             build_command?: string | null;
             health_path?: string | null;
             install_command?: string | null;
+            limits?: null | components["schemas"]["LimitSettings"];
             name?: string | null;
+            network?: null | components["schemas"]["NetworkSettings"];
             output_directory?: string | null;
+            /**
+             * Format: int32
+             * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
+             */
+            releases_kept?: number | null;
             /** @description Makes a project of uploads one of this repository. A project of a repository cannot do without. */
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
+            /** @description Directories that outlive releases; at most 16. */
+            volumes?: components["schemas"]["Volume"][] | null;
         };
         Redeploy: {
             /** @description The full id of the commit to take instead of the branch's newest. */
@@ -1087,11 +1312,34 @@ export interface components {
         };
         /** @description A kept release, newest first in its list. */
         Release: {
+            commit?: null | components["schemas"]["Commit"];
             created_at: components["schemas"]["String"];
             /** @description The deployment that built it. */
             deployment_id: components["schemas"]["DeploymentId"];
             id: components["schemas"]["ReleaseId"];
             live: boolean;
+            /**
+             * Format: int64
+             * @description That deployment's number.
+             */
+            number: number;
+            /** @description Kept whatever its age. */
+            pinned: boolean;
+        };
+        /** @description One thing that differs between two releases. */
+        ReleaseChange: {
+            change: components["schemas"]["ChangeKind"];
+            /** @description What it is now. Absent where it is not there, and for a variable, whose value is never shown. */
+            from?: string | null;
+            note?: string | null;
+            /** @description What it would be. */
+            to?: string | null;
+            /**
+             * @description `kind`, `directory`, `path`, `web`, `release_command`, `health_path`, or a name after `worker.`, `schedule.`,
+             *     `env.`, `network.`, `volume.`, `limits.`.
+             * @example worker.queue
+             */
+            what: string;
         };
         /**
          * @description What a successful build produced.
@@ -1100,10 +1348,125 @@ export interface components {
         ReleaseId: string;
         ReleaseList: {
             releases: components["schemas"]["Release"][];
+            /**
+             * Format: int32
+             * @description How many stay, beside those that are live or pinned; older ones go when the next deployment is live.
+             */
+            releases_kept: number;
         };
         Rollback: {
             /** @description Whose release to make live again; the one before the live one when absent. */
             deployment_id?: string | null;
+        };
+        /** @description A deployment that a rollback goes from or to. */
+        RollbackEnd: {
+            /** @description When its release was built. */
+            built_at: components["schemas"]["String"];
+            commit?: null | components["schemas"]["Commit"];
+            deployment_id: components["schemas"]["DeploymentId"];
+            /** Format: int64 */
+            number: number;
+            release_id: components["schemas"]["ReleaseId"];
+        };
+        /** @description What a rollback would do. */
+        RollbackPlan: {
+            /** @description What differs apart from the files; empty when nothing does. */
+            changes: components["schemas"]["ReleaseChange"][];
+            from?: null | components["schemas"]["RollbackEnd"];
+            /** @description Sentences about what it leaves as it is. */
+            notes: string[];
+            /** @description What would be live. */
+            to: components["schemas"]["RollbackEnd"];
+        };
+        /** @description One run of a command, to its end. */
+        Run: {
+            command: string;
+            created_at: components["schemas"]["String"];
+            created_by?: string | null;
+            /** @description The deployment whose release it runs. */
+            deployment_id: components["schemas"]["DeploymentId"];
+            /** Format: int64 */
+            exit_code?: number | null;
+            failure_code?: string | null;
+            finished_at?: null | components["schemas"]["String"];
+            id: components["schemas"]["RunId"];
+            kind: components["schemas"]["RunKind"];
+            /** @description What it wrote last. */
+            last_lines?: string[];
+            /** @description The schedule's name, or the process it runs inside; absent for a one-off. */
+            name?: string | null;
+            project_id: components["schemas"]["ProjectId"];
+            /** @description Why it did not succeed. */
+            reason?: string | null;
+            scheduled_for?: null | components["schemas"]["String"];
+            state: components["schemas"]["RunState"];
+        };
+        /** @description A command to run once, with the live release's files, environment, volumes and network. */
+        RunCreate: {
+            /**
+             * @description Quoted as in a shell.
+             * @example python manage.py createsuperuser --noinput
+             */
+            command: string;
+            /** @description Inside the running process of this name (`web`, `worker`, …), rather than in a sandbox of its own. */
+            inside?: string | null;
+            /**
+             * Format: int64
+             * @description 3600 when absent, at most 86400.
+             */
+            timeout_seconds?: number | null;
+        };
+        /**
+         * @description One run of a command to its end: a scheduled job, a release command, a one-off.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        RunId: string;
+        /**
+         * @description Why a command is run to its end.
+         * @enum {string}
+         */
+        RunKind: "release" | "schedule" | "once" | "exec";
+        /** @description Newest first. */
+        RunList: {
+            next_cursor?: string | null;
+            runs: components["schemas"]["Run"][];
+        };
+        /**
+         * @description How far a run has come. Nothing is ever run twice: what was cut off is `lost`.
+         * @enum {string}
+         */
+        RunState: "running" | "succeeded" | "failed" | "cancelled" | "lost" | "skipped";
+        /** @description A job that is run again and again. */
+        Schedule: {
+            command: string;
+            enabled: boolean;
+            /** @description From the live release's Procfile, rather than set here. */
+            from_procfile: boolean;
+            last_run?: null | components["schemas"]["Run"];
+            /** @example cron-cleanup */
+            name: string;
+            next_run_at?: null | components["schemas"]["String"];
+            /**
+             * @description Five fields as in crontab(5), in UTC, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
+             * @example *\/15 * * * *
+             */
+            schedule: string;
+            /** Format: int64 */
+            timeout_seconds: number;
+        };
+        ScheduleList: {
+            schedules: components["schemas"]["Schedule"][];
+        };
+        /** @description One with the name of a Procfile's line takes its place. */
+        SchedulePut: {
+            command: string;
+            enabled?: boolean;
+            schedule: string;
+            /**
+             * Format: int64
+             * @description 3600 when absent, at most 86400.
+             */
+            timeout_seconds?: number | null;
         };
         /** @description Creates the first administrator. */
         Setup: {
@@ -1169,6 +1532,15 @@ export interface components {
          * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
          */
         UserId: string;
+        Volume: {
+            /** @example data */
+            name: string;
+            /**
+             * @description Where processes see it.
+             * @example /data
+             */
+            path: string;
+        };
         WorkloadMetrics: {
             /**
              * Format: double
@@ -1178,6 +1550,11 @@ export interface components {
             deployment_id: components["schemas"]["DeploymentId"];
             /** Format: int64 */
             memory_bytes?: number | null;
+            /**
+             * @description `web`, or the name of another process of the project.
+             * @example web
+             */
+            process: string;
             project_id: components["schemas"]["ProjectId"];
             /** Format: int32 */
             restarts: number;
@@ -2303,14 +2680,15 @@ export interface operations {
     };
     deployment_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -2694,6 +3072,337 @@ export interface operations {
             };
         };
     };
+    rollback_plan: {
+        parameters: {
+            query?: {
+                /** @description Whose release to make live again; the one before the live one when absent. */
+                deployment_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackPlan"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description Only runs of the schedule with this name. */
+                schedule: string | null;
+                /** @description At most so many, 50 when absent. */
+                limit: number | null;
+                /** @description `next_cursor` of the page before. */
+                cursor: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunCreate"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    schedule_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    schedule_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SchedulePut"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    schedule_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    schedule_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     source_put: {
         parameters: {
             query?: never;
@@ -2743,6 +3452,166 @@ export interface operations {
                 };
             };
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    release_pin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["ReleaseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    release_unpin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["ReleaseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

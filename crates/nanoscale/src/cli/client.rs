@@ -105,6 +105,11 @@ impl Client {
         self.answer(self.request(Method::PUT, path).json(body)).await
     }
 
+    /// Puts something that has no answer but yes.
+    pub(super) async fn put_for_response(&self, path: &[&str], body: &impl Serialize) -> Result<Response> {
+        self.send(self.request(Method::PUT, path).json(body).timeout(ANSWER_TIMEOUT)).await
+    }
+
     pub(super) async fn patch<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<Answer<T>> {
         self.answer(self.request(Method::PATCH, path).json(body)).await
     }
