@@ -1,4 +1,4 @@
-use ids::{DeploymentId, DeploymentState, LogStream, ProjectId, ReleaseId, Trigger};
+use ids::{ChangeKind, DeploymentId, DeploymentState, LogStream, ProjectId, ReleaseId, Trigger};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -108,13 +108,65 @@ pub struct Release {
     pub id: ReleaseId,
     /// The deployment that built it.
     pub deployment_id: DeploymentId,
+    /// That deployment's number.
+    pub number: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
     pub live: bool,
+    /// Kept whatever its age.
+    pub pinned: bool,
     pub created_at: Time,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseList {
     pub releases: Vec<Release>,
+    /// How many stay, beside those that are live or pinned; older ones go when the next deployment is live.
+    pub releases_kept: u32,
+}
+
+/// What a rollback would do.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RollbackPlan {
+    /// What is live now; absent when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RollbackEnd>,
+    /// What would be live.
+    pub to: RollbackEnd,
+    /// What differs apart from the files; empty when nothing does.
+    pub changes: Vec<ReleaseChange>,
+    /// Sentences about what it leaves as it is.
+    pub notes: Vec<String>,
+}
+
+/// A deployment that a rollback goes from or to.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RollbackEnd {
+    pub deployment_id: DeploymentId,
+    pub number: i64,
+    pub release_id: ReleaseId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
+    /// When its release was built.
+    pub built_at: Time,
+}
+
+/// One thing that differs between two releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseChange {
+    /// `kind`, `directory`, `path`, `web`, `release_command`, `health_path`, or a name after `worker.`, `schedule.`,
+    /// `env.`, `network.`, `volume.`, `limits.`.
+    #[schema(example = "worker.queue")]
+    pub what: String,
+    pub change: ChangeKind,
+    /// What it is now. Absent where it is not there, and for a variable, whose value is never shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Lines of a project's logs, newest last.

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use deployment::{
     Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, Redeploy, Release,
-    ReleaseList, Rollback,
+    ReleaseChange, ReleaseList, Rollback, RollbackEnd, RollbackPlan,
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
@@ -115,7 +115,10 @@ pub type Time = String;
         Redeploy,
         Rollback,
         Release,
+        ReleaseChange,
         ReleaseList,
+        RollbackEnd,
+        RollbackPlan,
         LogLine,
         LogPage,
         EnvVar,

@@ -42,6 +42,9 @@ pub struct ProjectCreate {
     pub volumes: Option<Vec<Volume>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitSettings>,
+    /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases_kept: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_vars: Vec<EnvVarInput>,
     /// Where it runs; the embedded node when absent.
@@ -80,6 +83,9 @@ pub struct ProjectUpdate {
     pub volumes: Option<Vec<Volume>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitSettings>,
+    /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases_kept: Option<u32>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -115,6 +121,9 @@ pub struct Project {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
     pub limits: LimitSettings,
+    /// How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases_kept: Option<u32>,
     pub port: u16,
     /// Why the node does not answer at that port at the moment; it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The lowest stable port a project may have; those below are for the machine.
 pub const FIRST_PORT: u16 = 3100;
+/// The most releases that a project may keep, beside the pinned ones.
+pub const RELEASES_KEPT_MAX: u32 = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -83,4 +85,7 @@ pub struct ProjectSettings {
     pub run_command: Option<String>,
     pub output_directory: Option<String>,
     pub health_path: Option<String>,
+    /// Releases that stay beside the pinned ones. Not a runtime setting: those are copied into each release, and
+    /// how many stay is no release's own.
+    pub releases_kept: Option<u32>,
 }

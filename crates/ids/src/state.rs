@@ -38,6 +38,15 @@ macro_rules! text_enum {
 }
 
 text_enum! {
+    /// How one thing of a release differs from that of another one.
+    ChangeKind {
+        Added = "added",
+        Removed = "removed",
+        Changed = "changed",
+    }
+}
+
+text_enum! {
     /// How far a deployment has come. `queued → building → starting → live → retired`, or out of the way early.
     DeploymentState {
         /// Waits for the one before it.

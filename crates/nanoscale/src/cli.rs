@@ -19,6 +19,8 @@ mod project;
 mod deploy;
 mod deployment;
 mod pack;
+mod release;
+mod rollback;
 mod watch;
 
 mod once;
@@ -45,8 +47,10 @@ pub(crate) enum ClientCommand {
     Deploy(deploy::DeployArgs),
     /// Deploy a project's newest commit, or its last upload, again.
     Redeploy(deploy::RedeployArgs),
-    /// Make an earlier release live again, without a build.
-    Rollback(deploy::RollbackArgs),
+    /// Make an earlier release live again, without a build. Shows first what that changes.
+    Rollback(rollback::RollbackArgs),
+    /// The releases a rollback can choose from: list, pin, unpin.
+    Release(release::ReleaseArgs),
     /// What an app writes.
     Logs(logs::LogsArgs),
     /// Run a command once with a project's live release, and end with its exit code.
@@ -100,7 +104,8 @@ async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
         ClientCommand::Logout => login::logout().await,
         ClientCommand::Deploy(args) => deploy::deploy(args).await,
         ClientCommand::Redeploy(args) => deploy::redeploy(args).await,
-        ClientCommand::Rollback(args) => deploy::rollback(args).await,
+        ClientCommand::Rollback(args) => rollback::rollback(args).await,
+        ClientCommand::Release(args) => release::run(args).await,
         ClientCommand::Logs(args) => logs::run(args).await,
         ClientCommand::Run(args) => once::run(args).await,
         ClientCommand::Exec(args) => once::exec(args).await,

@@ -128,6 +128,17 @@ impl Tx {
         rows.iter().map(deployment).collect()
     }
 
+    /// Those that built what the project keeps.
+    pub async fn deployment_of_releases(&mut self, project_id: &ProjectId) -> StoreResult<Vec<Deployment>> {
+        let rows = sqlx::query(&format!(
+            "select {COLUMNS} from deployments where id in (select deployment_id from releases where project_id = $1)"
+        ))
+        .bind(project_id.as_str())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        rows.iter().map(deployment).collect()
+    }
+
     /// Those that a reconciler has to look at: queued, active or live, oldest first.
     pub async fn deployment_unsettled(&mut self) -> StoreResult<Vec<Deployment>> {
         let rows = sqlx::query(&format!(

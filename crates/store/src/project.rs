@@ -9,7 +9,7 @@ use crate::{StoreError, StoreResult, Tx};
 
 const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_directory, install_command, \
     build_command, run_command, output_directory, health_path, runtime, port, upload_id, deleting, created_by, \
-    created_at, updated_at";
+    created_at, updated_at, releases_kept";
 
 /// What an owner may change afterwards.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ pub struct ProjectPatch<'a> {
 fn project(row: &AnyRow) -> StoreResult<Project> {
     let upload: Option<String> = row.try_get("upload_id")?;
     let port: i64 = row.try_get("port")?;
+    let releases_kept: Option<i64> = row.try_get("releases_kept")?;
     Ok(Project {
         id: parse("project id", row.try_get("id")?)?,
         name: row.try_get("name")?,
@@ -38,6 +39,7 @@ fn project(row: &AnyRow) -> StoreResult<Project> {
             run_command: row.try_get("run_command")?,
             output_directory: row.try_get("output_directory")?,
             health_path: row.try_get("health_path")?,
+            releases_kept: releases_kept.and_then(|count| u32::try_from(count).ok()),
         },
         runtime: json("runtime settings", row.try_get("runtime")?)?,
         port: u16::try_from(port).map_err(|_| StoreError::Corrupt { what: "port", value: port.to_string() })?,
@@ -56,8 +58,8 @@ impl Tx {
         sqlx::query(
             "insert into projects (id, name, slug, node_id, source, repo_url, branch, root_directory, \
              install_command, build_command, run_command, output_directory, health_path, port, upload_id, \
-             created_by, created_at, updated_at, runtime) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+             created_by, created_at, updated_at, runtime, releases_kept) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
         )
         .bind(project.id.as_str())
         .bind(&project.name)
@@ -78,6 +80,7 @@ impl Tx {
         .bind(project.created_at)
         .bind(project.updated_at)
         .bind(to_json(&project.runtime))
+        .bind(settings.releases_kept.map(i64::from))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -121,7 +124,8 @@ impl Tx {
         sqlx::query(
             "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
              build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11, \
-             source = $12, upload_id = case when $12 = 'git' then null else upload_id end, runtime = $13 where id = $1",
+             source = $12, upload_id = case when $12 = 'git' then null else upload_id end, runtime = $13, \
+             releases_kept = $14 where id = $1",
         )
         .bind(id.as_str())
         .bind(patch.name)
@@ -136,6 +140,7 @@ impl Tx {
         .bind(now)
         .bind(patch.source.as_str())
         .bind(to_json(patch.runtime))
+        .bind(settings.releases_kept.map(i64::from))
         .execute(&mut *self.inner)
         .await?;
         Ok(())

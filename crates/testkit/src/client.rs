@@ -267,6 +267,21 @@ impl Client {
     pub async fn release_list(&self, id: impl std::fmt::Display) -> Result<Vec<api::Release>> {
         Ok(self.get::<api::ReleaseList>(&format!("/api/projects/{id}/releases")).await?.releases)
     }
+
+    /// What [`Self::rollback`] to the same deployment would change.
+    pub async fn rollback_plan(
+        &self,
+        id: impl std::fmt::Display,
+        to: Option<&ids::DeploymentId>,
+    ) -> Result<api::RollbackPlan> {
+        let query: Vec<_> = to.map(|to| ("deployment_id", to.as_str())).into_iter().collect();
+        self.call(self.raw(Method::GET, &format!("/api/projects/{id}/rollback-plan")).query(&query)).await
+    }
+
+    pub async fn release_pin(&self, id: impl std::fmt::Display, pinned: bool) -> Result<()> {
+        let method = if pinned { Method::PUT } else { Method::DELETE };
+        self.act(method, &format!("/api/releases/{id}/pin")).await.map(drop)
+    }
 }
 
 /// Logs, machines, changes.

@@ -10,6 +10,9 @@ export const keys = {
   project: (id: string) => ["projects", "detail", id] as const,
   projectDeploymentLists: ["projects", "deployments"] as const,
   projectDeployments: (id: string) => ["projects", "deployments", id] as const,
+  releaseLists: ["projects", "releases"] as const,
+  releases: (projectId: string) => ["projects", "releases", projectId] as const,
+  rollbackPlan: (projectId: string, deploymentId: string) => ["projects", "rollback-plan", projectId, deploymentId] as const,
   env: (projectId: string) => ["projects", "env", projectId] as const,
   plan: (repoUrl: string, branch: string, root: string) => ["projects", "plan", repoUrl, branch, root] as const,
   deployment: (id: string) => ["deployments", "detail", id] as const,
@@ -34,9 +37,9 @@ export function keysTouchedBy(event: ServerEvent): QueryKey[] {
   const [noun] = event.kind.split(".");
   switch (noun) {
     case "project":
-      return [keys.projects, keys.projectDetails, keys.scheduleLists];
+      return [keys.projects, keys.projectDetails, keys.scheduleLists, keys.releaseLists];
     case "deployment": {
-      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists, keys.scheduleLists];
+      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists, keys.scheduleLists, keys.releaseLists];
       if (event.deployment_id) touched.push(keys.deployment(event.deployment_id));
       return touched;
     }

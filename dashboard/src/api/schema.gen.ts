@@ -475,6 +475,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{id}/rollback-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a rollback would change, without doing it. Values of variables are not told. */
+        get: operations["rollback_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/runs": {
         parameters: {
             query?: never;
@@ -557,6 +574,24 @@ export interface paths {
         put: operations["source_put"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/releases/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps a release whatever its age. A project has at most 20 of them. */
+        put: operations["release_pin"];
+        post?: never;
+        /** Lets a release go when it is too old: with the next deployment that goes live. */
+        delete: operations["release_unpin"];
         options?: never;
         head?: never;
         patch?: never;
@@ -688,6 +723,11 @@ export interface components {
             /** @example memory_limit */
             name: string;
         };
+        /**
+         * @description How one thing of a release differs from that of another one.
+         * @enum {string}
+         */
+        ChangeKind: "added" | "removed" | "changed";
         /** @description The commit a deployment took. */
         Commit: {
             author: string;
@@ -1208,6 +1248,11 @@ export interface components {
             port: number;
             /** @description Why the node does not answer at that port at the moment; it is tried again. */
             port_error?: string | null;
+            /**
+             * Format: int32
+             * @description How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
+             */
+            releases_kept?: number | null;
             repo_url?: string | null;
             root_directory?: string | null;
             run_command?: string | null;
@@ -1243,6 +1288,11 @@ export interface components {
              * @description The stable loopback port at which the node also answers for this project, 3100 or higher; a free one when absent.
              */
             port?: number | null;
+            /**
+             * Format: int32
+             * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
+             */
+            releases_kept?: number | null;
             /** @description The repository's https address, without credentials. */
             repo_url?: string | null;
             /** @description Where in the repository the app lies; its top when absent. */
@@ -1278,6 +1328,11 @@ export interface components {
             name?: string | null;
             network?: null | components["schemas"]["NetworkSettings"];
             output_directory?: string | null;
+            /**
+             * Format: int32
+             * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
+             */
+            releases_kept?: number | null;
             /** @description Makes a project of uploads one of this repository. A project of a repository cannot do without. */
             repo_url?: string | null;
             root_directory?: string | null;
@@ -1291,11 +1346,34 @@ export interface components {
         };
         /** @description A kept release, newest first in its list. */
         Release: {
+            commit?: null | components["schemas"]["Commit"];
             created_at: components["schemas"]["String"];
             /** @description The deployment that built it. */
             deployment_id: components["schemas"]["DeploymentId"];
             id: components["schemas"]["ReleaseId"];
             live: boolean;
+            /**
+             * Format: int64
+             * @description That deployment's number.
+             */
+            number: number;
+            /** @description Kept whatever its age. */
+            pinned: boolean;
+        };
+        /** @description One thing that differs between two releases. */
+        ReleaseChange: {
+            change: components["schemas"]["ChangeKind"];
+            /** @description What it is now. Absent where it is not there, and for a variable, whose value is never shown. */
+            from?: string | null;
+            note?: string | null;
+            /** @description What it would be. */
+            to?: string | null;
+            /**
+             * @description `kind`, `directory`, `path`, `web`, `release_command`, `health_path`, or a name after `worker.`, `schedule.`,
+             *     `env.`, `network.`, `volume.`, `limits.`.
+             * @example worker.queue
+             */
+            what: string;
         };
         /**
          * @description What a successful build produced.
@@ -1304,10 +1382,35 @@ export interface components {
         ReleaseId: string;
         ReleaseList: {
             releases: components["schemas"]["Release"][];
+            /**
+             * Format: int32
+             * @description How many stay, beside those that are live or pinned; older ones go when the next deployment is live.
+             */
+            releases_kept: number;
         };
         Rollback: {
             /** @description Whose release to make live again; the one before the live one when absent. */
             deployment_id?: string | null;
+        };
+        /** @description A deployment that a rollback goes from or to. */
+        RollbackEnd: {
+            /** @description When its release was built. */
+            built_at: components["schemas"]["String"];
+            commit?: null | components["schemas"]["Commit"];
+            deployment_id: components["schemas"]["DeploymentId"];
+            /** Format: int64 */
+            number: number;
+            release_id: components["schemas"]["ReleaseId"];
+        };
+        /** @description What a rollback would do. */
+        RollbackPlan: {
+            /** @description What differs apart from the files; empty when nothing does. */
+            changes: components["schemas"]["ReleaseChange"][];
+            from?: null | components["schemas"]["RollbackEnd"];
+            /** @description Sentences about what it leaves as it is. */
+            notes: string[];
+            /** @description What would be live. */
+            to: components["schemas"]["RollbackEnd"];
         };
         /** @description One run of a command, to its end. */
         Run: {
@@ -2611,14 +2714,15 @@ export interface operations {
     };
     deployment_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3015,6 +3119,62 @@ export interface operations {
             };
         };
     };
+    rollback_plan: {
+        parameters: {
+            query?: {
+                /** @description Whose release to make live again; the one before the live one when absent. */
+                deployment_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackPlan"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     run_list: {
         parameters: {
             query?: never;
@@ -3339,6 +3499,84 @@ export interface operations {
                 };
             };
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    release_pin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["ReleaseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    release_unpin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["ReleaseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

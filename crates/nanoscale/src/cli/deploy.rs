@@ -1,4 +1,4 @@
-//! Bringing something live: a directory, a commit, or an earlier release.
+//! Bringing something live: a directory or a commit.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ids::SourceKind;
 
 use super::client::{Client, ClientError};
 use super::watch::{Show, Wait, conclude};
-use super::{Format, deployment, find, output, pack, time};
+use super::{Format, find, output, pack};
 
 const PROGRESS: Duration = Duration::from_millis(250);
 
@@ -39,18 +39,6 @@ pub(crate) struct RedeployArgs {
     /// The full id of the commit to take instead of the branch's newest.
     #[arg(long, value_name = "SHA")]
     commit: Option<String>,
-    #[command(flatten)]
-    wait: Wait,
-    #[command(flatten)]
-    format: Format,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct RollbackArgs {
-    project: String,
-    /// The id or number of the deployment to go back to. Default: the one that was live before.
-    #[arg(long, value_name = "DEPLOYMENT")]
-    to: Option<String>,
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
@@ -99,33 +87,6 @@ pub(super) async fn again(
     let path = ["projects", project.id.as_str(), "redeploy"];
     let accepted = client.post::<api::DeploymentAccepted>(&path, &api::Redeploy { commit }).await?.value;
     conclude(client, project, &accepted.deployment, wait, Show::Log, format).await
-}
-
-pub(super) async fn rollback(args: RollbackArgs) -> Result<ExitCode> {
-    let client = Client::signed_in()?;
-    let project = find::project(&client, &args.project).await?.value;
-    let deployment_id = match &args.to {
-        Some(to) => Some(find::deployment_of(&client, &project, to).await?.to_string()),
-        None => None,
-    };
-    let path = ["projects", project.id.as_str(), "rollback"];
-    let accepted = client.post::<api::DeploymentAccepted>(&path, &api::Rollback { deployment_id }).await?.value;
-    if let Some(text) = rolled_back_to(&client, &project, &accepted.deployment).await {
-        output::note(format!("Rolling back to {text}"));
-    }
-    conclude(&client, &project, &accepted.deployment, args.wait, Show::Nothing, args.format).await
-}
-
-/// What built the release that a rollback makes live, in a few words. It is under way whether or not this can be told.
-async fn rolled_back_to(client: &Client, project: &api::Project, rollback: &api::Deployment) -> Option<String> {
-    let path = ["projects", project.id.as_str(), "releases"];
-    let releases = client.get::<api::ReleaseList>(&path).await.ok()?.value.releases;
-    let release = releases.into_iter().find(|release| Some(&release.id) == rollback.release_id.as_ref())?;
-    let path = ["deployments", release.deployment_id.as_str()];
-    let built = client.get::<api::Deployment>(&path).await.ok()?.value;
-    let source = Some(deployment::source(&built)).filter(|source| source != "-");
-    let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
-    Some(format!("deployment {}{source}, built {}", built.number, time::ago(&release.created_at)))
 }
 
 /// The directory to deploy, with its real name.

@@ -105,13 +105,16 @@ async fn list(client: &Client, project: &str, limit: u32, format: Format) -> Res
 /// Where its files came from, in a few words.
 pub(super) fn source(deployment: &api::Deployment) -> String {
     match (&deployment.commit, &deployment.branch) {
-        (Some(commit), _) => {
-            let sha = commit.sha.get(..8).unwrap_or(&commit.sha);
-            format!("{sha} {}", output::shortened(&commit.message, 40))
-        }
+        (Some(commit), _) => self::commit(commit),
         (None, Some(branch)) => branch.clone(),
         (None, None) => "-".to_owned(),
     }
+}
+
+/// The commit in a few words.
+pub(super) fn commit(commit: &api::Commit) -> String {
+    let sha = commit.sha.get(..8).unwrap_or(&commit.sha);
+    format!("{sha} {}", output::shortened(&commit.message, 40))
 }
 
 fn print(deployment: &api::Deployment, project: &api::Project) -> Result<()> {

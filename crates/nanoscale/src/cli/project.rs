@@ -78,6 +78,9 @@ struct Settings {
     health_path: Option<String>,
     #[command(flatten)]
     runtime: runtime::Runtime,
+    /// How many releases a rollback can choose from, beside the pinned ones; 0 for the server's default.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    releases_kept: Option<u32>,
 }
 
 #[derive(clap::Args)]
@@ -168,7 +171,7 @@ fn print(project: &api::Project, node: &str) -> Result<()> {
     fields.add_some("root", project.root_directory.as_ref()).add_some("install", project.install_command.as_ref());
     fields.add_some("build", project.build_command.as_ref()).add_some("run", project.run_command.as_ref());
     fields.add_some("output", project.output_directory.as_ref()).add_some("health path", project.health_path.as_ref());
-    fields.add("port", project.port);
+    fields.add_some("releases kept", project.releases_kept).add("port", project.port);
     fields.add_some("port error", project.port_error.as_deref().map(|error| Cell::new(error, Colour::Yellow)));
     fields.add("node", node);
     runtime::print(&mut fields, project);
@@ -200,6 +203,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
         network: settings.runtime.network(&api::NetworkSettings::default()),
         volumes: settings.runtime.volumes(),
         limits: settings.runtime.limits(&api::LimitSettings::default()),
+        releases_kept: settings.releases_kept,
         env_vars: variables.into_iter().map(|(key, value)| api::EnvVarInput { key, value }).collect(),
         node_id: None,
     };
@@ -232,6 +236,7 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         network: settings.runtime.network(&project.network),
         volumes: settings.runtime.volumes(),
         limits: settings.runtime.limits(&project.limits),
+        releases_kept: settings.releases_kept,
     };
     if serde_json::to_value(&update)?.as_object().is_some_and(serde_json::Map::is_empty) {
         bail!("nothing to change; `nanoscale project update --help` lists the settings");

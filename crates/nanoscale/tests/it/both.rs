@@ -4,4 +4,5 @@ mod auth;
 mod deployments;
 pub(crate) mod notifications;
 mod refusals;
+mod releases;
 mod routes;

@@ -74,7 +74,10 @@ async fn setup_deploy_break_fix_and_roll_back() {
     visitor.wait_for_text("version=3", BUILD).await;
 
     page.goto(&format!("{}{project}/deployments", server.api_url())).await;
+    page.click("[data-testid=pin-release]").await;
+    page.wait_for("document.querySelector('[data-testid=pinned]')", BUILD).await;
     page.click("[data-testid=rollback-deployment]").await;
+    page.wait_for_text("No difference but the code.", BUILD).await;
     page.click("[data-testid=rollback-confirm]").await;
     testkit::wait_until("the first version is back", BUILD, async || {
         server.app("hello-node.localhost").get("/").await.is_ok_and(|reply| reply.text().contains("version=1"))

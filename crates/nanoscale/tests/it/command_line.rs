@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Client, PATIENCE, Receiver, TestServer, example};
 
 use crate::{program, server};
@@ -95,6 +95,31 @@ struct Shell<'a> {
 impl Shell<'_> {
     async fn run(&self, directory: &Path, arguments: &[&str]) -> Output {
         self.run_with(directory, arguments, "").await
+    }
+
+    /// At a terminal, of which script(1) makes one.
+    async fn at_terminal(&self, arguments: &[&str], typed: &str) -> Output {
+        let program = nanoscale(arguments);
+        let words = std::iter::once(program.get_program()).chain(program.get_args());
+        let line = words.map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+        let mut command = Command::new("script");
+        command
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .current_dir(self.home.path())
+            .env("SHELL", "/bin/sh")
+            .env("HOME", self.home.path())
+            .env("NANOSCALE_URL", self.server.api_url())
+            .env("NANOSCALE_TOKEN", &self.token)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let typed = typed.to_owned();
+        tokio::task::spawn_blocking(move || {
+            child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+            child.wait_with_output().unwrap()
+        })
+        .await
+        .unwrap()
     }
 
     /// With something on standard input.
@@ -196,6 +221,55 @@ async fn deploy_logs_env_and_rollback_from_a_shell() {
     let missing = shell.run(&app, &["project", "show", "hello-node"]).await;
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("error:"), "{}", text(&missing));
+}
+
+#[tokio::test]
+async fn a_rollback_says_first_what_it_changes() {
+    let server = server().config(json!({"limits": {"settle_ms": 0}})).start().await;
+    let admin = server.setup().await;
+    let token = admin.token_create("shell").await.unwrap().token;
+    let shell = Shell { server: &server, token, home: tempfile::tempdir().unwrap() };
+    let here = shell.home.path();
+    let id = crate::apps::project(&admin, "shop").await;
+    admin.env_put(&id, &[("GREETING", Some("first-greeting"))]).await.unwrap();
+    let first = crate::apps::deploy(&admin, &id, crate::apps::node_app("1")).await;
+    admin.env_put(&id, &[("GREETING", Some("second-greeting"))]).await.unwrap();
+    crate::apps::deploy(&admin, &id, crate::apps::node_app("2")).await;
+
+    let diff = shell.run(here, &["rollback", "shop", "--diff"]).await;
+    assert!(diff.status.success(), "{}", text(&diff));
+    let said = String::from_utf8_lossy(&diff.stdout).into_owned();
+    assert!(said.contains("A rollback would go to deployment 1,") && said.contains("from deployment 2,"), "{said}");
+    assert!(said.contains("~ env.GREETING\n") && !said.contains("-greeting"), "{said}");
+    let plan = shell.run(here, &["rollback", "shop", "--to", "1", "--diff", "--json"]).await;
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    assert_eq!(plan["to"]["deployment_id"], first.id.as_str());
+    assert_eq!(plan["changes"], json!([{"what": "env.GREETING", "change": "changed"}]));
+    assert_eq!(admin.deployment_list(&id).await.unwrap().len(), 2, "nothing was done");
+
+    // At a terminal it asks, and takes anything but a yes as a no.
+    let asked = shell.at_terminal(&["rollback", "shop"], "\n").await;
+    assert!(!asked.status.success() && text(&asked).contains("Go on?"), "{}", text(&asked));
+    assert!(text(&asked).contains("nothing was changed"), "{}", text(&asked));
+    assert_eq!(admin.deployment_list(&id).await.unwrap().len(), 2);
+    let yes = shell.at_terminal(&["rollback", "shop"], "y\n").await;
+    assert!(yes.status.success() && text(&yes).contains("~ env.GREETING"), "{}", text(&yes));
+    let forward = shell.at_terminal(&["rollback", "shop", "--yes"], "").await;
+    assert!(forward.status.success() && !text(&forward).contains("Go on?"), "{}", text(&forward));
+    assert_eq!(server.app("shop.localhost").get("/").await.unwrap().version(), Some("2"));
+
+    let pinned = shell.run(here, &["release", "pin", "shop", "1"]).await;
+    assert!(pinned.status.success(), "{}", text(&pinned));
+    let listed = text(&shell.run(here, &["release", "list", "shop"]).await);
+    assert!(listed.contains("pinned") && listed.contains("live"), "{listed}");
+    assert!(shell.run(here, &["release", "unpin", "shop", first.id.as_str()]).await.status.success());
+    let listed = shell.run(here, &["release", "list", "shop", "--json"]).await;
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["releases"][1]["pinned"], false);
+    let unknown = shell.run(here, &["release", "pin", "shop", "7"]).await;
+    assert!(text(&unknown).contains("no release `7` is kept"), "{}", text(&unknown));
+    let kept = shell.run(here, &["project", "update", "shop", "--releases-kept", "9"]).await;
+    assert!(text(&kept).contains("releases kept  9"), "{}", text(&kept));
 }
 
 #[tokio::test]

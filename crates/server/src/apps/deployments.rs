@@ -4,6 +4,8 @@ pub(crate) mod desired;
 pub(crate) mod http;
 pub(crate) mod jobs;
 mod reconcile;
+mod releases;
+mod rollback;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use std::time::Duration;
 
 use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
-use domain::release::Release;
 use domain::user::User;
 use ids::{CommitSha, DeploymentId, DeploymentState, ProjectId, ReleaseId, RunState, SourceKind, Trigger};
 use store::{DeploymentChange, RunEnd, Store, Tx};
@@ -101,12 +102,6 @@ impl Deployments {
 
     pub(crate) async fn find(&self, id: &DeploymentId) -> Result<Deployment> {
         self.store.read().await?.deployment(id).await?.ok_or_else(|| Error::not_found("deployment"))
-    }
-
-    pub(crate) async fn releases(&self, project: &Project) -> Result<(Vec<Release>, Option<ReleaseId>)> {
-        let mut tx = self.store.read().await?;
-        let live = live(&mut tx, &project.id).await?.and_then(|live| live.release_id);
-        Ok((tx.release_list(&project.id).await?, live))
     }
 
     /// Newest first, with whether each one's release is kept.
@@ -270,60 +265,6 @@ impl Deployments {
         tx.commit().await?;
         self.wake.notify_one();
         self.find(id).await
-    }
-
-    /// Makes a kept release live again, without a build. What is on its way is stopped for it.
-    pub(crate) async fn rollback(&self, project: &Project, user: &User, request: &api::Rollback) -> Result<Deployment> {
-        let now = now_ms();
-        let mut tx = self.store.write().await?;
-        refuse_deleting(&mut tx, &project.id).await?;
-        let source = self.rollback_source(&mut tx, project, request.deployment_id.as_deref()).await?;
-        for older in tx.deployment_unsettled().await?.iter().filter(|other| other.project_id == project.id) {
-            if !older.state.is_settled() {
-                let reason = format!("{} rolled back to number {}", user.username, source.number);
-                self.end(&mut tx, older, DeploymentState::Cancelled, &Failure { reason, ..Failure::default() }).await?;
-            }
-        }
-        let number = tx.project_next_number(&project.id).await?;
-        let deployment = Deployment {
-            branch: source.branch,
-            commit: source.commit,
-            plan: source.plan,
-            release_id: source.release_id,
-            created_by: Some(user.username.clone()),
-            ..Deployment::queued(project.id.clone(), number, Trigger::Rollback, now)
-        };
-        self.insert(&mut tx, &deployment).await?;
-        self.promote(&mut tx, &project.id).await?;
-        let deployment = tx.deployment(&deployment.id).await?.unwrap_or(deployment);
-        tx.commit().await?;
-        self.wake.notify_one();
-        Ok(deployment)
-    }
-
-    /// The deployment whose release shall live again: the named one, or the last live one with another release.
-    async fn rollback_source(&self, tx: &mut Tx, project: &Project, wanted: Option<&str>) -> Result<Deployment> {
-        let kept = tx.release_list(&project.id).await?;
-        let is_kept =
-            |deployment: &Deployment| kept.iter().any(|release| Some(&release.id) == deployment.release_id.as_ref());
-        if let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) {
-            let unknown =
-                || Error::invalid("deployment_id", "UNKNOWN_DEPLOYMENT", "this project has no such deployment");
-            let id = wanted.parse::<DeploymentId>().map_err(|_| unknown())?;
-            let found = tx.deployment(&id).await?.filter(|found| found.project_id == project.id).ok_or_else(unknown)?;
-            if !is_kept(&found) {
-                let message = "the release of this deployment is not kept any more; redeploy its commit instead";
-                return Err(Error::conflict("RELEASE_NOT_KEPT", message));
-            }
-            return Ok(found);
-        }
-        let live = live(tx, &project.id).await?;
-        let live_release = live.as_ref().and_then(|live| live.release_id.clone());
-        let listed = tx.deployment_list(&project.id, i64::MAX, 200).await?;
-        listed
-            .into_iter()
-            .find(|other| other.state == DeploymentState::Retired && other.release_id != live_release && is_kept(other))
-            .ok_or_else(|| Error::conflict("NOTHING_TO_ROLL_BACK_TO", "no earlier release is kept"))
     }
 
     /// Asks for a project's removal and waits a while for it. Whether nothing is left.

@@ -148,6 +148,7 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         network: shown_network(&project.runtime.network),
         volumes: project.runtime.volumes.iter().map(shown_volume).collect(),
         limits: shown_limits(&project.runtime.limits),
+        releases_kept: project.settings.releases_kept,
         port: project.port,
         live_deployment: live.map(deployment),
         latest_deployment: latest.map(deployment),

@@ -5,7 +5,7 @@ mod runtime;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::project::{FIRST_PORT, Project, ProjectSettings, RuntimeSettings};
+use domain::project::{FIRST_PORT, Project, ProjectSettings, RELEASES_KEPT_MAX, RuntimeSettings};
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
 
@@ -133,6 +133,7 @@ impl Projects {
             run_command: pick(&update.run_command, &old.run_command),
             output_directory: pick(&update.output_directory, &old.output_directory),
             health_path: pick(&update.health_path, &old.health_path),
+            releases_kept: update.releases_kept.or(old.releases_kept),
             ..api::ProjectCreate::default()
         };
         let (source, repo_url) = new_source(project, update.repo_url.as_ref())?;
@@ -226,6 +227,7 @@ fn settings(create: &api::ProjectCreate, repo_url: Option<String>) -> Result<Pro
         run_command: command("run_command", &create.run_command)?,
         output_directory: directory("output_directory", &create.output_directory)?,
         health_path: health_path(&create.health_path)?,
+        releases_kept: releases_kept(create.releases_kept)?,
     })
 }
 
@@ -300,4 +302,15 @@ fn health_path(text: &Option<String>) -> Result<Option<String>> {
         return Err(Error::invalid("health_path", "INVALID_PATH", "a health path looks like `/healthz`"));
     }
     Ok(Some(path))
+}
+
+/// Nothing is the server's default, and so is 0, with which one goes back to it.
+fn releases_kept(count: Option<u32>) -> Result<Option<u32>> {
+    match count.filter(|count| *count != 0) {
+        Some(count) if count > RELEASES_KEPT_MAX => {
+            let message = format!("a project keeps from 1 to {RELEASES_KEPT_MAX} releases; 0 is the server's default");
+            Err(Error::invalid("releases_kept", "INVALID_LIMIT", message))
+        }
+        count => Ok(count),
+    }
 }

@@ -15,6 +15,7 @@ import { CommitLine, whoDid } from "./CommitLine";
 import { DeploymentStateBadge, triggerWords } from "./DeploymentStateBadge";
 import { Duration } from "./Duration";
 import { useProjectDeployments } from "./queries";
+import { ReleasesPanel } from "./ReleasesPanel";
 import { canRollBackTo } from "./rollback-target";
 import { isSettled } from "./steps";
 
@@ -164,6 +165,7 @@ export default function DeploymentsTab() {
           Older deployments
         </Button>
       )}
+      <ReleasesPanel projectId={project.id} />
     </>
   );
 }

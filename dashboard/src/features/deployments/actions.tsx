@@ -8,7 +8,8 @@ import { Confirm } from "@/ui/Dialog";
 import { toast } from "@/ui/toast-store";
 
 import { describe } from "./CommitLine";
-import { useCancel, useRedeploy, useRollback } from "./queries";
+import { useCancel, useRedeploy, useRollback, useRollbackPlan } from "./queries";
+import { RollbackChanges } from "./RollbackChanges";
 
 interface Common {
   size?: "sm" | "md";
@@ -83,6 +84,7 @@ interface RollbackProps extends Common {
 export function RollbackButton({ deployment, size, variant, label = "Roll back", onStarted }: RollbackProps) {
   const [open, setOpen] = useState(false);
   const rollback = useRollback();
+  const plan = useRollbackPlan(deployment.project_id, deployment.id, open);
   function change(next: boolean) {
     if (next) rollback.reset();
     setOpen(next);
@@ -105,8 +107,7 @@ export function RollbackButton({ deployment, size, variant, label = "Roll back",
         title={`Roll back to deployment #${deployment.number}?`}
         description={
           <>
-            Its release <q>{describe(deployment)}</q> is kept, so it starts without a build and takes over once it answers. Its environment
-            variables are those of that time.
+            Its release <q>{describe(deployment)}</q> is kept, so it starts without a build and takes over once it answers.
           </>
         }
         confirm="Roll back"
@@ -125,7 +126,9 @@ export function RollbackButton({ deployment, size, variant, label = "Roll back",
             },
           )
         }
-      />
+      >
+        <RollbackChanges plan={plan.data} error={plan.error} />
+      </Confirm>
     </>
   );
 }

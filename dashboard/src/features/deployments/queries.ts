@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { Deployment, DeploymentAccepted, DeploymentList, Redeploy, Rollback } from "@/api/types";
+import type { Deployment, DeploymentAccepted, DeploymentList, Redeploy, ReleaseList, Rollback, RollbackPlan } from "@/api/types";
 
 import { isSettled } from "./steps";
 
@@ -49,6 +49,33 @@ export function useRedeploy() {
     mutationFn: ({ projectId, ...body }: Redeploy & { projectId: string }) =>
       call<DeploymentAccepted>("POST", `/projects/${encodeURIComponent(projectId)}/redeploy`, { body }),
     onSuccess: ({ deployment }) => void changed(deployment),
+  });
+}
+
+/** What going back to a deployment's release would change, while somebody is asked whether to. */
+export function useRollbackPlan(projectId: string, deploymentId: string, enabled: boolean) {
+  return useQuery({
+    queryKey: keys.rollbackPlan(projectId, deploymentId),
+    queryFn: ({ signal }) =>
+      call<RollbackPlan>("GET", `/projects/${encodeURIComponent(projectId)}/rollback-plan`, { query: { deployment_id: deploymentId }, signal }),
+    enabled,
+    // What is live may be another one by the next time.
+    gcTime: 0,
+  });
+}
+
+export function useReleases(projectId: string) {
+  return useQuery({
+    queryKey: keys.releases(projectId),
+    queryFn: ({ signal }) => call<ReleaseList>("GET", `/projects/${encodeURIComponent(projectId)}/releases`, { signal }),
+  });
+}
+
+export function usePin() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, pinned }: { id: string; pinned: boolean }) => call(pinned ? "PUT" : "DELETE", `/releases/${encodeURIComponent(id)}/pin`),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.releaseLists }),
   });
 }
 

@@ -1,13 +1,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::deployment::Deployment;
-use ids::DeploymentId;
+use domain::deployment::{Commit, Deployment};
+use domain::release::Change;
+use ids::{DeploymentId, ReleaseId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Deployments;
+use super::releases::Kept;
+use super::rollback::{End, Plan};
 use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId, Query};
@@ -23,7 +26,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(project_redeploy))
         .routes(routes!(deployment_list, deployment_create))
         .routes(routes!(project_rollback))
+        .routes(routes!(rollback_plan))
         .routes(routes!(release_list))
+        .routes(routes!(release_pin, release_unpin))
         .routes(routes!(deployment_get))
         .routes(routes!(deployment_cancel))
 }
@@ -83,6 +88,42 @@ async fn project_rollback(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct PlanOf {
+    /// Whose release to make live again; the one before the live one when absent.
+    deployment_id: Option<String>,
+}
+
+/// What a rollback would change, without doing it. Values of variables are not told.
+#[utoipa::path(get, path = "/api/projects/{id}/rollback-plan", tag = "deployments", params(("id" = String, Path), PlanOf),
+    responses((status = 200, body = api::RollbackPlan), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn rollback_plan(
+    _: User,
+    State(projects): State<Projects>,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ProjectRef>,
+    Query(of): Query<PlanOf>,
+) -> Result<axum::Json<api::RollbackPlan>> {
+    let project = projects.find(&id).await?;
+    let Plan { from, to, diff } = deployments.rollback_plan(&project, of.deployment_id.as_deref()).await?;
+    let change = |change: Change| api::ReleaseChange {
+        what: change.what,
+        change: change.kind,
+        from: change.from,
+        to: change.to,
+        note: change.note.map(str::to_owned),
+    };
+    Ok(axum::Json(api::RollbackPlan {
+        from: from.map(shown_end),
+        to: shown_end(to),
+        changes: diff.changes.into_iter().map(change).collect(),
+        notes: diff.notes.into_iter().map(str::to_owned).collect(),
+    }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Page {
     /// At most so many, 50 when absent.
     limit: Option<i64>,
@@ -126,17 +167,32 @@ async fn release_list(
     PathId(id): PathId<ProjectRef>,
 ) -> Result<axum::Json<api::ReleaseList>> {
     let project = projects.find(&id).await?;
-    let (releases, live) = deployments.releases(&project).await?;
-    let releases = releases
-        .into_iter()
-        .map(|release| api::Release {
-            live: Some(&release.id) == live.as_ref(),
-            id: release.id,
-            deployment_id: release.deployment_id,
-            created_at: rfc3339(release.created_at),
-        })
-        .collect();
-    Ok(axum::Json(api::ReleaseList { releases }))
+    let releases = deployments.releases(&project).await?.into_iter().map(shown_release).collect();
+    let releases_kept = u32::try_from(deployments.releases_kept(&project)).unwrap_or(u32::MAX);
+    Ok(axum::Json(api::ReleaseList { releases, releases_kept }))
+}
+
+/// Keeps a release whatever its age. A project has at most 20 of them.
+#[utoipa::path(put, path = "/api/releases/{id}/pin", tag = "deployments", params(("id" = ReleaseId, Path)), responses(
+    (status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody),
+    (status = 409, body = api::ErrorBody)))]
+async fn release_pin(
+    _: User,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ReleaseId>,
+) -> Result<StatusCode> {
+    deployments.release_pin(&id, true).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Lets a release go when it is too old: with the next deployment that goes live.
+#[utoipa::path(delete, path = "/api/releases/{id}/pin", tag = "deployments", params(("id" = ReleaseId, Path)),
+    responses((status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+async fn release_unpin(
+    _: User,
+    State(deployments): State<Deployments>,
+    PathId(id): PathId<ReleaseId>,
+) -> Result<StatusCode> {
+    deployments.release_pin(&id, false).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 /// One deployment.
@@ -197,11 +253,7 @@ pub(crate) fn shown(deployment: Deployment, release_kept: bool) -> api::Deployme
         step: deployment.step,
         steps,
         branch: deployment.branch,
-        commit: deployment.commit.map(|commit| api::Commit {
-            sha: commit.sha,
-            message: commit.message,
-            author: commit.author,
-        }),
+        commit: deployment.commit.map(shown_commit),
         // Written by the same serializer; one that an older version wrote may not be read.
         plan: deployment.plan.and_then(|plan| serde_json::from_str(&plan).ok()),
         release_id: deployment.release_id,
@@ -214,5 +266,32 @@ pub(crate) fn shown(deployment: Deployment, release_kept: bool) -> api::Deployme
         started_at: deployment.started_at.map(rfc3339),
         finished_at: deployment.finished_at.map(rfc3339),
         duration_ms,
+    }
+}
+
+fn shown_commit(commit: Commit) -> api::Commit {
+    api::Commit { sha: commit.sha, message: commit.message, author: commit.author }
+}
+
+fn shown_release(kept: Kept) -> api::Release {
+    let Kept { release, built_by, live } = kept;
+    api::Release {
+        id: release.id,
+        deployment_id: release.deployment_id,
+        number: built_by.number,
+        commit: built_by.commit.map(shown_commit),
+        live,
+        pinned: release.pinned,
+        created_at: rfc3339(release.created_at),
+    }
+}
+
+fn shown_end(end: End) -> api::RollbackEnd {
+    api::RollbackEnd {
+        deployment_id: end.deployment.id,
+        number: end.deployment.number,
+        release_id: end.release.id,
+        commit: end.deployment.commit.map(shown_commit),
+        built_at: rfc3339(end.release.created_at),
     }
 }

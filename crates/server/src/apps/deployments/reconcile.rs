@@ -287,20 +287,6 @@ impl Deployments {
         Ok(())
     }
 
-    /// Keeps the newest releases and the live one.
-    async fn forget_old_releases(&self, tx: &mut Tx, held: &Held, live: &Deployment) -> Result<()> {
-        let releases = tx.release_list(&held.project.id).await?;
-        let in_use = |release: &Release| {
-            Some(&release.id) == live.release_id.as_ref()
-                || held.runs.iter().any(|run| run.release_id.as_ref() == Some(&release.id))
-        };
-        let old = releases.iter().filter(|release| !release.pinned).skip(self.config.limits.releases_kept);
-        for release in old.filter(|release| !in_use(release)) {
-            tx.release_delete(&release.id).await?;
-        }
-        Ok(())
-    }
-
     async fn finish_deleting(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<()> {
         let id = &held.project.id;
         if !observed.removed_groups.contains(id) {
