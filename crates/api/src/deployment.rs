@@ -117,12 +117,29 @@ pub struct ReleaseList {
     pub releases: Vec<Release>,
 }
 
+/// Lines of a project's logs, newest last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogPage {
+    pub lines: Vec<LogLine>,
+    /// Pass as `cursor` for the page before this one. There may be one, even when this one is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// Pass as `after` to follow what comes after this page; absent when it does not end with the newest line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+}
+
 /// One line of a log. As server-sent event its `id` is the SSE id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
     /// Opaque position; a follower goes on after it with `Last-Event-ID` or `after`.
     pub id: String,
-    pub deployment_id: DeploymentId,
+    /// Of a run's log: the run's id.
+    #[schema(example = "01j9z3k4w5x6y7z8a9b0c1d2e3")]
+    pub deployment_id: String,
+    /// Of which process, when it is not `web`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
     pub time: Time,
     pub stream: LogStream,
     pub text: String,

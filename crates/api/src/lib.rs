@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use deployment::{
-    Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, Redeploy, Release, ReleaseList,
-    Rollback,
+    Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, Redeploy, Release,
+    ReleaseList, Rollback,
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
@@ -117,6 +117,7 @@ pub type Time = String;
         Release,
         ReleaseList,
         LogLine,
+        LogPage,
         EnvVar,
         EnvVarInput,
         EnvVarUpdate,

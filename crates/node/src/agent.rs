@@ -31,6 +31,7 @@ use wire::{Desired, Fence, Observed};
 use crate::confine::Confine;
 use crate::identity::Identities;
 use crate::layout::Layout;
+use crate::log::Readers;
 use crate::metrics::Sampler;
 use crate::network::Networks;
 use crate::shim::Shim;
@@ -69,6 +70,7 @@ struct Inner {
     networks: Networks,
     edge: Edge,
     sampler: Sampler,
+    log_readers: Readers,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -113,6 +115,7 @@ impl Agent {
         Ok(Self {
             inner: Arc::new(Inner {
                 sampler: Sampler::new(config.directory.clone()),
+                log_readers: Readers::new(),
                 config,
                 confine,
                 networks,
@@ -151,6 +154,10 @@ impl Agent {
 
     pub(crate) fn sampler(&self) -> &Sampler {
         &self.inner.sampler
+    }
+
+    pub(crate) fn log_readers(&self) -> &Readers {
+        &self.inner.log_readers
     }
 
     pub(crate) fn confine(&self) -> &Confine {

@@ -165,8 +165,9 @@ impl Confine {
 
     fn prepare_log(&self, id: &WorkloadId, group: &ProjectId, kind: LogKind) -> io::Result<()> {
         let ids = self.identities.of(group)?;
-        std::fs::create_dir_all(self.layout.group_logs(group).join(id.as_str()))?;
-        directory(&self.layout.log(group, id, kind), 0o700, ids.map(|ids| ids.shim_uid), ids.map(|ids| ids.gid))
+        let log = self.layout.log(group, id, kind);
+        std::fs::create_dir_all(log.parent().unwrap_or(&log))?;
+        directory(&log, 0o700, ids.map(|ids| ids.shim_uid), ids.map(|ids| ids.gid))
     }
 
     /// An empty release directory for a build to fill.

@@ -22,6 +22,8 @@ pub(crate) enum LogKind {
     Build,
     /// What the process writes while it runs.
     Run,
+    /// What a command that is run once writes.
+    Job,
 }
 
 impl Layout {
@@ -96,11 +98,12 @@ impl Layout {
     }
 
     pub(crate) fn log(&self, group: &ProjectId, workload: &WorkloadId, kind: LogKind) -> PathBuf {
-        let kind = match kind {
-            LogKind::Build => "build",
-            LogKind::Run => "run",
-        };
-        self.group_logs(group).join(workload.as_str()).join(kind)
+        let directory = self.group_logs(group);
+        match kind {
+            LogKind::Build => directory.join(workload.as_str()).join("build"),
+            LogKind::Run => directory.join(workload.as_str()).join("run"),
+            LogKind::Job => directory.join("jobs").join(workload.as_str()),
+        }
     }
 
     pub(crate) fn upload(&self, upload: &DeploymentId) -> PathBuf {

@@ -52,7 +52,9 @@ fn router(agent: Agent) -> Router {
         .route("/v1/previews", post(preview))
         .route("/v1/ports/{port}", get(port))
         .route("/v1/logs/build/{group}/{workload}", get(logs::build))
+        .route("/v1/logs/job/{group}/{workload}", get(logs::job))
         .route("/v1/logs/run/{group}", get(logs::run))
+        .route("/v1/logs/run/{group}/page", get(logs::run_page))
         // The caller is trusted, and a desired state grows with the projects in it.
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(agent)

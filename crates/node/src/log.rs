@@ -1,22 +1,35 @@
 //! Logs as segment files of JSON lines: appended to by writers that come and go, bounded in
 //! bytes and age, packed once they are closed, read by position.
 //!
-//! A log never knows whose it is: that is the caller's business.
+//! `write`, `segment`, `read` and `tail` know one log; `group`, `position`, `page` and `merge`
+//! all logs of the processes of a group.
 
+mod group;
+mod merge;
+mod page;
+mod position;
 mod read;
+mod readers;
 mod segment;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod write;
 
-use ids::LogStream;
+use ids::{LogStream, WorkloadId};
 use serde::{Deserialize, Serialize};
+use wire::LogRecord;
 
+pub(crate) use group::{Filter, Group};
+pub(crate) use merge::Merge;
+pub(crate) use page::page;
+pub(crate) use position::{Place, Position};
 pub(crate) use read::Follower;
+pub(crate) use readers::{Batch, Growing, Readers};
 pub(crate) use segment::list as segments;
-pub(crate) use tail::{Backward, tail};
-pub(crate) use write::{Writer, is_written};
+pub(crate) use tail::tail;
+pub(crate) use write::Writer;
 
 /// One line on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,4 +56,10 @@ impl Record {
     pub(crate) fn size(&self) -> usize {
         self.text.len() + 64
     }
+}
+
+/// A line for the link, with the position after it.
+pub(crate) fn to_wire(workload: &WorkloadId, record: Record, id: String) -> LogRecord {
+    let Record { at_ms, stream, text, .. } = record;
+    LogRecord { id, workload: workload.clone(), at_ms, stream, text }
 }

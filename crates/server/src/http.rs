@@ -30,7 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(apps::deployments::http::routes())
         .merge(apps::uploads::routes())
         .merge(apps::runs::http::routes())
-        .merge(apps::logs::routes())
+        .merge(apps::logs::http::routes())
 }
 
 pub(crate) fn router(state: AppState) -> Router {

@@ -39,7 +39,15 @@ pub struct LogsQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 // === impl Client ===
@@ -280,7 +288,11 @@ impl Client {
 
     /// What the project's processes wrote.
     pub async fn project_logs(&self, id: impl std::fmt::Display, query: &LogsQuery) -> Result<Vec<api::LogLine>> {
-        self.lines(self.raw(Method::GET, &format!("/api/projects/{id}/logs")).query(query)).await
+        Ok(self.project_log_page(id, query).await?.lines)
+    }
+
+    pub async fn project_log_page(&self, id: impl std::fmt::Display, query: &LogsQuery) -> Result<api::LogPage> {
+        self.call(self.raw(Method::GET, &format!("/api/projects/{id}/logs")).query(query)).await
     }
 
     pub async fn follow_project_logs(

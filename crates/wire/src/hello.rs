@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the link's routes and shapes. A server speaks to its own and the one before.
-pub const LINK_PROTOCOL: u32 = 1;
+pub const LINK_PROTOCOL: u32 = 2;
 
 /// A node's first word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

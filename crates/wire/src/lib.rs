@@ -16,7 +16,7 @@ pub use desired::{
     Readiness, RouteSpec, Runtime, Source, Volume, WorkloadSpec,
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
-pub use log::{LogQuery, LogRecord};
+pub use log::{LogPage, LogQuery, LogRecord};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Failure, JobOutcome, JobStatus, NamedCommand, Observed, Plan,

@@ -411,7 +411,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the project's processes wrote, over all releases. */
+        /**
+         * What the project's processes wrote, over all releases that are kept, newest last. A page has the lines before its cursor, and may
+         *     have fewer than asked for, or none, when there is more to look through: as long as it has a `next_cursor`, there may be older ones.
+         */
         get: operations["project_logs"];
         put?: never;
         post?: never;
@@ -587,6 +590,23 @@ export interface paths {
         put?: never;
         /** Stops a run. */
         post: operations["run_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run wrote. A release command writes into its deployment's log. */
+        get: operations["run_log"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -829,12 +849,26 @@ export interface components {
         };
         /** @description One line of a log. As server-sent event its `id` is the SSE id. */
         LogLine: {
-            deployment_id: components["schemas"]["DeploymentId"];
+            /**
+             * @description Of a run's log: the run's id.
+             * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+             */
+            deployment_id: string;
             /** @description Opaque position; a follower goes on after it with `Last-Event-ID` or `after`. */
             id: string;
+            /** @description Of which process, when it is not `web`. */
+            process?: string | null;
             stream: components["schemas"]["LogStream"];
             text: string;
             time: components["schemas"]["String"];
+        };
+        /** @description Lines of a project's logs, newest last. */
+        LogPage: {
+            lines: components["schemas"]["LogLine"][];
+            /** @description Pass as `cursor` for the page before this one. There may be one, even when this one is empty. */
+            next_cursor?: string | null;
+            /** @description Pass as `after` to follow what comes after this page; absent when it does not end with the newest line. */
+            position?: string | null;
         };
         /**
          * @description Who wrote a log line.
@@ -1748,14 +1782,6 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["LogLine"];
                 };
             };
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1765,6 +1791,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2765,19 +2799,24 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
-                /** @description Stay and send what comes, as server-sent events. */
+                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
                 follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
                 after: string | null;
-                /** @description RFC 3339; only later lines. */
+                /** @description RFC 3339; only lines of this time and later ones. */
                 since: string | null;
+                /** @description RFC 3339; only earlier lines. Not with `follow`. */
+                until: string | null;
                 /** @description Only lines with this text in them, whatever its case. */
                 search: string | null;
-                /**
-                 * @description At most so many, 1000 when absent: the last of what is there, or the first after `after`. Who follows on after a
-                 *     line gets all.
-                 */
+                /** @description Only lines of this deployment: its id or its number. */
+                deployment: string | null;
+                /** @description Only lines of this stream. */
+                stream: null | components["schemas"]["LogStream"];
+                /** @description At most the last so many, 1000 when absent, up to 10000. */
                 limit: number | null;
+                /** @description `next_cursor` of the page after. Not with `follow`. */
+                cursor: string | null;
             };
             cookie?: never;
         };
@@ -2788,7 +2827,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["LogLine"];
+                    "application/json": components["schemas"]["LogPage"];
                 };
             };
             400: {
@@ -2808,6 +2847,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3374,6 +3421,63 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["RunId"];
+                /** @description Stay and send what comes, as server-sent events. */
+                follow: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LogLine"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

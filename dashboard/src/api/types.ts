@@ -18,6 +18,7 @@ export type HealthDetail = Schemas["HealthDetail"];
 export type HealthStatus = Schemas["HealthStatus"];
 export type LimitSettings = Schemas["LimitSettings"];
 export type LogLine = Schemas["LogLine"];
+export type LogPage = Schemas["LogPage"];
 export type LogStream = Schemas["LogStream"];
 export type Me = Schemas["Me"];
 export type MetricsHistory = Schemas["MetricsHistory"];

@@ -97,7 +97,7 @@ impl Job {
             return Ok(self.agent.find_process(&self.spec.id).await);
         }
         let Self { agent, spec, .. } = self;
-        agent.prepare_process(&spec.id, &spec.context)?;
+        agent.prepare_process(&spec.id, &spec.context, LogKind::Job)?;
         let inside = self.sandbox_to_join().await?;
         let argv = domain::command::argv(&spec.command).ok_or_else(|| {
             failed("INVALID_COMMAND", format!("the command has an open quote or no words: {}", spec.command))
@@ -188,7 +188,7 @@ impl Job {
     fn log_target(&self) -> (WorkloadId, LogKind) {
         match &self.spec.log_of {
             Some(deployment) => (WorkloadId::from(deployment), LogKind::Build),
-            None => (self.spec.id.clone(), LogKind::Run),
+            None => (self.spec.id.clone(), LogKind::Job),
         }
     }
 

@@ -72,13 +72,13 @@ pub(super) fn node_error(error: std::io::Error) -> Failure {
 
 impl Agent {
     /// Makes what a process of this release needs, after ending whatever an earlier one with its name left.
-    pub(super) fn prepare_process(&self, id: &WorkloadId, context: &Context) -> Result<(), Failure> {
+    pub(super) fn prepare_process(&self, id: &WorkloadId, context: &Context, log: LogKind) -> Result<(), Failure> {
         let confine = self.confine();
         confine.kill(id);
         if !confine.layout.release(&context.group, &context.release).exists() {
             return Err(failed("RELEASE_MISSING", "the node no longer has this release; deploy again"));
         }
-        confine.prepare(id, &context.group, Role::App, LogKind::Run).map_err(node_error)?;
+        confine.prepare(id, &context.group, Role::App, log).map_err(node_error)?;
         confine.prepare_volumes(&context.group, &context.volumes).map_err(node_error)?;
         confine.limit(id, &context.limits);
         Ok(())

@@ -173,7 +173,7 @@ impl Workload {
 
     async fn launch(&self, was_ready: bool) -> Result<Live, Failure> {
         let Self { agent, spec, .. } = self;
-        agent.prepare_process(&spec.id, &spec.context)?;
+        agent.prepare_process(&spec.id, &spec.context, LogKind::Run)?;
         let argv;
         let (program, shown) = match &spec.program {
             Spec::Command { command } => {

@@ -117,18 +117,26 @@ mod tests {
     use crate::confine::Program;
 
     fn variables(role: Role, owner_env: &[(String, String)]) -> BTreeMap<String, String> {
-        let (id, group) = (DeploymentId::new(), ProjectId::new());
+        let (release, group) = (DeploymentId::new(), ProjectId::new());
+        let runtime = wire::Runtime {
+            directory: String::new(),
+            env: vec![("NODE_ENV".into(), "production".into())],
+            path: vec!["node_modules/.bin".to_owned()],
+        };
         let job = Job {
-            id: &id,
+            id: &ids::WorkloadId::from(&release),
             group: &group,
-            release: &id,
+            release: &release,
             role,
             program: Program::Command(&[]),
-            directory: "",
-            path: &["node_modules/.bin".to_owned()],
-            env: vec![("NODE_ENV".into(), "production".into())],
+            runtime: &runtime,
+            env: Vec::new(),
             owner_env,
             file: None,
+            volumes: &[],
+            network: sandbox::Network::Host,
+            inside: None,
+            log_dir: PathBuf::new(),
         };
         environment(&job, Path::new("/app"), Path::new("/tmp"), Path::new("/cache")).into_iter().collect()
     }

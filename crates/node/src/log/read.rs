@@ -28,6 +28,29 @@ impl Follower {
         Self { directory, last, open: None }
     }
 
+    /// After the lines that have been `given`, which no line before `at_ms` is asked for.
+    pub(super) fn from(directory: PathBuf, at_ms: i64, given: impl Fn(&Record) -> bool) -> io::Result<Self> {
+        let segments = segment::list(&directory)?;
+        // Lines of that very time may lie on both sides of a segment's beginning.
+        let (before, _) = segment::around(&segments, at_ms.saturating_sub(1));
+        let last = before.map_or(0, |index| segments[index].first.saturating_sub(1));
+        let mut follower = Self::after(directory, last);
+        loop {
+            let records = follower.read(CHUNK)?;
+            if let Some(first) = records.iter().find(|record| !given(record)) {
+                return Ok(Self::after(follower.directory, first.number.saturating_sub(1)));
+            }
+            if records.is_empty() {
+                return Ok(follower);
+            }
+        }
+    }
+
+    /// The number of the last line given out, or before the first one.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// The next lines, some `max` bytes of them at most. Empty when there is nothing new.
     pub(crate) fn read(&mut self, max: usize) -> io::Result<Vec<Record>> {
         let mut records = Vec::new();

@@ -11,6 +11,8 @@ const PLAIN: &str = ".ndjson";
 const PACKED: &str = ".ndjson.zst";
 /// Where a segment's first whole line is looked for.
 const HEAD: u64 = 64 * 1024;
+/// A file's time may be that far behind the clock, in milliseconds: it is taken from the kernel's last tick.
+const CLOCK: i64 = 50;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment {
@@ -80,6 +82,15 @@ impl Segment {
         Ok(Some(bytes))
     }
 
+    /// A time that none of its lines is later than.
+    pub(super) fn newest_ms(&self) -> i64 {
+        let changed = self.path.symlink_metadata().and_then(|metadata| metadata.modified());
+        // One that cannot be asked may hold anything; what is gone holds nothing.
+        let changed =
+            changed.map_or(i64::MAX, |at| jiff::Timestamp::try_from(at).map_or(i64::MAX, |at| at.as_millisecond()));
+        changed.saturating_add(CLOCK)
+    }
+
     /// When its first line was written; none when that cannot be told.
     pub(super) fn first_ms(&self) -> Option<i64> {
         let mut head = Vec::new();
@@ -87,6 +98,24 @@ impl Segment {
         let _ = self.open().ok()??.take(HEAD).read_to_end(&mut head);
         head.split(|&byte| byte == b'\n').find_map(Record::parse).map(|record| record.at_ms)
     }
+}
+
+/// The index of the last segment that begins no later than `at_ms`, if there is one, and that of
+/// the first one that begins later. Those between them do not say when they begin.
+pub(super) fn around(segments: &[Segment], at_ms: i64) -> (Option<usize>, usize) {
+    let (mut before, mut low, mut high) = (None, 0, segments.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let says = |index: usize| Some((index, segments[index].first_ms()?));
+        match (low..=middle).rev().find_map(says) {
+            Some((index, first)) if first > at_ms => high = index,
+            said => {
+                before = said.map(|(index, _)| index).or(before);
+                low = middle + 1;
+            }
+        }
+    }
+    (before, high)
 }
 
 fn unpack(path: &Path) -> io::Result<Option<Box<dyn Read + Send>>> {

@@ -41,11 +41,15 @@ impl Backward {
         }
     }
 
-    /// Leaves out segments in which no line comes before `time_ms`.
-    pub(crate) fn skip_from(&mut self, at_ms: i64) {
-        let later = |segment: &Segment| segment.first_ms().is_some_and(|first| first > at_ms);
-        let keep = self.segments.partition_point(|segment| !later(segment));
-        self.segments.truncate(keep);
+    /// Leaves out segments whose every line comes after `at_ms`.
+    pub(super) fn skip_from(&mut self, at_ms: i64) {
+        let (_, later) = segment::around(&self.segments, at_ms);
+        self.segments.truncate(later);
+    }
+
+    /// A time that no line is later than; none when there is no line.
+    pub(super) fn newest_ms(&self) -> Option<i64> {
+        self.segments.last().map(Segment::newest_ms)
     }
 }
 

@@ -1,3 +1,5 @@
+mod group;
+
 use std::io::Write as _;
 use std::path::Path;
 
@@ -137,7 +139,7 @@ fn a_segment_removed_while_it_is_read_loses_nothing_else() {
         append(&dir.path().join(name(first, false)), line(first, &first.to_string()).as_bytes());
     }
     let mut follower = Follower::after(dir.path().to_owned(), 0);
-    let mut backward = super::Backward::new(dir.path()).unwrap();
+    let mut backward = super::tail::Backward::new(dir.path()).unwrap();
     assert_eq!(texts(&follower.read(1).unwrap()), ["1"]);
     assert_eq!(backward.next().unwrap().unwrap().0.text, "4");
     for first in [1, 2] {
@@ -188,10 +190,10 @@ fn a_log_stays_within_its_bounds_and_keeps_the_newest() {
 #[test]
 fn a_log_is_written_as_long_as_a_writer_has_it() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(!super::is_written(dir.path()).unwrap());
+    assert!(!super::write::is_written(dir.path()).unwrap());
     let writer = Writer::open(dir.path(), 1 << 20).unwrap();
-    assert!(super::is_written(dir.path()).unwrap());
+    assert!(super::write::is_written(dir.path()).unwrap());
     drop(writer);
-    assert!(!super::is_written(dir.path()).unwrap());
-    assert!(!super::is_written(&dir.path().join("missing")).unwrap());
+    assert!(!super::write::is_written(dir.path()).unwrap());
+    assert!(!super::write::is_written(&dir.path().join("missing")).unwrap());
 }

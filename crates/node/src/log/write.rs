@@ -72,7 +72,11 @@ impl Writer {
 
     /// Adds a line; it is on disk after [`Writer::flush`].
     pub(crate) fn line(&mut self, stream: LogStream, text: String) {
-        self.lines.push((now_ms(), stream, text));
+        self.line_at(now_ms(), stream, text);
+    }
+
+    pub(super) fn line_at(&mut self, at_ms: i64, stream: LogStream, text: String) {
+        self.lines.push((at_ms, stream, text));
     }
 
     /// Lines that a full disk refuses are lost: kept, they would fill the memory instead.

@@ -43,7 +43,7 @@ function Line({ line, search, times, wrap }: { line: LogLine; search: string; ti
       data-stream={line.stream}
       className={classes("flex min-h-5 gap-3 border-l-2 pr-4 pl-3 hover:bg-hover/70", edge[line.stream], !wrap && "w-max min-w-full")}
     >
-      {times && <time className="shrink-0 text-faint tabular-nums select-none">{formatClock(line.time)}</time>}
+      {times && <time title={line.time} className="shrink-0 text-faint tabular-nums select-none">{formatClock(line.time)}</time>}
       <span className={classes(ink[line.stream], wrap ? "min-w-0 flex-1 wrap-anywhere whitespace-pre-wrap" : "whitespace-pre")}>
         <LineText text={line.text} search={search} />
       </span>

@@ -1,6 +1,6 @@
 import { Clock, Download, Pause, Play, Search, WrapText, X } from "lucide-react";
 import { ToggleGroup } from "radix-ui";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 
 import type { StreamState } from "@/live/stream";
 import { IconButton } from "@/ui/Button";
@@ -81,9 +81,10 @@ interface LogToolbarProps {
   canDownload: boolean;
   state: StreamState;
   live: boolean;
+  tools?: ReactNode;
 }
 
-export function LogToolbar({ filter, onFilter, options, onOptions, paused, onPause, onDownload, canDownload, state, live }: LogToolbarProps) {
+export function LogToolbar({ filter, onFilter, options, onOptions, paused, onPause, onDownload, canDownload, state, live, tools }: LogToolbarProps) {
   return (
     <div role="toolbar" aria-label="Log" className="flex flex-wrap items-center gap-x-2 gap-y-1.5 border-b border-line px-2 py-1.5">
       <div className="relative min-w-36 flex-1">
@@ -111,6 +112,7 @@ export function LogToolbar({ filter, onFilter, options, onOptions, paused, onPau
         )}
       </div>
       <LiveSign state={state} paused={paused} live={live} />
+      {tools}
       <ToggleGroup.Root
         type="single"
         aria-label="Streams"

@@ -1,4 +1,4 @@
-import { ArrowDownToLine } from "lucide-react";
+import { ArrowDownToLine, ArrowUpToLine } from "lucide-react";
 import { useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
 import type { StreamState } from "@/live/stream";
@@ -22,13 +22,17 @@ interface LogViewProps {
   empty: ReactNode;
   /** A settled log cannot be paused. */
   live: boolean;
+  /** How to get at lines before the first one, while there may be some. */
+  older?: { load: () => void; loading: boolean; label: string };
+  /** More for the toolbar. */
+  tools?: ReactNode;
   testId?: string;
   className?: string;
 }
 
 const NEAR_END_PX = 28;
 
-export function LogView({ label, log, state, filter, onFilter, onDownload, empty, live, testId, className }: LogViewProps) {
+export function LogView({ label, log, state, filter, onFilter, onDownload, empty, live, older, tools, testId, className }: LogViewProps) {
   const [options, setOptions] = useLogOptions();
   const [frozen, setFrozen] = useState<LogSnapshot | null>(null);
   const shown = frozen ?? log;
@@ -46,10 +50,18 @@ export function LogView({ label, log, state, filter, onFilter, onDownload, empty
     if (element) element.scrollTop = element.scrollHeight;
   }
 
+  const first = shown.chunks[0]?.id;
+  const before = useRef<{ first: number | undefined; height: number }>({ first, height: 0 });
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (stick.current && element) element.scrollTop = element.scrollHeight;
-  }, [shown, deferredFilter, options]);
+    if (!element) return;
+    if (stick.current) element.scrollTop = element.scrollHeight;
+    // Older lines push down what is being read; it stays where it was.
+    else if (first !== undefined && before.current.first !== undefined && first < before.current.first) {
+      element.scrollTop += element.scrollHeight - before.current.height;
+    }
+    before.current = { first, height: element.scrollHeight };
+  }, [shown, first, deferredFilter, options]);
 
   // Lines that scroll into sight may turn out taller than they were taken for.
   useEffect(() => {
@@ -61,6 +73,13 @@ export function LogView({ label, log, state, filter, onFilter, onDownload, empty
     observer.observe(content.current);
     return () => observer.disconnect();
   }, []);
+
+  function loadOlder() {
+    // Whoever looks back does not want to be taken to the end.
+    stick.current = false;
+    setFrozen(null);
+    older?.load();
+  }
 
   function onScroll() {
     const element = scroller.current;
@@ -86,6 +105,7 @@ export function LogView({ label, log, state, filter, onFilter, onDownload, empty
         canDownload={log.count > 0}
         state={state}
         live={live}
+        tools={tools}
       />
       <div
         ref={scroller}
@@ -98,12 +118,19 @@ export function LogView({ label, log, state, filter, onFilter, onDownload, empty
         className="min-h-0 flex-1 overflow-auto overscroll-contain bg-term py-2 font-mono text-[12.5px] leading-5 focus-visible:-outline-offset-2"
       >
         <div ref={content}>
+          {older && (
+            <p className="px-3 pb-2 font-sans">
+              <Button size="sm" variant="ghost" icon={ArrowUpToLine} busy={older.loading} onClick={loadOlder}>
+                {older.label}
+              </Button>
+            </p>
+          )}
           {shown.dropped > 0 && <p className="px-4 py-1 text-faint">{plural(shown.dropped, "older line")} not shown; download the log to read all of it.</p>}
           {shown.chunks.map((chunk) => (
             <LogLines key={chunk.id} lines={chunk.lines} filter={deferredFilter} times={options.times} wrap={options.wrap} />
           ))}
           {count === 0 && (
-            <p className="px-4 py-8 text-center font-sans text-[13px] text-faint">{filtered && shown.count > 0 ? "No line matches." : empty}</p>
+            <p className="px-4 py-8 text-center font-sans text-[13px] text-faint">{filtered && !older && shown.count > 0 ? "No line matches." : empty}</p>
           )}
         </div>
       </div>

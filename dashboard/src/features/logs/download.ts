@@ -1,6 +1,6 @@
-import { callText } from "@/api/call";
+import { call, callText } from "@/api/call";
 import { isRecord } from "@/api/error";
-import type { LogLine } from "@/api/types";
+import type { LogLine, LogPage } from "@/api/types";
 
 import { toPlainLog } from "./log-filter";
 
@@ -21,7 +21,28 @@ function save(name: string, text: string) {
   URL.revokeObjectURL(url);
 }
 
-/** The whole log, more of it than the page holds. */
-export async function downloadLog(path: string, name: string, query?: Record<string, string | number>): Promise<void> {
-  save(name, toPlainLog(parseJsonLines(await callText(path, query))));
+type Query = Record<string, string | number | undefined>;
+
+/** A deployment's whole log, more of it than the page holds. */
+export async function downloadLog(path: string, name: string): Promise<void> {
+  save(name, toPlainLog(parseJsonLines(await callText(path))));
+}
+
+/** The most that one request gives. */
+const PAGE_LINES = 10_000;
+/** What a browser can well put into one file. */
+const MOST_LINES = 500_000;
+
+/** A project's log as far back as it is kept. */
+export async function downloadProjectLog(path: string, name: string, query: Query): Promise<void> {
+  const pages: LogLine[][] = [];
+  let count = 0;
+  let cursor: string | undefined;
+  do {
+    const page = await call<LogPage>("GET", path, { query: { ...query, limit: PAGE_LINES, cursor } });
+    pages.unshift(page.lines);
+    count += page.lines.length;
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined && count < MOST_LINES);
+  save(name, toPlainLog(pages.flat()));
 }

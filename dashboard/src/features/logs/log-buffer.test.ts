@@ -54,4 +54,17 @@ describe("LogBuffer", () => {
     expect(snapshot.count).toBe(5);
     expect(idsOf(buffer)).toEqual([5, 6, 7, 8, 9]);
   });
+
+  it("puts older lines first, in their order, and keeps them", () => {
+    const buffer = new LogBuffer(4, 2);
+    const before = buffer.append(lines(8, 10));
+    const after = buffer.prepend(lines(1, 7));
+    expect(idsOf(buffer)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(after.chunks.slice(-before.chunks.length)).toEqual(before.chunks);
+    expect(new Set(after.chunks.map((chunk) => chunk.id)).size).toBe(after.chunks.length);
+    expect(buffer.lastId).toBe("10");
+    buffer.append(lines(11, 11));
+    expect(idsOf(buffer)).toHaveLength(11);
+    expect(buffer.snapshot().dropped).toBe(0);
+  });
 });

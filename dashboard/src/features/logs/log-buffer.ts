@@ -26,6 +26,8 @@ export class LogBuffer {
   #chunks: LogChunk[] = [];
   #ids = new Set<string>();
   #nextChunk = 1;
+  #firstChunk = 0;
+  #loaded = 0;
   #dropped = 0;
   #lastId: string | undefined;
 
@@ -48,6 +50,19 @@ export class LogBuffer {
     }
     this.#seal();
     this.#trim();
+    return this.snapshot();
+  }
+
+  /** Puts older lines before the others. Who asked for them keeps them: they do not count towards what is let go. */
+  prepend(lines: readonly LogLine[]): LogSnapshot {
+    const older = lines.filter((line) => !this.#ids.has(line.id));
+    const chunks: LogChunk[] = [];
+    for (let end = older.length; end > 0; end -= this.chunkLines) {
+      chunks.unshift({ id: this.#firstChunk--, lines: older.slice(Math.max(0, end - this.chunkLines), end) });
+    }
+    for (const line of older) this.#ids.add(line.id);
+    this.#chunks.unshift(...chunks);
+    this.#loaded += older.length;
     return this.snapshot();
   }
 
@@ -76,7 +91,7 @@ export class LogBuffer {
   }
 
   #trim() {
-    while (this.#ids.size > this.maxLines && this.#chunks.length > 1) {
+    while (this.#ids.size > this.maxLines + this.#loaded && this.#chunks.length > 1) {
       const first = this.#chunks.shift();
       for (const line of first?.lines ?? []) this.#ids.delete(line.id);
       this.#dropped += first?.lines.length ?? 0;

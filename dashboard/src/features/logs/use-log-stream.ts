@@ -8,9 +8,9 @@ import { openStream, type StreamState } from "@/live/stream";
 import { emptyLog, LogBuffer, type LogSnapshot } from "./log-buffer";
 
 /** A build can write thousands of lines per second; the page need not paint each. */
-const FLUSH_MS = 80;
+export const FLUSH_MS = 80;
 
-function isLogLine(data: unknown): data is LogLine {
+export function isLogLine(data: unknown): data is LogLine {
   return isRecord(data) && typeof data.id === "string" && typeof data.text === "string";
 }
 
@@ -19,8 +19,8 @@ interface LogStreamResult {
   state: StreamState;
 }
 
-/** Follows a log. What was shown before a change of `path` or `search` stays until the new lines arrive. */
-export function useLogStream(path: string, search = "", limit?: number): LogStreamResult {
+/** Follows a deployment's log. What was shown before a change of `path` stays until the new lines arrive. */
+export function useLogStream(path: string): LogStreamResult {
   const [log, setLog] = useState<LogSnapshot>(emptyLog);
   const [state, setState] = useState<StreamState>("connecting");
 
@@ -37,7 +37,7 @@ export function useLogStream(path: string, search = "", limit?: number): LogStre
     }
 
     const close = openStream({
-      url: () => apiUrl(path, { follow: true, search, limit, after: buffer.lastId }),
+      url: () => apiUrl(path, { follow: true, after: buffer.lastId }),
       endEvent: "end",
       onData: (data) => {
         if (!isLogLine(data)) return;
@@ -53,7 +53,7 @@ export function useLogStream(path: string, search = "", limit?: number): LogStre
       close();
       window.clearTimeout(timer);
     };
-  }, [path, search, limit]);
+  }, [path]);
 
   return { log, state };
 }

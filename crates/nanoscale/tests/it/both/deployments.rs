@@ -230,32 +230,6 @@ async fn a_deployment_tells_how_long_each_step_took() {
     assert_eq!(back.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["start"]);
 }
 
-#[tokio::test]
-async fn runtime_logs_are_read_page_by_page() {
-    let server = server().start().await;
-    let client = server.setup().await;
-    let id = project(&client, "hello").await;
-    deploy(&client, &id, crate::apps::node_app_with("1", "for (let n = 1; n < 6; n++) console.log('line ' + n);"))
-        .await;
-    let page = async |after: Option<String>| {
-        let query = testkit::LogsQuery { after, limit: Some(4), ..testkit::LogsQuery::default() };
-        client.project_logs(&id, &query).await.unwrap()
-    };
-    let texts = |lines: &[api::LogLine]| lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>();
-    assert_eq!(texts(&page(None).await), ["line 3", "line 4", "line 5", "version 1 listens"]);
-    let all = client.project_logs(&id, &testkit::LogsQuery::default()).await.unwrap();
-    // The first is the node's own, of the start.
-    let first = page(Some(all[1].id.clone())).await;
-    assert_eq!(texts(&first), ["line 2", "line 3", "line 4", "line 5"]);
-    assert_eq!(texts(&page(Some(first[3].id.clone())).await), ["version 1 listens"]);
-    // A follower that comes back misses nothing, whatever its limit.
-    let query = testkit::LogsQuery { after: Some(all[1].id.clone()), limit: Some(1), ..testkit::LogsQuery::default() };
-    let mut follow = client.follow_project_logs(&id, &query).await.unwrap();
-    for line in &all[2..] {
-        assert_eq!(&follow.next().await.unwrap(), line);
-    }
-}
-
 /// PostgreSQL's text has no NUL: what a build says must not stop it from being told.
 #[tokio::test]
 async fn a_failure_with_odd_bytes_in_it_is_told() {

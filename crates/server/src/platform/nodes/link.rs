@@ -56,9 +56,10 @@ impl Link {
         ask(&self.bulk, Method::PUT, path, BodyExt::boxed(StreamBody::new(stream))).await.map(drop)
     }
 
-    /// Reads something long; the connection for commands is not held up by it.
-    pub(crate) async fn stream(&self, path: &str) -> Result<Incoming> {
-        Ok(ask(&self.bulk, Method::GET, path, empty()).await?.into_body())
+    /// Reads something long, whatever the node says to it; the connection for commands is not
+    /// held up by it.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Response<Incoming>> {
+        send(&self.bulk, Method::GET, path, empty()).await
     }
 }
 
@@ -78,7 +79,7 @@ async fn connect(io: Box<dyn LinkIo>, ended: Ended) -> Result<SendRequest<Body>>
     Ok(sender)
 }
 
-async fn ask(connection: &SendRequest<Body>, method: Method, path: &str, body: Body) -> Result<Response<Incoming>> {
+async fn send(connection: &SendRequest<Body>, method: Method, path: &str, body: Body) -> Result<Response<Incoming>> {
     let request = Request::builder()
         .method(method)
         .uri(format!("http://node{path}"))
@@ -89,7 +90,11 @@ async fn ask(connection: &SendRequest<Body>, method: Method, path: &str, body: B
         tracing::debug!(%error, "a node did not answer");
         Error::unavailable("NODE_OFFLINE", "the node does not answer; try again in a moment")
     };
-    let response = connection.clone().send_request(request).await.map_err(offline)?;
+    connection.clone().send_request(request).await.map_err(offline)
+}
+
+async fn ask(connection: &SendRequest<Body>, method: Method, path: &str, body: Body) -> Result<Response<Incoming>> {
+    let response = send(connection, method, path, body).await?;
     match response.status() {
         status if status.is_success() => Ok(response),
         StatusCode::CONFLICT => Err(Error::conflict("NODE_FENCED", "another server has taken over this node")),
