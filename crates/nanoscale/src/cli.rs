@@ -54,8 +54,15 @@ pub(crate) enum ClientCommand {
     /// What an app writes.
     Logs(logs::LogsArgs),
     /// Run a command once with a project's live release, and end with its exit code.
+    ///
+    /// It has the release's files, environment, volumes and network, in a sandbox of its own. The exit code is 124 when
+    /// the command was stopped at its time limit, 130 when somebody stopped it, and 1 when it ended by a signal or could
+    /// not run. Ctrl-C stops it.
     Run(once::RunArgs),
-    /// Run a command inside a running process of a project.
+    /// Run a command inside a running process of a project, and end with its exit code.
+    ///
+    /// It sees what the process sees, and ends with it. The exit code is 124 when the command was stopped at its time
+    /// limit, 130 when somebody stopped it, and 1 when it ended by a signal or could not run. Ctrl-C stops it.
     Exec(once::ExecArgs),
     /// What was run: release commands, scheduled jobs, one-offs.
     Runs(runs::RunsArgs),

@@ -16,11 +16,6 @@ const POLL: Duration = Duration::from_millis(200);
 /// What timeout(1) answers for a command that it ended.
 const TIMED_OUT: u8 = 124;
 
-/// The command runs in a sandbox of its own with the live release's files, environment, volumes and network.
-///
-/// Its output goes to standard output and error, and its exit code is this program's. It is 124 when the command was
-/// stopped at its time limit, 130 when it was stopped by somebody, and 1 when it ended by a signal or could not run.
-/// Ctrl-C stops it.
 #[derive(clap::Args)]
 pub(crate) struct RunArgs {
     project: String,
@@ -31,11 +26,6 @@ pub(crate) struct RunArgs {
     how: How,
 }
 
-/// The command runs inside the sandbox of a process that runs already: it sees its processes and its /tmp.
-///
-/// Its output goes to standard output and error, and its exit code is this program's. It is 124 when the command was
-/// stopped at its time limit, 130 when it was stopped by somebody, and 1 when it ended by a signal or could not run.
-/// Ctrl-C stops it.
 #[derive(clap::Args)]
 pub(crate) struct ExecArgs {
     project: String,

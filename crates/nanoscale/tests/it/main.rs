@@ -21,6 +21,7 @@ mod notifications_page;
 mod ports;
 mod processes;
 mod removal;
+mod runs_page;
 mod sessions;
 mod sources;
 mod without_root;

@@ -40,7 +40,7 @@ function Row({ run }: { run: Run }) {
             <span className="sm:block">{causeOf(run)}</span>
           </span>
         </span>
-        <span className="min-w-14 text-right">
+        <span className="sm:min-w-14 sm:text-right">
           <RunDuration run={run} />
         </span>
         {run.state === "running" && (

@@ -60,7 +60,7 @@ function Nothing({ project }: { project: Project }) {
           <CopyButton text={example} label="Copy the Procfile" />
         </div>
       </div>
-      <p className="mt-3">Or run something once with the live release.</p>
+      <p className="mt-3">{project.live_deployment ? "Or run something once with the live release." : "Once something is live, you can also run commands with it."}</p>
     </EmptyState>
   );
 }

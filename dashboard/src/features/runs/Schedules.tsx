@@ -86,7 +86,7 @@ function Row({ projectId, schedule, onEdit }: { projectId: string; schedule: Sch
           <Last schedule={schedule} />
         </p>
         <p className="mt-1 text-[13px] text-soft">
-          {scheduleWords(cron) ?? "On schedule"} <code className="font-mono text-faint">{cron}</code> <span className="text-faint">·</span>{" "}
+          {scheduleWords(cron) ?? "On schedule"} <span className="text-faint">·</span> <code className="font-mono text-faint">{cron}</code> <span className="text-faint">·</span>{" "}
           <span className="text-faint">
             <Next schedule={schedule} />
           </span>
