@@ -13,6 +13,7 @@ mod crash;
 mod environment;
 mod failures;
 mod health;
+mod hostile;
 mod isolation;
 mod logs;
 mod notifications;
