@@ -113,7 +113,8 @@ fn set_stdio(fds: [BorrowedFd<'_>; 3]) -> Result<(), Errno> {
 }
 
 fn set_limits(limits: &Rlimits) -> Result<(), Errno> {
-    set_limit(Resource::Core, Some(limits.core))?;
+    // A helper that core_pattern names, which the kernel runs as root on the host, is started even at 0, and not at 1 (core(5)).
+    set_limit(Resource::Core, Some(limits.core.max(1)))?;
     set_limit(Resource::Fsize, limits.fsize)?;
     set_limit(Resource::Nproc, limits.nproc)?;
     set_limit(Resource::Nofile, limits.nofile)

@@ -63,6 +63,8 @@ pub(crate) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urando
 
 const SHARED_MEMORY: &str = "64m";
 const PRIVATE_TMP: &str = "512m";
+/// Of the few thousand that all of the machine share.
+const TERMINALS: &str = "256";
 
 /// A tree of the host, cloned and not attached yet.
 struct Tree {
@@ -174,7 +176,7 @@ fn mount_kernel_filesystems(spec: &Spec, root: &OwnedFd) -> Result<(), Failure> 
         mount(root, "/tmp", "tmpfs", &[("mode", "1777"), ("size", PRIVATE_TMP)], safe)?;
     }
     mount(root, "/dev/shm", "tmpfs", &[("mode", "1777"), ("size", SHARED_MEMORY)], safe)?;
-    mount(root, "/dev/pts", "devpts", &[("mode", "0620"), ("ptmxmode", "0666")], pts)?;
+    mount(root, "/dev/pts", "devpts", &[("mode", "0620"), ("ptmxmode", "0666"), ("max", TERMINALS)], pts)?;
     let (dev, _) = parent_of(root, Path::new("/dev/x"))?;
     for (name, destination) in [
         ("fd", "/proc/self/fd"),

@@ -14,6 +14,7 @@ mod crash_jobs;
 mod environment;
 mod failures;
 mod health;
+mod hostile;
 mod isolation;
 mod logs;
 mod notifications;
