@@ -69,11 +69,11 @@ pub struct Change {
 }
 
 /// Which releases retention forgets: beside those in use and the pinned ones, the newest `kept` stay.
-pub fn forgotten<'a>(
-    newest_first: &'a [Release],
+pub fn forgotten(
+    newest_first: &[Release],
     kept: usize,
     in_use: impl Fn(&Release) -> bool,
-) -> impl Iterator<Item = &'a Release> {
+) -> impl Iterator<Item = &Release> {
     newest_first.iter().filter(|release| !release.pinned).skip(kept).filter(move |release| !in_use(release))
 }
 
