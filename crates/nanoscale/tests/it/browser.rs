@@ -78,6 +78,7 @@ async fn setup_deploy_break_fix_and_roll_back() {
     page.wait_for("document.querySelector('[data-testid=pinned]')", BUILD).await;
     page.click("[data-testid=rollback-deployment]").await;
     page.wait_for_text("No difference but the code.", BUILD).await;
+    page.screenshot("4-before-rollback.png").await;
     page.click("[data-testid=rollback-confirm]").await;
     testkit::wait_until("the first version is back", BUILD, async || {
         server.app("hello-node.localhost").get("/").await.is_ok_and(|reply| reply.text().contains("version=1"))

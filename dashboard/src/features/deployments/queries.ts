@@ -60,6 +60,7 @@ export function useRollbackPlan(projectId: string, deploymentId: string, enabled
       call<RollbackPlan>("GET", `/projects/${encodeURIComponent(projectId)}/rollback-plan`, { query: { deployment_id: deploymentId }, signal }),
     enabled,
     // What is live may be another one by the next time.
+    staleTime: 0,
     gcTime: 0,
   });
 }
