@@ -100,11 +100,17 @@ BOMBS = {bomb.__name__: bomb for bomb in (fork, memory, descriptors, terminals, 
 
 
 def light(name):
-    """Leaves the one who asked out of it."""
-    if os.fork() == 0:
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-        try:
-            BOMBS[name]()
-        finally:
-            os._exit(0)
+    """Leaves the one who asked out of it: the init is to reap what goes off."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        BOMBS[name]()
+    finally:
+        os._exit(0)

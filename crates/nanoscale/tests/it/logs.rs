@@ -341,7 +341,7 @@ async fn a_person_searches_back_and_loads_older_lines() {
     page.click_text("[data-testid=runtime-log] button", "Load older lines").await;
     page.wait_for(&says("a Needle first"), BUILD).await;
     page.wait_for(&format!("!{log}.querySelector('button')"), BUILD).await;
-    assert_eq!(page.eval(&format!("{log}.querySelectorAll('[data-stream]').length")).await, 1501);
+    assert_eq!(page.eval(&format!("{log}.querySelectorAll('[data-stream]').length")).await, 1502);
 
     // Found by the server, beyond what a page holds at first.
     page.goto(&format!("{}/projects/{id}/logs", server.api_url())).await;

@@ -19,6 +19,8 @@ pub(crate) struct FetchRequest {
     pub(crate) root_directory: String,
 }
 
+const REASON_MAX: usize = 500;
+
 /// Why a fetch came to nothing.
 struct Failed {
     code: &'static str,
@@ -169,7 +171,9 @@ impl Git {
 /// What git's complaint means to the person who pasted the address.
 fn explain(complaints: &str) -> Failed {
     let says = |text: &str| complaints.contains(text);
-    let last = complaints.lines().rev().find(|line| line.starts_with("fatal:")).unwrap_or("git failed").to_owned();
+    let last = complaints.lines().rev().find(|line| line.starts_with("fatal:")).unwrap_or("git failed");
+    // Paths in it are as long as the repository's author likes.
+    let last = last.chars().take(REASON_MAX).collect::<String>();
     if says("could not read Username") || says("Authentication failed") || says("terminal prompts disabled") {
         failed(
             "REPO_PRIVATE",
