@@ -77,9 +77,11 @@ impl Networks {
         own(Some(sandbox::Link { name, gateway: GATEWAY, network: LINKS.0, prefix: LINKS.1 }))
     }
 
-    /// Looks names up again: what is behind them moves.
+    /// Looks names up again, as what is behind them moves, and writes the table anew, in case
+    /// somebody flushed it.
     pub(crate) async fn refresh(&self) {
         let mut state = self.state.lock().await;
+        state.applied = None;
         let State { names, links, .. } = &mut *state;
         names.look_up(links).await;
         if state.usable.as_ref().is_some_and(Result::is_ok)

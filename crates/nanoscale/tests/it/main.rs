@@ -14,7 +14,6 @@ mod crash_jobs;
 mod environment;
 mod failures;
 mod health;
-mod hostile;
 mod isolation;
 mod logs;
 mod notifications;

@@ -237,6 +237,8 @@ impl Workload {
                 tracing::warn!(%error, workload.id = %self.spec.id, "cannot remember that it is ready");
             }
             history.was_ready = true;
+            // A shim that answers has written down what the app said before it answered.
+            let _ = process.shim.init_pid().await;
             self.ready(kept);
         }
         tokio::select! {

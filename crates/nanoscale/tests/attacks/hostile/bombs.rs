@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use testkit::{App, Client, LogsQuery, TestServer, example, wait_until};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{hostile, pids_of_user, uid};
 use crate::apps::{archive_of, deploy, node_app, project, project_with};
 use crate::{BUILD, server};
 
 const VISITS: usize = 200;
+/// One bomb at a time: each takes all of the machine that it gets.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A hostile project that is about to blow up, beside another one.
 struct Scene {
@@ -18,6 +21,7 @@ struct Scene {
     neighbour: App,
     uid: u32,
     quiet: Duration,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// The slowest answer but for one in a hundred. Every one has to come.
@@ -35,6 +39,7 @@ async fn p99(app: &App) -> Duration {
 
 impl Scene {
     async fn with_memory(megabytes: u64) -> Self {
+        let alone = ALONE.lock().await;
         let server = server().start().await;
         let client = server.setup().await;
         let id = project(&client, "neighbour").await;
@@ -46,7 +51,7 @@ impl Scene {
         deploy(&client, &id, archive_of(&example("hostile"))).await;
         let (bomber, neighbour) = (server.app("bomber.localhost"), server.app("neighbour.localhost"));
         let (uid, quiet) = (uid(&bomber).await, p99(&neighbour).await);
-        Self { server, client, bomber, neighbour, uid, quiet }
+        Self { server, client, bomber, neighbour, uid, quiet, _alone: alone }
     }
 
     async fn new() -> Self {
