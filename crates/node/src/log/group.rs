@@ -10,6 +10,9 @@ use wire::LogQuery;
 use super::{Record, write};
 use crate::layout::{Layout, LogKind};
 
+/// Workloads that are looked at for their first line.
+const EXPECTED: usize = 8;
+
 /// The logs of one group.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
@@ -22,8 +25,21 @@ impl Group {
         Self { layout, group }
     }
 
-    /// Workloads that have logs, in their order.
+    /// Workloads that have logs, in their order. One that is only being built has none yet.
     pub(super) fn workloads(&self) -> io::Result<Vec<WorkloadId>> {
+        let mut ids = self.ids()?;
+        ids.retain(|id| self.log(id).exists());
+        Ok(ids)
+    }
+
+    /// Directories in which a log may come to be: those of the newest workloads without one.
+    pub(super) fn expected(&self) -> Vec<PathBuf> {
+        let ids = self.ids().unwrap_or_default();
+        let without = ids.into_iter().rev().filter(|id| !self.log(id).exists());
+        without.take(EXPECTED).map(|id| self.directory().join(id.as_str())).collect()
+    }
+
+    fn ids(&self) -> io::Result<Vec<WorkloadId>> {
         let entries = match std::fs::read_dir(self.directory()) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -156,7 +156,8 @@ impl Growing for Merge {
 
     fn directories(&self) -> Vec<PathBuf> {
         let logs = self.logs.iter().filter(|(_, log)| log.open);
-        logs.map(|(workload, _)| self.group.log(workload)).chain([self.group.directory()]).collect()
+        let logs = logs.map(|(workload, _)| self.group.log(workload));
+        logs.chain([self.group.directory()]).chain(self.group.expected()).collect()
     }
 }
 
