@@ -10,7 +10,7 @@ pub struct Node {
     pub name: String,
     pub status: NodeStatus,
     pub health_status: HealthStatus,
-    /// Runs inside the server's own process.
+    /// Of the server's own machine.
     pub embedded: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

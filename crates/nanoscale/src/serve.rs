@@ -65,8 +65,10 @@ pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
 }
 
 async fn serve(config: Config, setup_code: Option<String>) -> Result<()> {
-    make_private(&config.data_dir)?;
+    directories::make(&config.data_dir)?;
     let _node = directories::hold(&config.node_dir())?;
+    let directory = directories::hold(&config.server_dir())?;
+    make_private(&config.data_dir)?;
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let http = visitors.local_addr()?;
     let edge = Edge::new(edge_config(&config));
@@ -74,7 +76,7 @@ async fn serve(config: Config, setup_code: Option<String>) -> Result<()> {
         .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let local = local_node(&config, agent.clone());
-    let server = ControlPlane::start(&config, setup_code, http.port(), local, stop.clone()).await?;
+    let server = ControlPlane::start(&config, directory, setup_code, http.port(), local, stop.clone()).await?;
 
     let node = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());

@@ -116,6 +116,8 @@ struct State {
     routes: routes::Applied,
     removed_groups: BTreeSet<ProjectId>,
     swept: bool,
+    /// What an earlier process left running is known.
+    settled: bool,
 }
 
 /// A desired state older than the one the node has.

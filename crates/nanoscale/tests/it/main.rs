@@ -22,6 +22,7 @@ mod ports;
 mod processes;
 mod removal;
 mod runs_page;
+mod separate;
 mod sessions;
 mod sources;
 mod without_root;

@@ -62,6 +62,10 @@ impl Agent {
         for spec in todo.builds {
             build::start(self, spec);
         }
+        // What visitors were sent to before this process began is found again before the edge is told anything.
+        if !self.is_settled(&desired) {
+            return;
+        }
         // Routes go first, what they no longer lead to goes after.
         self.apply_routes(&desired);
         self.stop_unwanted(&desired);
@@ -71,7 +75,7 @@ impl Agent {
         for group in todo.remove_groups {
             self.remove_group(&group);
         }
-        self.announce_convergence(&desired);
+        self.announce_convergence();
         self.forget_links().await;
     }
 
@@ -206,17 +210,17 @@ impl Agent {
         gone.is_ok()
     }
 
-    /// Convergence after a start is over when every workload that was ready before serves again.
-    fn announce_convergence(&self, desired: &Desired) {
-        if *self.inner.converged.borrow() {
-            return;
-        }
-        let settled = {
-            let state = self.lock();
-            let settled = |id| state.workloads.get(id).is_some_and(|running| running.settled);
-            desired.workloads.iter().all(|spec| settled(&spec.id)) && state.routes.are_confirmed()
-        };
-        if settled {
+    /// Whether every workload has been looked for that an earlier process may have left running.
+    fn is_settled(&self, desired: &Desired) -> bool {
+        let mut state = self.lock();
+        let settled = |id| state.workloads.get(id).is_some_and(|running| running.settled);
+        state.settled |= desired.workloads.iter().all(|spec| settled(&spec.id));
+        state.settled
+    }
+
+    /// The first convergence is over when the edge has confirmed it: what was ready before serves again.
+    fn announce_convergence(&self) {
+        if !*self.inner.converged.borrow() && self.lock().routes.are_confirmed() {
             self.inner.converged.send_replace(true);
         }
     }

@@ -37,7 +37,7 @@ pub(super) struct Running {
     /// There while it is ready and answers visitors.
     pub(super) upstream: Option<Destination>,
     pub(super) stop: CancellationToken,
-    /// What an earlier process left of it has been looked at.
+    /// What an earlier process left of it has been looked at, and serves again if it did before.
     pub(super) settled: bool,
 }
 
@@ -125,7 +125,7 @@ impl Workload {
             Some(kept) => self.agent.find_process(&self.spec.id).await.map(|process| Live { process, kept }),
             None => None,
         };
-        if live.is_none() {
+        if !live.as_ref().is_some_and(|live| live.kept.ready) {
             self.update(|running| running.settled = true);
         }
         loop {

@@ -53,7 +53,7 @@ fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
 }
 
 fn shown(id: &NodeId, known: &Known, embedded: bool) -> api::Node {
-    let online = known.link.is_some();
+    let online = known.link.borrow().is_some();
     let fresh = known.last_seen_ms.is_some_and(|seen| now_ms() - seen < STALE_MS);
     api::Node {
         id: id.clone(),
