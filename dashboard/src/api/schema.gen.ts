@@ -950,7 +950,7 @@ export interface components {
         Node: {
             /** @description What the node can enforce on this kernel, and what it cannot. */
             capabilities: components["schemas"]["Capability"][];
-            /** @description Runs inside the server's own process. */
+            /** @description Of the server's own machine. */
             embedded: boolean;
             health_status: components["schemas"]["HealthStatus"];
             id: components["schemas"]["NodeId"];
