@@ -4,6 +4,7 @@
 
 mod build;
 mod converge;
+mod garbage;
 mod probe;
 mod release;
 mod routes;
@@ -39,7 +40,9 @@ pub struct Config {
     pub program: PathBuf,
     /// Most bytes a workload's log may take.
     pub log_max_bytes: u64,
-    /// Age at which a log that nobody writes any more is removed.
+    /// Most bytes the logs of a group may take together.
+    pub log_group_max_bytes: u64,
+    /// Age at which lines are removed.
     pub log_max_age: Duration,
     /// How long a process has between SIGTERM and SIGKILL.
     pub stop_grace: Duration,
@@ -115,6 +118,7 @@ impl Agent {
         tokio::select! {
             () = self.converge_forever() => {}
             () = self.sampler().run() => {}
+            () = self.collect_garbage() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

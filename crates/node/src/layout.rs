@@ -27,10 +27,6 @@ impl Layout {
         Ok(Self { root })
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     pub(crate) fn identities(&self) -> PathBuf {
         self.root.join("identities.json")
     }
@@ -64,8 +60,12 @@ impl Layout {
         self.runs().join(workload.as_str())
     }
 
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     pub(crate) fn group_logs(&self, group: &ProjectId) -> PathBuf {
-        self.root.join("logs").join(group.as_str())
+        self.logs().join(group.as_str())
     }
 
     pub(crate) fn log(&self, group: &ProjectId, workload: &DeploymentId, kind: LogKind) -> PathBuf {
