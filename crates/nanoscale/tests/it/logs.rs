@@ -122,6 +122,21 @@ async fn what_cannot_be_asked_for_is_refused_with_the_field() {
     }
 }
 
+/// Nothing is there to be watched yet.
+#[tokio::test]
+async fn who_follows_before_the_first_deployment_hears_its_first_line_at_once() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "hello").await;
+    let mut follow = client.follow_project_logs(&id, &LogsQuery::default()).await.unwrap();
+    deploy(&client, &id, chatty("console.log('first')")).await;
+    let first = follow.next_within(std::time::Duration::from_secs(5)).await;
+    assert_eq!(first.expect("it comes soon").unwrap().text, "first");
+    server.app("hello.localhost").get("/second").await.unwrap();
+    let second = follow.next_within(std::time::Duration::from_secs(5)).await;
+    assert_eq!(second.expect("it comes soon").unwrap().text, "asked /second");
+}
+
 #[tokio::test]
 async fn who_comes_back_goes_on_where_he_was_over_a_change_of_releases() {
     let mut server = server().start().await;

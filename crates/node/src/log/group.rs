@@ -10,6 +10,9 @@ use wire::LogQuery;
 use super::{Record, write};
 use crate::layout::{Layout, LogKind};
 
+/// Builds that are watched for their first run: more than a group has at a time, as what failed stays.
+const AWAITED: usize = 4;
+
 /// The logs of one group.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
@@ -22,8 +25,21 @@ impl Group {
         Self { layout, group }
     }
 
-    /// Workloads that have logs, in their order.
+    /// Workloads that have begun to run, in their order.
     pub(super) fn workloads(&self) -> io::Result<Vec<DeploymentId>> {
+        let mut known = self.known()?;
+        known.retain(|workload| self.log(workload).exists());
+        Ok(known)
+    }
+
+    /// Where those will show up that have not, the ones that are built now.
+    pub(super) fn awaited(&self) -> Vec<PathBuf> {
+        let known = self.known().unwrap_or_default();
+        let logs = known.iter().rev().map(|workload| self.log(workload)).filter(|log| !log.exists());
+        logs.take(AWAITED).chain([self.directory()]).collect()
+    }
+
+    fn known(&self) -> io::Result<Vec<DeploymentId>> {
         let entries = match std::fs::read_dir(self.directory()) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -35,7 +51,7 @@ impl Group {
         Ok(ids)
     }
 
-    pub(super) fn directory(&self) -> PathBuf {
+    fn directory(&self) -> PathBuf {
         self.layout.group_logs(&self.group)
     }
 
@@ -43,9 +59,9 @@ impl Group {
         self.layout.log(&self.group, workload, LogKind::Run)
     }
 
-    /// Whether lines of a workload may still come. One that is over never comes back: its run's
-    /// directory goes with the last of its processes, and what these wrote is on disk once
-    /// nobody has the log open.
+    /// Whether lines of a workload that has begun may still come. One that is over never comes
+    /// back: its run's directory is there before its log, and goes with the last of its
+    /// processes; what these wrote is on disk once nobody has the log open.
     pub(super) fn is_open(&self, workload: &DeploymentId) -> io::Result<bool> {
         Ok(self.layout.run(workload).exists() || write::is_written(&self.log(workload))?)
     }

@@ -156,7 +156,7 @@ impl Growing for Merge {
 
     fn directories(&self) -> Vec<PathBuf> {
         let logs = self.logs.iter().filter(|(_, log)| log.open);
-        logs.map(|(workload, _)| self.group.log(workload)).chain([self.group.directory()]).collect()
+        logs.map(|(workload, _)| self.group.log(workload)).chain(self.group.awaited()).collect()
     }
 }
 
