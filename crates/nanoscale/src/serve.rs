@@ -159,6 +159,7 @@ fn node_config(config: &Config, edge: edge::Config) -> Result<node::Config> {
         directory: config.data_dir.join("node"),
         program: std::env::current_exe().context("find this program")?,
         log_max_bytes: config.limits.log_bytes,
+        log_group_max_bytes: config.limits.log_project_bytes,
         log_max_age: config.limits.log_age,
         stop_grace: config.limits.stop_grace,
         build_disk_bytes: config.limits.build_disk_bytes,
