@@ -202,6 +202,24 @@ async fn schedules_come_from_the_procfile_and_from_their_owner() {
 }
 
 #[tokio::test]
+async fn a_project_with_all_the_schedules_it_may_have_can_change_them() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "busy").await;
+    let mut put =
+        api::SchedulePut { schedule: "@daily".into(), command: "true".into(), enabled: true, timeout_seconds: None };
+    for number in 0..100 {
+        client.schedule_put(&id, &format!("job-{number}"), &put).await.unwrap();
+    }
+    assert_eq!(client.schedule_put(&id, "job-100", &put).await.unwrap_err().code(), "TOO_MANY_SCHEDULES");
+    put.enabled = false;
+    client.schedule_put(&id, "job-7", &put).await.unwrap();
+    let listed = client.schedule_list(&id).await.unwrap();
+    let off = listed.iter().filter(|it| !it.enabled).map(|it| it.name.as_str()).collect::<Vec<_>>();
+    assert_eq!((listed.len(), off), (100, vec!["job-7"]));
+}
+
+#[tokio::test]
 async fn a_policy_says_what_is_reached() {
     let server = server().start().await;
     let client = server.setup().await;
