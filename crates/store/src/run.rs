@@ -112,21 +112,22 @@ impl Tx {
         rows.iter().map(run).collect()
     }
 
-    /// A project's runs before the one with id `before`, newest first; only those of a schedule when it is named.
+    /// A project's runs before the one with id `before`, newest first; only those of a schedule when it is named,
+    /// which leaves out other kinds of that name: a process may have it too.
     pub async fn run_list(
         &mut self,
         project: &ProjectId,
-        name: Option<&str>,
+        schedule: Option<&str>,
         before: &str,
         limit: i64,
     ) -> StoreResult<Vec<Run>> {
         let rows = sqlx::query(&format!(
-            "select {COLUMNS} from runs where project_id = $1 and id < $2 and ($3 = '' or name = $3) \
-             order by id desc limit $4"
+            "select {COLUMNS} from runs where project_id = $1 and id < $2 \
+             and ($3 = '' or (kind = 'schedule' and name = $3)) order by id desc limit $4"
         ))
         .bind(project.as_str())
         .bind(before)
-        .bind(name.unwrap_or_default())
+        .bind(schedule.unwrap_or_default())
         .bind(limit)
         .fetch_all(&mut *self.inner)
         .await?;

@@ -197,6 +197,16 @@ async fn schedules_come_from_the_procfile_and_from_their_owner() {
     let shown = listed.iter().map(|it| (it.name.as_str(), it.enabled, it.next_run_at.is_some())).collect::<Vec<_>>();
     assert_eq!(shown, [("cron-beat", false, false), ("nightly", true, true)]);
     assert_eq!(listed[0].last_run.as_ref().unwrap().id, run.id);
+    // A command inside the process of a schedule's name is none of its runs.
+    client.schedule_put(&id, "web", &put("0 3 * * *", true)).await.unwrap();
+    let inside = client.run_create(&id, "true", Some("web")).await.unwrap();
+    ended(&client, &inside.id).await;
+    assert!(client.run_list_of(&id, "web").await.unwrap().is_empty());
+    let web = client.schedule_list(&id).await.unwrap().into_iter().find(|it| it.name == "web").unwrap();
+    assert_eq!(web.last_run, None);
+    let own = client.schedule_run(&id, "web").await.unwrap();
+    let runs = client.run_list_of(&id, "web").await.unwrap();
+    assert_eq!(runs.into_iter().map(|run| run.id).collect::<Vec<_>>(), [own.id]);
     client.schedule_delete(&id, "nightly").await.unwrap();
     assert_eq!(client.schedule_delete(&id, "nightly").await.unwrap_err().code(), "NOT_FOUND");
 }

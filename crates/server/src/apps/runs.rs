@@ -77,16 +77,16 @@ impl Runs {
         self.store.read().await?.run(id).await?.ok_or_else(|| Error::not_found("run"))
     }
 
-    /// Newest first.
+    /// Newest first; only those of `schedule` when there is one.
     async fn list(
         &self,
         project: &ProjectId,
-        name: Option<&str>,
+        schedule: Option<&str>,
         before: Option<&RunId>,
         limit: i64,
     ) -> Result<Vec<Run>> {
         let before = before.map_or("~", RunId::as_str);
-        Ok(self.store.read().await?.run_list(project, name, before, limit).await?)
+        Ok(self.store.read().await?.run_list(project, schedule, before, limit).await?)
     }
 
     /// Stops a run; its node ends the process.
