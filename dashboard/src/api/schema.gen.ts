@@ -1433,6 +1433,11 @@ export interface components {
             /** @description Why it did not succeed. */
             reason?: string | null;
             scheduled_for?: null | components["schemas"]["String"];
+            /**
+             * Format: int64
+             * @description Number of the signal that ended it; it has no exit code then.
+             */
+            signal?: number | null;
             state: components["schemas"]["RunState"];
         };
         /** @description A command to run once, with the live release's files, environment, volumes and network. */

@@ -153,6 +153,9 @@ async fn one_offs_run_with_the_release_and_tell_how_they_ended() {
     let run = client.run_create(&id, "sh -c 'echo why; exit 9'", None).await.unwrap();
     let run = ended(&client, &run.id).await;
     assert_eq!((run.state, run.exit_code, run.last_lines), (RunState::Failed, Some(9), vec!["why".to_owned()]));
+    let run = client.run_create(&id, "kill -9 $$", None).await.unwrap();
+    let run = ended(&client, &run.id).await;
+    assert_eq!((run.state, run.exit_code, run.signal), (RunState::Failed, None, Some(9)));
 
     // Inside the running app: its processes are there.
     let run =

@@ -98,7 +98,7 @@ impl Runs {
             return Err(settled(&run));
         }
         let failure = Failure { reason: format!("stopped by {}", user.username), ..Failure::default() };
-        let end = RunEnd { state: RunState::Cancelled, exit_code: None, failure: Some(&failure) };
+        let end = RunEnd { state: RunState::Cancelled, exit_code: None, signal: None, failure: Some(&failure) };
         if !tx.run_end(id, end, now_ms()).await? {
             let run = tx.run(id).await?.unwrap_or(run);
             return Err(settled(&run));

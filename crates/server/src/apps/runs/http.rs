@@ -181,6 +181,7 @@ fn shown(run: Run) -> api::Run {
         state: run.state,
         scheduled_for: run.scheduled_for.map(rfc3339),
         exit_code: run.exit_code,
+        signal: run.signal,
         failure_code: failure.code,
         reason: Some(failure.reason).filter(|reason| !reason.is_empty()),
         last_lines: failure.last_lines,
