@@ -1869,14 +1869,15 @@ export interface operations {
     };
     deployment_log: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["DeploymentId"];
-                /** @description Stay and send what comes, as server-sent events. */
-                follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
-                after: string | null;
             };
             cookie?: never;
         };
@@ -2316,14 +2317,15 @@ export interface operations {
     };
     notification_delivery_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["NotificationChannelId"];
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -2904,28 +2906,29 @@ export interface operations {
     };
     project_logs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
+                follow?: boolean;
+                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
+                after?: string;
+                /** @description RFC 3339; only lines of this time and later ones. */
+                since?: string;
+                /** @description RFC 3339; only earlier lines. Not with `follow`. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description Only lines of this deployment: its id or its number. */
+                deployment?: string;
+                /** @description Only lines of this stream. */
+                stream?: components["schemas"]["LogStream"];
+                /** @description At most the last so many, 1000 when absent, up to 10000. */
+                limit?: number;
+                /** @description `next_cursor` of the page after. Not with `follow`. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
-                follow: boolean;
-                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
-                after: string | null;
-                /** @description RFC 3339; only lines of this time and later ones. */
-                since: string | null;
-                /** @description RFC 3339; only earlier lines. Not with `follow`. */
-                until: string | null;
-                /** @description Only lines with this text in them, whatever its case. */
-                search: string | null;
-                /** @description Only lines of this deployment: its id or its number. */
-                deployment: string | null;
-                /** @description Only lines of this stream. */
-                stream: null | components["schemas"]["LogStream"];
-                /** @description At most the last so many, 1000 when absent, up to 10000. */
-                limit: number | null;
-                /** @description `next_cursor` of the page after. Not with `follow`. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3182,16 +3185,17 @@ export interface operations {
     };
     run_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only runs of the schedule with this name. */
+                schedule?: string;
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description Only runs of the schedule with this name. */
-                schedule: string | null;
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3675,14 +3679,15 @@ export interface operations {
     };
     run_log: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["RunId"];
-                /** @description Stay and send what comes, as server-sent events. */
-                follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
-                after: string | null;
             };
             cookie?: never;
         };
