@@ -104,6 +104,30 @@ async fn fifty_guesses_at_once_get_no_more_tries_than_one_after_the_other() {
     assert_eq!((locked.status, locked.code()), (429, "TOO_MANY_ATTEMPTS"));
 }
 
+/// Sign-ins that wait from one address leave room for those from another.
+#[tokio::test]
+async fn a_flood_of_sign_ins_from_one_address_keeps_nobody_else_out() {
+    let server = server().start().await;
+    server.client().setup("ada", "long enough", server.setup_code()).await.unwrap();
+    let mut flood = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let client = server.client();
+        flood.spawn(async move { client.login(&format!("nobody{number}"), "not the password").await });
+    }
+    let refused = async {
+        while let Some(result) = flood.join_next().await {
+            let failure = result.unwrap().unwrap_err();
+            if failure.status == 429 {
+                return failure.code().to_owned();
+            }
+        }
+        panic!("the queue of the address is never full");
+    };
+    assert_eq!(refused.await, "TOO_MANY_ATTEMPTS");
+    let elsewhere = server.client().from_address([127, 0, 0, 2].into());
+    elsewhere.login("ada", "long enough").await.unwrap();
+}
+
 async fn session_of(server: &TestServer, password: &str) -> String {
     let response = reqwest::Client::new()
         .post(format!("{}/api/auth/login", server.api_url()))
