@@ -660,7 +660,7 @@ export interface paths {
         put?: never;
         /**
          * Makes an API token. This answer is the only place it is ever shown. A token makes none that may do more, or lives
-         *     longer, than itself.
+         *     longer, than itself; and what it makes is revoked with it.
          */
         post: operations["token_create"];
         delete?: never;
@@ -679,7 +679,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revokes an API token at once. */
+        /** Revokes an API token at once, and with it the tokens that it made. */
         delete: operations["token_delete"];
         options?: never;
         head?: never;
@@ -1532,6 +1532,7 @@ export interface components {
             id: components["schemas"]["TokenId"];
             last_used_at?: null | components["schemas"]["String"];
             name: string;
+            parent_id?: null | components["schemas"]["TokenId"];
             scopes: string[];
         };
         TokenCreate: {

@@ -247,6 +247,35 @@ async fn a_token_makes_sees_and_ends_only_what_it_could_be_itself() {
 }
 
 #[tokio::test]
+async fn what_a_token_made_ends_with_it() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let with = |made: &api::TokenCreated| server.client().with_token(&made.token);
+    let first = admin.token_create("first").await.unwrap();
+    let other = admin.token_create("other").await.unwrap();
+    let child = with(&first).token_create("child").await.unwrap();
+    let grandchild = with(&child).token_create("grandchild").await.unwrap();
+    let listed = admin.token_list().await.unwrap().tokens;
+    let parent = |made: &api::TokenCreated| listed.iter().find(|it| it.id == made.id).unwrap().parent_id.clone();
+    assert_eq!(
+        (parent(&first), parent(&child), parent(&grandchild)),
+        (None, Some(first.id.clone()), Some(child.id.clone()))
+    );
+    let mut events = with(&grandchild).events(None).await.unwrap();
+
+    admin.token_delete(&first.id).await.unwrap();
+    for gone in [&first, &child, &grandchild] {
+        assert_eq!(with(gone).me().await.unwrap_err().status, 401);
+    }
+    assert!(events.next_within(AT_ONCE).await.unwrap().is_none());
+    with(&other).me().await.unwrap();
+    // A child may end before what made it.
+    let child = with(&other).token_create("child").await.unwrap();
+    with(&child).token_delete(&child.id).await.unwrap();
+    with(&other).me().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_has_a_name_that_can_be_shown() {
     let server = server().start().await;
     let admin = server.setup().await;
