@@ -1596,6 +1596,8 @@ export interface components {
              */
             process: string;
             project_id: components["schemas"]["ProjectId"];
+            /** @description Why it is not ready, where it failed or is started again. */
+            reason?: string | null;
             /** Format: int32 */
             restarts: number;
             /** @example ready */

@@ -13,7 +13,7 @@ use wire::shim::Exit;
 use wire::{JobOutcome, JobSpec, Observed, ReleaseSpec};
 
 use super::desired::Held;
-use super::reconcile::from_wire;
+use super::reconcile::{failure_of, from_wire};
 use super::{Deployments, live};
 use crate::apps::runs::TIMEOUT_SECONDS;
 use crate::error::{Error, Result};
@@ -77,7 +77,7 @@ impl Deployments {
         };
         Ok(Some(JobSpec {
             id: WorkloadId::from(&run.id),
-            context: self.context(held, release, &spec)?,
+            context: self.context(held, release, &spec, self.env(&held.project, Some(&release.env_sealed))?),
             command: run.command.clone(),
             inside,
             log_of: (run.kind == RunKind::Release).then(|| run.deployment_id.clone()),
@@ -97,7 +97,11 @@ impl Deployments {
                     reason: "its release is not kept any more".into(),
                     last_lines: Vec::new(),
                 }),
-                None => continue,
+                // No node will ever be told of it.
+                None => match self.job_spec(held, run) {
+                    Err(error) => Ended::failed(failure_of(&error)),
+                    Ok(_) => continue,
+                },
                 Some(outcome) => Ended::of(outcome),
             };
             let Ended { state, exit_code, signal, failure } = ended;
