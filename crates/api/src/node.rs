@@ -66,6 +66,9 @@ pub struct WorkloadMetrics {
     pub process: String,
     #[schema(example = "ready")]
     pub state: String,
+    /// Why it is not ready, where it failed or is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Since it started.

@@ -51,6 +51,7 @@ pub(crate) struct Limits {
     pub(crate) releases_kept: usize,
     pub(crate) upload_bytes: u64,
     pub(crate) log_bytes: u64,
+    pub(crate) log_project_bytes: u64,
     pub(crate) log_age: Duration,
     pub(crate) disk_notice_percent: u64,
 }
@@ -118,6 +119,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         releases_kept: usize::try_from(values.number("limits.releases_kept")).unwrap_or(usize::MAX),
         upload_bytes: megabytes(values.number("limits.upload_mb")),
         log_bytes: megabytes(values.number("limits.log_mb")),
+        log_project_bytes: megabytes(values.number("limits.log_project_mb")),
         log_age: Duration::from_secs(24 * 3600 * values.number("limits.log_days")),
         disk_notice_percent: values.number("limits.disk_notice_percent"),
     };

@@ -139,6 +139,7 @@ fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> R
         directory: config.node_dir(),
         program: std::env::current_exe().context("find this program")?,
         log_max_bytes: config.limits.log_bytes,
+        log_group_max_bytes: config.limits.log_project_bytes,
         log_max_age: config.limits.log_age,
         stop_grace: config.limits.stop_grace,
         build_disk_bytes: config.limits.build_disk_bytes,

@@ -5,6 +5,7 @@
 mod build;
 mod converge;
 mod disk;
+mod garbage;
 mod host_ports;
 mod job;
 mod probe;
@@ -46,7 +47,9 @@ pub struct Config {
     pub program: PathBuf,
     /// Most bytes a workload's log may take.
     pub log_max_bytes: u64,
-    /// Age at which a log that nobody writes any more is removed.
+    /// Most bytes the logs of a group may take together.
+    pub log_group_max_bytes: u64,
+    /// Age at which lines are removed.
     pub log_max_age: Duration,
     /// How long a process has between SIGTERM and SIGKILL.
     pub stop_grace: Duration,
@@ -168,6 +171,7 @@ impl Agent {
             () = self.tidy_forever() => {}
             () = self.hear_edge_forever() => {}
             () = self.inner.edge.run() => {}
+            () = self.collect_garbage() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

@@ -107,8 +107,17 @@ impl Layout {
         self.runs().join(workload.as_str())
     }
 
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     pub(crate) fn group_logs(&self, group: &ProjectId) -> PathBuf {
-        self.root.join("logs").join(group.as_str())
+        self.logs().join(group.as_str())
+    }
+
+    /// Logs of what is run once, each under the run's id.
+    pub(crate) fn job_logs(&self, group: &ProjectId) -> PathBuf {
+        self.group_logs(group).join("jobs")
     }
 
     pub(crate) fn log(&self, group: &ProjectId, workload: &WorkloadId, kind: LogKind) -> PathBuf {
@@ -116,7 +125,7 @@ impl Layout {
         match kind {
             LogKind::Build => directory.join(workload.as_str()).join("build"),
             LogKind::Run => directory.join(workload.as_str()).join("run"),
-            LogKind::Job => directory.join("jobs").join(workload.as_str()),
+            LogKind::Job => self.job_logs(group).join(workload.as_str()),
         }
     }
 

@@ -65,6 +65,14 @@ impl Client {
         Self { http, base: base.into(), token: None, secrets }
     }
 
+    /// Another caller, who comes from `address`, one of the loopback's.
+    pub fn from_address(&self, address: std::net::Ipv4Addr) -> Self {
+        let http =
+            reqwest::Client::builder().cookie_store(true).no_proxy().local_address(std::net::IpAddr::V4(address));
+        let http = http.tls_built_in_root_certs(false).connect_timeout(PATIENCE).build().expect("build an HTTP client");
+        Self { http, ..Self::new(self.base.clone(), self.secrets.clone()) }
+    }
+
     /// Another caller, with an API token instead of a session.
     pub fn with_token(&self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..Self::new(self.base.clone(), self.secrets.clone()) }

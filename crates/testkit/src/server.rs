@@ -175,7 +175,7 @@ impl TestServer {
         let mut logs = vec![self.output_path()];
         collect_files(&self.data_dir().join("node/logs"), &mut logs);
         for log in logs {
-            let found = self.secrets.found_in(&String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()));
+            let found = self.secrets.found_in(&String::from_utf8_lossy(&read_log(&log)));
             assert!(found.is_empty(), "{} holds secrets: {found:?}", log.display());
         }
     }
@@ -186,6 +186,13 @@ fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.path();
         if path.is_dir() { collect_files(&path, files) } else { files.push(path) }
     }
+}
+
+/// A log's bytes, also of one that is packed.
+fn read_log(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let packed = path.extension().is_some_and(|extension| extension == "zst");
+    packed.then(|| zstd::decode_all(&bytes[..]).ok()).flatten().unwrap_or(bytes)
 }
 
 impl Drop for TestServer {

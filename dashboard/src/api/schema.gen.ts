@@ -660,7 +660,7 @@ export interface paths {
         put?: never;
         /**
          * Makes an API token. This answer is the only place it is ever shown. A token makes none that may do more, or lives
-         *     longer, than itself.
+         *     longer, than itself; and what it makes is revoked with it.
          */
         post: operations["token_create"];
         delete?: never;
@@ -679,7 +679,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revokes an API token at once. */
+        /** Revokes an API token at once, and with it the tokens that it made. */
         delete: operations["token_delete"];
         options?: never;
         head?: never;
@@ -1433,6 +1433,11 @@ export interface components {
             /** @description Why it did not succeed. */
             reason?: string | null;
             scheduled_for?: null | components["schemas"]["String"];
+            /**
+             * Format: int64
+             * @description Number of the signal that ended it; it has no exit code then.
+             */
+            signal?: number | null;
             state: components["schemas"]["RunState"];
         };
         /** @description A command to run once, with the live release's files, environment, volumes and network. */
@@ -1527,6 +1532,7 @@ export interface components {
             id: components["schemas"]["TokenId"];
             last_used_at?: null | components["schemas"]["String"];
             name: string;
+            parent_id?: null | components["schemas"]["TokenId"];
             scopes: string[];
         };
         TokenCreate: {
@@ -1590,6 +1596,8 @@ export interface components {
              */
             process: string;
             project_id: components["schemas"]["ProjectId"];
+            /** @description Why it is not ready, where it failed or is started again. */
+            reason?: string | null;
             /** Format: int32 */
             restarts: number;
             /** @example ready */
@@ -1864,14 +1872,15 @@ export interface operations {
     };
     deployment_log: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["DeploymentId"];
-                /** @description Stay and send what comes, as server-sent events. */
-                follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
-                after: string | null;
             };
             cookie?: never;
         };
@@ -2311,14 +2320,15 @@ export interface operations {
     };
     notification_delivery_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["NotificationChannelId"];
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -2899,28 +2909,29 @@ export interface operations {
     };
     project_logs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
+                follow?: boolean;
+                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
+                after?: string;
+                /** @description RFC 3339; only lines of this time and later ones. */
+                since?: string;
+                /** @description RFC 3339; only earlier lines. Not with `follow`. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description Only lines of this deployment: its id or its number. */
+                deployment?: string;
+                /** @description Only lines of this stream. */
+                stream?: components["schemas"]["LogStream"];
+                /** @description At most the last so many, 1000 when absent, up to 10000. */
+                limit?: number;
+                /** @description `next_cursor` of the page after. Not with `follow`. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
-                follow: boolean;
-                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
-                after: string | null;
-                /** @description RFC 3339; only lines of this time and later ones. */
-                since: string | null;
-                /** @description RFC 3339; only earlier lines. Not with `follow`. */
-                until: string | null;
-                /** @description Only lines with this text in them, whatever its case. */
-                search: string | null;
-                /** @description Only lines of this deployment: its id or its number. */
-                deployment: string | null;
-                /** @description Only lines of this stream. */
-                stream: null | components["schemas"]["LogStream"];
-                /** @description At most the last so many, 1000 when absent, up to 10000. */
-                limit: number | null;
-                /** @description `next_cursor` of the page after. Not with `follow`. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3177,16 +3188,17 @@ export interface operations {
     };
     run_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only runs of the schedule with this name. */
+                schedule?: string;
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description Only runs of the schedule with this name. */
-                schedule: string | null;
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3670,14 +3682,15 @@ export interface operations {
     };
     run_log: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["RunId"];
-                /** @description Stay and send what comes, as server-sent events. */
-                follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
-                after: string | null;
             };
             cookie?: never;
         };

@@ -76,6 +76,7 @@ const SETTINGS: &[Setting] = &[
     number("limits.releases_kept", 1, 1000, 5),
     number("limits.upload_mb", 1, 1 << 20, 512),
     number("limits.log_mb", 1, 1 << 20, 16),
+    number("limits.log_project_mb", 1, 1 << 20, 256),
     number("limits.log_days", 1, 3650, 14),
     number("limits.disk_notice_percent", 1, 100, 90),
     Setting { path: "github.enabled", aliases: &[], kind: Kind::Flag },

@@ -5,7 +5,6 @@ use ids::{DeploymentId, ProjectId, WorkloadId};
 use wire::Desired;
 
 use super::{Agent, build, job, workload};
-use crate::layout::{LogKind, remove_file};
 
 /// Even without a signal the world is looked at this often.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -29,7 +28,7 @@ impl Agent {
             self.converge().await;
             tokio::select! {
                 () = self.inner.wake.notified() => {}
-                () = tokio::time::sleep(PERIOD) => self.collect_garbage(),
+                () = tokio::time::sleep(PERIOD) => {}
             }
         }
     }
@@ -222,44 +221,6 @@ impl Agent {
     fn announce_convergence(&self) {
         if !*self.inner.converged.borrow() && self.lock().routes.are_confirmed() {
             self.inner.converged.send_replace(true);
-        }
-    }
-
-    /// Removes logs past their age.
-    fn collect_garbage(&self) {
-        let confine = self.confine();
-        let Ok(groups) = std::fs::read_dir(confine.layout.root().join("logs")) else { return };
-        let (busy, max_age) = {
-            let state = self.lock();
-            let builds = state.builds.keys().map(WorkloadId::from);
-            let busy = state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<BTreeSet<_>>();
-            (busy, self.inner.config.log_max_age)
-        };
-        for group in names::<ProjectId>(groups) {
-            let Ok(workloads) = std::fs::read_dir(confine.layout.group_logs(&group)) else { continue };
-            for id in names::<WorkloadId>(workloads) {
-                if busy.contains(&id) {
-                    continue;
-                }
-                for kind in [LogKind::Build, LogKind::Run] {
-                    remove_older(&confine.layout.log(&group, &id, kind), max_age);
-                }
-            }
-        }
-    }
-}
-
-/// Entries of a directory that are named by an id.
-fn names<T: std::str::FromStr>(entries: std::fs::ReadDir) -> impl Iterator<Item = T> {
-    entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
-}
-
-fn remove_older(log: &std::path::Path, max_age: Duration) {
-    for segment in crate::log::segments(log).unwrap_or_default() {
-        let age =
-            segment.path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
-        if age.is_some_and(|age| age > max_age) {
-            let _ = remove_file(&segment.path);
         }
     }
 }

@@ -22,6 +22,7 @@ fn agent(directory: &Path) -> Agent {
         directory: directory.to_owned(),
         program: "/bin/false".into(),
         log_max_bytes: 1 << 20,
+        log_group_max_bytes: 1 << 30,
         log_max_age: Duration::from_secs(3600),
         stop_grace: Duration::from_secs(1),
         build_disk_bytes: 1 << 30,
