@@ -163,6 +163,7 @@ fn node_config(config: &Config, edge: edge::Config) -> Result<node::Config> {
         stop_grace: config.limits.stop_grace,
         build_disk_bytes: config.limits.build_disk_bytes,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
+        cache_bytes: config.limits.cache_bytes,
         network_allow: config.network_allow.clone(),
         edge,
     })

@@ -3,6 +3,7 @@
 //! input but the state below, and is woken by every change of it.
 
 mod build;
+mod caches;
 mod converge;
 mod disk;
 mod host_ports;
@@ -53,6 +54,8 @@ pub struct Config {
     pub build_disk_bytes: u64,
     /// Bytes of disk that builds leave free.
     pub disk_reserve_bytes: u64,
+    /// Most bytes that the caches of all builds take; a part of the disk when absent.
+    pub cache_bytes: Option<u64>,
     /// Private networks that workloads may reach.
     pub network_allow: Vec<Ipv4Net>,
     pub edge: edge::Config,
@@ -71,6 +74,7 @@ struct Inner {
     edge: Edge,
     sampler: Sampler,
     log_readers: Readers,
+    caches: caches::Ledger,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -116,6 +120,7 @@ impl Agent {
             inner: Arc::new(Inner {
                 sampler: Sampler::new(config.directory.clone()),
                 log_readers: Readers::new(),
+                caches: caches::Ledger::default(),
                 config,
                 confine,
                 networks,
@@ -138,6 +143,7 @@ impl Agent {
             () = self.sampler().run() => {}
             () = self.empty_trash_forever() => {}
             () = self.tidy_forever() => {}
+            () = self.govern_caches() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

@@ -6,6 +6,7 @@
 mod apps;
 mod both;
 mod browser;
+mod caches;
 mod cancel;
 mod command_line;
 mod confinement;

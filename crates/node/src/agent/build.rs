@@ -51,15 +51,18 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
 
 /// Builds, then waits until nobody wants to hear of it any more.
 async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
+    let mut overgrown = false;
     let outcome = tokio::select! {
         outcome = outcome(agent, spec) => Some(outcome),
-        reason = agent.disk_overrun(spec) => {
-            Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", reason) })
+        overrun = agent.disk_overrun(spec) => {
+            overgrown = overrun.by_itself;
+            Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", overrun.reason) })
         }
         () = stop.cancelled() => None,
     };
     let id = WorkloadId::from(&spec.id);
     agent.end(&id).await;
+    agent.left_cache(&spec.group, overgrown);
     agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
         // The control plane keeps it, and sends it again when it is wanted again.
@@ -76,6 +79,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
                     build.status.outcome = Some(outcome);
                 }
             });
+            agent.look_at_caches();
             stop.cancelled().await;
         }
         None => {
@@ -84,6 +88,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
         }
     }
     agent.update(|state| state.builds.remove(&spec.id));
+    agent.look_at_caches();
 }
 
 async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
@@ -117,6 +122,8 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     let runtime = Runtime { directory: spec.settings.root_directory.clone(), ..release.runtime.clone() };
     report(agent, spec, |status| status.plan = Some(outline.clone()));
 
+    let cold = agent.cache_is_empty(&spec.group);
+    let began = std::time::Instant::now();
     for (step, name, command) in
         [(BuildStep::Install, "install", &plan.install_command), (BuildStep::Build, "build", &plan.build_command)]
     {
@@ -140,6 +147,7 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
         };
         agent.run_step(spec, step).await?;
     }
+    agent.note_rebuild_cost(&spec.group, cold, began.elapsed());
     agent.check_directory(spec, &release.runtime.directory)?;
     let manifest = Manifest { release: release.clone(), commit, plan: outline };
     agent.write_manifest(&spec.group, &spec.id, &manifest).map_err(node_error)?;

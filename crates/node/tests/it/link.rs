@@ -24,6 +24,7 @@ fn agent(directory: &Path) -> Agent {
         stop_grace: Duration::from_secs(1),
         build_disk_bytes: 1 << 30,
         disk_reserve_bytes: 0,
+        cache_bytes: None,
         network_allow: Vec::new(),
         edge: edge::Config::default(),
     };

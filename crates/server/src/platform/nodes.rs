@@ -173,6 +173,11 @@ impl Nodes {
         })
     }
 
+    /// The way to ask a node that somebody named.
+    pub(crate) fn known_link(&self, id: &NodeId) -> Result<Link> {
+        if self.lock().contains_key(id) { self.link(id) } else { Err(Error::not_found("node")) }
+    }
+
     /// Whether nobody on the node listens on a loopback port.
     pub(crate) async fn port_is_free(&self, id: &NodeId, port: u16) -> Result<bool> {
         self.link(id)?.get(&format!("/v1/ports/{port}")).await

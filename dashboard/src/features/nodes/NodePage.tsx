@@ -4,6 +4,7 @@ import { Link, useParams } from "react-router";
 
 import { ApiError } from "@/api/error";
 import type { Capability, Node, NodeMetrics, WorkloadMetrics } from "@/api/types";
+import { NodeCaches } from "@/features/caches/NodeCaches";
 import { useProjects } from "@/features/projects/queries";
 import { formatBytes, formatPercent, formatRate, percentOf, plural } from "@/format/quantity";
 import { formatDuration } from "@/format/time";
@@ -170,7 +171,10 @@ export default function NodePage() {
       {node.metrics && <Stats metrics={node.metrics} />}
       <NodePlots nodeId={node.id} />
       <div className="grid items-start gap-5 lg:grid-cols-2">
-        <Workloads node={node} />
+        <div className="flex min-w-0 flex-col gap-5">
+          <Workloads node={node} />
+          <NodeCaches nodeId={node.id} />
+        </div>
         <Protections capabilities={node.capabilities} />
       </div>
     </div>
