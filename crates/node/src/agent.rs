@@ -2,6 +2,7 @@
 //! points routes at what is ready. Everything happens in [`converge`], which takes no
 //! input but the state below, and is woken by every change of it.
 
+pub(crate) mod admission;
 mod build;
 mod caches;
 mod converge;
@@ -56,6 +57,10 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// Most bytes that the caches of all builds take; a part of the disk when absent.
     pub cache_bytes: Option<u64>,
+    /// Most builds at the same time; at least one.
+    pub builds_at_once: usize,
+    /// Builds wait while programs wait for memory for a larger part of the time.
+    pub build_pressure_percent: u64,
     /// Private networks that workloads may reach.
     pub network_allow: Vec<Ipv4Net>,
     pub edge: edge::Config,
@@ -75,6 +80,7 @@ struct Inner {
     sampler: Sampler,
     log_readers: Readers,
     caches: caches::Ledger,
+    admission: admission::Admission,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -121,6 +127,7 @@ impl Agent {
                 sampler: Sampler::new(config.directory.clone()),
                 log_readers: Readers::new(),
                 caches: caches::Ledger::default(),
+                admission: admission::Admission::new(),
                 config,
                 confine,
                 networks,

@@ -73,6 +73,7 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
         })
         .collect::<Vec<_>>();
     capabilities.push(agent.networks().capability().await);
+    capabilities.push(crate::agent::admission::capability());
     let kernel = nix::sys::utsname::uname()
         .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
         .unwrap_or_default();

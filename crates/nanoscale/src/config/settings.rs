@@ -74,6 +74,8 @@ const SETTINGS: &[Setting] = &[
     number("limits.build_disk_mb", 64, 1 << 30, 10_240),
     number("limits.disk_reserve_mb", 0, 1 << 30, 512),
     measured("limits.cache_mb", 0, 1 << 30),
+    measured("limits.builds_at_once", 1, 1024),
+    number("limits.build_pressure_percent", 0, 100, 20),
     number("limits.build_timeout_seconds", 1, 86_400, 1800),
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
     number("limits.start_timeout_seconds", 1, 3600, 60),

@@ -15,6 +15,7 @@ use wire::{
 };
 
 use super::Agent;
+use super::admission::Turn;
 use super::release::Manifest;
 use super::step::Step;
 use crate::confine::{PROGRAM_DIRECTORIES, Program, Role};
@@ -32,9 +33,9 @@ pub(super) struct Running {
 
 pub(super) fn start(agent: &Agent, spec: BuildSpec) {
     let stop = CancellationToken::new();
+    let (turn, step) = agent.queue_up(&spec);
     agent.update(|state| {
-        let status =
-            BuildStatus { id: spec.id.clone(), step: BuildStep::Fetch, commit: None, plan: None, outcome: None };
+        let status = BuildStatus { id: spec.id.clone(), step, commit: None, plan: None, outcome: None };
         state
             .builds
             .insert(spec.id.clone(), Running { group: spec.group.clone(), status, awaits: None, stop: stop.clone() });
@@ -43,14 +44,14 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
     let closing = agent.inner.closing.clone();
     agent.inner.tasks.clone().spawn(async move {
         tokio::select! {
-            () = run(&agent, &spec, &stop) => {}
+            () = run(&agent, &spec, &stop, turn) => {}
             () = closing.cancelled() => {}
         }
     });
 }
 
 /// Builds, then waits until nobody wants to hear of it any more.
-async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
+async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Turn) {
     let mut overgrown = false;
     let outcome = tokio::select! {
         outcome = outcome(agent, spec) => Some(outcome),
@@ -62,6 +63,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
     };
     let id = WorkloadId::from(&spec.id);
     agent.end(&id).await;
+    drop(turn);
     agent.left_cache(&spec.group, overgrown);
     agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
@@ -98,6 +100,9 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
             status.plan = Some(manifest.plan);
         });
         return BuildOutcome::Built { release: manifest.release };
+    }
+    if let Err(failure) = agent.admit(spec).await {
+        return BuildOutcome::Failed { failure };
     }
     let timeout = Duration::from_secs(spec.timeout_seconds);
     match tokio::time::timeout(timeout, build(agent, spec)).await {
@@ -316,7 +321,7 @@ fn outline(plan: &plan::Plan, release: &ReleaseSpec) -> wire::Plan {
     }
 }
 
-fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)) {
+pub(super) fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)) {
     agent.update(|state| {
         if let Some(build) = state.builds.get_mut(&spec.id) {
             change(&mut build.status);
@@ -324,7 +329,7 @@ fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)
     });
 }
 
-fn log(agent: &Agent, spec: &BuildSpec, lines: &[String]) {
+pub(super) fn log(agent: &Agent, spec: &BuildSpec, lines: &[String]) {
     if let Err(error) = agent.confine().log(&WorkloadId::from(&spec.id), &spec.group, LogKind::Build, lines) {
         tracing::warn!(%error, build.id = %spec.id, "cannot write a build log");
     }

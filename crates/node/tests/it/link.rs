@@ -25,6 +25,8 @@ fn agent(directory: &Path) -> Agent {
         build_disk_bytes: 1 << 30,
         disk_reserve_bytes: 0,
         cache_bytes: None,
+        builds_at_once: 2,
+        build_pressure_percent: 20,
         network_allow: Vec::new(),
         edge: edge::Config::default(),
     };

@@ -65,6 +65,7 @@ const protectionNames: Record<string, string> = {
   ipc_namespace: "IPC namespace",
   seccomp: "System call filter",
   no_new_privs: "No new privileges",
+  memory_pressure: "Pressure on memory",
 };
 
 function Protections({ capabilities }: { capabilities: readonly Capability[] }) {
