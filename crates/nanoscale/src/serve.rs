@@ -144,10 +144,19 @@ fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> R
         stop_grace: config.limits.stop_grace,
         build_disk_bytes: config.limits.build_disk_bytes,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
+        cache_bytes: config.limits.cache_bytes,
+        builds_at_once: builds_at_once(config),
+        build_pressure_percent: config.limits.build_pressure_percent,
         network_allow: config.network_allow.clone(),
         gates: Gates { group, drain: config.limits.drain },
         separation,
     })
+}
+
+/// As many builds as there are cores, unless the configuration says otherwise.
+fn builds_at_once(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.limits.builds_at_once.and_then(|count| count.try_into().ok()).unwrap_or_else(cores)
 }
 
 /// The node of this process dials like any other, over a pipe in memory.

@@ -77,6 +77,18 @@ impl Layout {
         self.group(group).join("cache")
     }
 
+    /// What is known of a group's cache: beside it, where no build can write.
+    pub(crate) fn cache_record(&self, group: &ProjectId) -> PathBuf {
+        self.group(group).join("cache.json")
+    }
+
+    /// Every group but those that only looked at a source.
+    pub(crate) fn groups(&self) -> Vec<ProjectId> {
+        let entries = std::fs::read_dir(self.root.join("groups")).into_iter().flatten().flatten();
+        let groups = entries.filter(|entry| !entry.path().join(PREVIEW).exists());
+        groups.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+    }
+
     /// What outlives releases.
     pub(crate) fn volume(&self, group: &ProjectId, name: &ProcessName) -> PathBuf {
         self.volumes(group).join(name.as_str())

@@ -1,5 +1,6 @@
 //! The API as a typed client: one method per operation, named like it.
 
+mod caches;
 mod failure;
 mod notifications;
 mod runs;

@@ -209,6 +209,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nodes/{id}/caches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What builds on a machine keep for later ones. */
+        get: operations["cache_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/caches/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes build caches of a machine: one project's, as many as free `bytes`, or all that no build works with. */
+        post: operations["cache_prune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes/{id}/metrics": {
         parameters: {
             query?: never;
@@ -366,6 +400,24 @@ export interface paths {
         head?: never;
         /** Changes settings; the next deployment takes them up. */
         patch: operations["project_update"];
+        trace?: never;
+    };
+    "/api/projects/{id}/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What builds of a project keep for later ones. */
+        get: operations["project_cache"];
+        put?: never;
+        post?: never;
+        /** Clears a project's build cache; its next build takes as long as a first one. */
+        delete: operations["project_cache_clear"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/projects/{id}/deployments": {
@@ -714,6 +766,53 @@ export interface components {
              * @description 0 until setup is done.
              */
             users_count: number;
+        };
+        /** @description What a project's builds keep on its node for later ones: downloads, compiled dependencies. */
+        BuildCache: {
+            /** Format: int64 */
+            bytes: number;
+            /** @description A build works with it now, so it stays. */
+            in_use: boolean;
+            last_used_at?: null | components["schemas"]["String"];
+            project_id: components["schemas"]["ProjectId"];
+            /** @description Absent while the project is being removed. */
+            project_name?: string | null;
+            /**
+             * Format: double
+             * @description What installing and building takes without it; absent until a build succeeded.
+             */
+            rebuild_seconds?: number | null;
+        };
+        /** @description The build caches of a node, the one that would go first in front. */
+        BuildCacheList: {
+            /**
+             * Format: int64
+             * @description Of all of them.
+             */
+            bytes: number;
+            caches: components["schemas"]["BuildCache"][];
+            /**
+             * Format: int64
+             * @description Beyond it the node removes some by itself, those first that are old, large and soon made again.
+             */
+            limit_bytes: number;
+            /** @description Projects whose caches could go now, in that order. */
+            would_free: components["schemas"]["ProjectId"][];
+        };
+        /** @description Removes one project's cache, or as many as free `bytes`, or all. Those that builds work with stay. */
+        BuildCachePrune: {
+            /** Format: int64 */
+            bytes?: number | null;
+            /** @description Only say what would be freed. */
+            dry_run?: boolean;
+            project_id?: string | null;
+        };
+        /** @description What was freed, or would be. */
+        BuildCachePruned: {
+            /** Format: int64 */
+            bytes: number;
+            dry_run: boolean;
+            freed: components["schemas"]["BuildCache"][];
         };
         /** @description One protection and whether it holds here. */
         Capability: {
@@ -2038,6 +2137,116 @@ export interface operations {
             };
         };
     };
+    cache_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCacheList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cache_prune: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildCachePrune"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCachePruned"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     node_metrics: {
         parameters: {
             query?: never;
@@ -2694,6 +2903,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    project_cache: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCache"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    project_cache_clear: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCachePruned"];
                 };
             };
             401: {

@@ -215,7 +215,7 @@ async fn an_environment_that_does_not_open_stops_nobody_else() {
     server.restart().await;
 
     // What runs goes on, and the rest of the node does what it shall.
-    let said = async |name: &str| server.app(&format!("{name}.localhost")).get("/").await.unwrap().text();
+    let said = async |name: &str| server.app(format!("{name}.localhost")).get("/").await.unwrap().text();
     assert_eq!(said("torn").await, "torn");
     deploy(&client, sound, mortal_app()).await;
     assert_eq!(said("sound").await, "sound");

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod admission;
 mod apps;
 mod both;
 mod browser;
+mod caches;
 mod cancel;
 mod command_line;
 mod confinement;

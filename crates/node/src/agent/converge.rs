@@ -134,6 +134,8 @@ impl Agent {
             builds: desired.builds.iter().filter(|spec| !state.builds.contains_key(&spec.id)).cloned().collect(),
             ..Todo::default()
         };
+        // Ids are in the order of time: after a start those come first that were asked for first.
+        todo.builds.sort_by(|a, b| a.id.cmp(&b.id));
         let busy = |group: &ProjectId| {
             state.workloads.values().any(|workload| &workload.status.group == group)
                 || state.jobs.values().any(|job| &job.group == group)

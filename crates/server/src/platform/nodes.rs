@@ -179,6 +179,11 @@ impl Nodes {
         link.ok().and_then(|link| link.ok()?.clone()).ok_or_else(offline)
     }
 
+    /// The way to ask a node that somebody named.
+    pub(crate) async fn known_link(&self, id: &NodeId) -> Result<Link> {
+        if self.lock().contains_key(id) { self.link(id).await } else { Err(Error::not_found("node")) }
+    }
+
     /// Whether nobody on the node listens on a loopback port.
     pub(crate) async fn port_is_free(&self, id: &NodeId, port: u16) -> Result<bool> {
         self.link(id).await?.get(&format!("/v1/ports/{port}")).await
