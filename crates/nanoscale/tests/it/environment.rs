@@ -209,7 +209,7 @@ async fn an_environment_that_does_not_open_stops_nobody_else() {
     // What was sealed for one project does not open for another.
     let swap = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('update releases set env_sealed = \
         (select env_sealed from releases where project_id = ?) where project_id = ?', sys.argv[2:]); db.commit()";
-    let database = server.data_dir().join("nanoscale.db");
+    let database = server.data_dir().join("server/nanoscale.db");
     let arguments = ["-c", swap, database.to_str().unwrap(), sound.as_str(), torn.as_str()];
     assert!(std::process::Command::new("python3").args(arguments).status().unwrap().success());
     server.restart().await;
