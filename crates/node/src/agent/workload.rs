@@ -175,7 +175,8 @@ impl Workload {
     }
 
     async fn launch(&self, was_ready: bool) -> Result<Live, Failure> {
-        let Self { agent, spec, .. } = self;
+        let agent = &self.agent;
+        let spec = &self.newest_spec();
         if let Some(failure) = &spec.unstartable {
             return Err(failure.clone());
         }
@@ -218,6 +219,13 @@ impl Workload {
         let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
         let process = agent.start_process(start).await?;
         Ok(Live { process, kept })
+    }
+
+    /// As it is wanted by now: an environment that could not be opened may be readable again, a default may be another.
+    fn newest_spec(&self) -> WorkloadSpec {
+        let state = self.agent.lock();
+        let wanted = state.desired.iter().flat_map(|desired| &desired.workloads).find(|spec| spec.id == self.spec.id);
+        wanted.unwrap_or(&self.spec).clone()
     }
 
     /// From a process's start to its end, or until it is no longer wanted.
