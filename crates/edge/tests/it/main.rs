@@ -4,6 +4,7 @@
 
 mod support;
 
+mod control;
 mod drain;
 mod errors;
 mod hygiene;

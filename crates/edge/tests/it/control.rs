@@ -1,0 +1,157 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use edge::control::{Control, Destination, Plan, Report, Site, line};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+
+use crate::support::{App, Running, get, ok, soon};
+
+/// Whoever drives an edge.
+struct Driver {
+    read: BufReader<ReadHalf<DuplexStream>>,
+    write: WriteHalf<DuplexStream>,
+}
+
+impl Driver {
+    fn of(control: &Control) -> Self {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let control = control.clone();
+        tokio::spawn(async move { control.serve(theirs).await });
+        let (read, write) = tokio::io::split(ours);
+        Self { read: BufReader::new(read), write }
+    }
+
+    async fn tell(&mut self, plan: &Plan) {
+        self.write.write_all(&line(plan).unwrap()).await.unwrap();
+    }
+
+    /// The next report; `None` when the edge hung up.
+    async fn report(&mut self) -> Option<Report> {
+        let mut text = String::new();
+        soon(self.read.read_line(&mut text)).await.unwrap();
+        (!text.is_empty()).then(|| serde_json::from_str(&text).unwrap())
+    }
+
+    async fn until(&mut self, wanted: impl Fn(&Report) -> bool) -> Report {
+        loop {
+            let report = self.report().await.unwrap();
+            if wanted(&report) {
+                return report;
+            }
+        }
+    }
+}
+
+fn to(id: &str, address: SocketAddr) -> Destination {
+    Destination::Upstream { id: id.into(), origin: address.into() }
+}
+
+fn plan(generation: u64, sites: &[(&str, Destination)]) -> Plan {
+    let site = |(host, to): &(&str, Destination)| Site { host: (*host).into(), port: None, to: to.clone() };
+    Plan { generation, sites: sites.iter().map(site).collect() }
+}
+
+#[tokio::test]
+async fn a_plan_replaces_the_one_before_and_what_it_leaves_is_drained() {
+    let edge = Running::start().await;
+    let control = Control::new(edge.edge.clone(), None);
+    let mut driver = Driver::of(&control);
+    let (told, go) = (std::sync::Arc::new(tokio::sync::Notify::new()), std::sync::Arc::new(tokio::sync::Notify::new()));
+    let slow = App::start({
+        let (told, go) = (told.clone(), go.clone());
+        move |mut wire| {
+            let (told, go) = (told.clone(), go.clone());
+            async move {
+                while wire.message().await.is_some() {
+                    told.notify_one();
+                    go.notified().await;
+                    wire.send(ok("slow")).await;
+                }
+            }
+        }
+    })
+    .await;
+    let new = App::says("new").await;
+    driver.tell(&plan(1, &[("a.example", to("old", slow.addr)), ("b.example", Destination::Starting)])).await;
+    let report = driver.until(|report| report.generation == 1).await;
+    assert!(report.upstreams.contains("old"));
+    assert_eq!(edge.request(get("b.example")).await.status, 503);
+
+    let mut wire = edge.connect().await;
+    wire.send(get("a.example")).await;
+    soon(told.notified()).await;
+    driver.tell(&plan(2, &[("a.example", to("new", new.addr))])).await;
+    let report = driver.until(|report| report.generation == 2).await;
+    assert!(report.upstreams.contains("old") && report.upstreams.contains("new"), "{report:?}");
+    assert_eq!(edge.request(get("a.example")).await.body, "new");
+    assert_eq!(edge.request(get("b.example")).await.status, 404);
+    go.notify_one();
+    assert_eq!(wire.reply().await.body, "slow");
+    driver.until(|report| !report.upstreams.contains("old")).await;
+}
+
+#[tokio::test]
+async fn the_newest_driver_drives() {
+    let edge = Running::start().await;
+    let control = Control::new(edge.edge.clone(), None);
+    let (one, two) = (App::says("one").await, App::says("two").await);
+    let mut first = Driver::of(&control);
+    first.tell(&plan(7, &[("a.example", to("one", one.addr))])).await;
+    first.until(|report| report.generation == 7).await;
+    let mut second = Driver::of(&control);
+    // What the first one called by a number says nothing to the second.
+    assert_eq!(second.report().await.unwrap().generation, 0);
+    assert_eq!(edge.request(get("a.example")).await.body, "one");
+    while first.report().await.is_some() {}
+    second.tell(&plan(1, &[("a.example", to("two", two.addr))])).await;
+    second.until(|report| report.generation == 1 && !report.upstreams.contains("one")).await;
+    assert_eq!(edge.request(get("a.example")).await.body, "two");
+}
+
+#[tokio::test]
+async fn a_port_answers_for_its_host_and_one_that_is_taken_is_told_and_tried_again() {
+    let edge = Running::start().await;
+    let control = Control::new(edge.edge.clone(), None);
+    let app = App::says("app").await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut wanted = plan(1, &[("a.example", to("app", app.addr))]);
+    wanted.sites[0].port = Some(address.port());
+    let mut driver = Driver::of(&control);
+    driver.tell(&wanted).await;
+    let report = driver.until(|report| report.generation == 1).await;
+    assert!(report.port_errors["a.example"].contains(&address.port().to_string()), "{report:?}");
+    drop(taken);
+    driver.until(|report| report.port_errors.is_empty()).await;
+    let mut wire = crate::support::Wire::connect(address).await;
+    wire.send(get("any.example")).await;
+    assert_eq!(wire.reply().await.body, "app");
+}
+
+#[tokio::test]
+async fn the_last_plan_outlives_the_process() {
+    let directory = std::env::temp_dir().join(format!("nanoscale-test-edge-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let snapshot: PathBuf = directory.join("routes.json");
+    let app = App::says("app").await;
+    {
+        let edge = Running::start().await;
+        let mut driver = Driver::of(&Control::new(edge.edge.clone(), Some(snapshot.clone())));
+        for generation in 1..=20 {
+            driver.tell(&plan(generation, &[("a.example", to(&generation.to_string(), app.addr))])).await;
+        }
+        driver.until(|report| report.generation == 20).await;
+        let kept = || std::fs::read_to_string(&snapshot).is_ok_and(|text| text.contains("\"generation\":20"));
+        crate::support::until(kept).await;
+    }
+    let edge = Running::start().await;
+    let mut driver = Driver::of(&Control::new(edge.edge.clone(), Some(snapshot.clone())));
+    assert_eq!(edge.request(get("a.example")).await.body, "app");
+    assert_eq!(driver.report().await.unwrap().generation, 0);
+
+    std::fs::write(&snapshot, "{").unwrap();
+    let edge = Running::start().await;
+    let _driver = Driver::of(&Control::new(edge.edge.clone(), Some(snapshot)));
+    assert_eq!(edge.request(get("a.example")).await.status, 404);
+    std::fs::remove_dir_all(directory).unwrap();
+}
