@@ -66,6 +66,8 @@ const protectionNames: Record<string, string> = {
   seccomp: "System call filter",
   no_new_privs: "No new privileges",
   memory_pressure: "Pressure on memory",
+  network_policy: "Rules for the network",
+  separate_processes: "Server and edge without root",
 };
 
 function Protections({ capabilities }: { capabilities: readonly Capability[] }) {
