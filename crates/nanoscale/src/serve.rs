@@ -34,7 +34,9 @@ pub(crate) fn run(config: Option<&Path>, setup_code: Option<String>) -> Result<E
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, setup_code))
+    let data_dir = config.data_dir.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, setup_code)).map_err(|error| crate::disk::explain(error, &data_dir))
 }
 
 async fn serve(config: Config, setup_code: Option<String>) -> Result<ExitCode> {

@@ -4,7 +4,7 @@
 
 mod build;
 mod converge;
-mod disk;
+pub(crate) mod disk;
 mod host_ports;
 mod job;
 mod probe;
@@ -35,6 +35,9 @@ use crate::log::Readers;
 use crate::metrics::Sampler;
 use crate::network::Networks;
 use crate::shim::Shim;
+
+/// What could not be removed is tried again after this.
+const TRASH_RETRY: Duration = Duration::from_secs(30);
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -114,7 +117,7 @@ impl Agent {
             Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
         Ok(Self {
             inner: Arc::new(Inner {
-                sampler: Sampler::new(config.directory.clone()),
+                sampler: Sampler::new(config.directory.clone(), config.disk_reserve_bytes),
                 log_readers: Readers::new(),
                 config,
                 confine,
@@ -179,10 +182,12 @@ impl Agent {
     async fn empty_trash_forever(&self) {
         loop {
             let layout = self.confine().layout.clone();
+            let mut pause = Duration::MAX;
             if let Ok(Err(error)) = tokio::task::spawn_blocking(move || layout.empty_trash()).await {
                 tracing::warn!(%error, "the trash cannot be emptied");
+                pause = TRASH_RETRY;
             }
-            self.inner.trash.notified().await;
+            let _ = tokio::time::timeout(pause, self.inner.trash.notified()).await;
         }
     }
 

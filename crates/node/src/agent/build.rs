@@ -15,6 +15,8 @@ use wire::{
 };
 
 use super::Agent;
+use super::disk::disk_failure;
+use super::process::failed;
 use super::release::Manifest;
 use super::step::Step;
 use crate::confine::{PROGRAM_DIRECTORIES, Program, Role};
@@ -52,7 +54,7 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
 /// Builds, then waits until nobody wants to hear of it any more.
 async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
     let outcome = tokio::select! {
-        outcome = outcome(agent, spec) => Some(outcome),
+        outcome = outcome(agent, spec) => Some(agent.blame_disk(outcome)),
         reason = agent.disk_overrun(spec) => {
             Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", reason) })
         }
@@ -142,16 +144,12 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     }
     agent.check_directory(spec, &release.runtime.directory)?;
     let manifest = Manifest { release: release.clone(), commit, plan: outline };
-    agent.write_manifest(&spec.group, &spec.id, &manifest).map_err(node_error)?;
+    agent.write_manifest(&spec.group, &spec.id, &manifest).await.map_err(node_error)?;
     Ok(release)
 }
 
 fn node_error(error: std::io::Error) -> Failure {
-    Failure {
-        code: "NODE_ERROR".into(),
-        reason: format!("the node cannot prepare the build: {error}"),
-        last_lines: Vec::new(),
-    }
+    disk_failure(&error).unwrap_or_else(|| failed("NODE_ERROR", format!("the node cannot prepare the build: {error}")))
 }
 
 /// Ends what an attempt that was cut off left, and makes everything that this one needs.
