@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 
 use crate::child;
 use crate::client::Client;
+use crate::clock::Clock;
 use crate::postgres::Postgres;
 use crate::scratch::{Scratch, sweep};
 use crate::secrets::{Secrets, random_secret};
+use crate::small_disk::SmallDisk;
 use crate::visitor::App;
 use crate::wait::{PATIENCE, wait_some};
 
@@ -33,6 +35,7 @@ pub struct Builder {
     database: Option<Database>,
     env: Vec<(String, String)>,
     unprivileged: bool,
+    disk_megabytes: Option<u64>,
 }
 
 /// The user without any right, for a server that runs without root.
@@ -41,6 +44,8 @@ const NOBODY: u32 = 65_534;
 /// The real binary at work in a directory of its own. Dropping it ends it and all its apps.
 #[derive(Debug)]
 pub struct TestServer {
+    /// Goes before the directory that it is in.
+    disk: Option<SmallDisk>,
     scratch: Scratch,
     program: PathBuf,
     config: Value,
@@ -99,6 +104,18 @@ impl Builder {
         self
     }
 
+    /// It goes by this clock. So do none of its apps.
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.env.extend(clock.env());
+        self
+    }
+
+    /// Its data lies on a disk of its own, of so many megabytes.
+    pub fn small_disk(mut self, megabytes: u64) -> Self {
+        self.disk_megabytes = Some(megabytes);
+        self
+    }
+
     /// Starts the server and waits until it listens.
     pub async fn start(mut self) -> TestServer {
         let scratch = Scratch::new("server", Some(&self.program));
@@ -114,8 +131,10 @@ impl Builder {
             Database::Sqlite => {}
             Database::Postgres(url) => self.config["database_url"] = json!(url),
         }
+        let disk = self.disk_megabytes.map(|megabytes| SmallDisk::mount(&scratch.path().join("data"), megabytes));
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = TestServer {
+            disk,
             scratch,
             program: self.program,
             config: self.config,
@@ -164,7 +183,7 @@ impl TestServer {
             "notifications": { "allow_hosts": [], "first_retry_ms": 100 },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
-        Builder { program, config, database: None, env: Vec::new(), unprivileged: false }
+        Builder { program, config, database: None, env: Vec::new(), unprivileged: false, disk_megabytes: None }
     }
 
     pub fn api_url(&self) -> String {
@@ -218,6 +237,29 @@ impl TestServer {
 
     pub fn config_path(&self) -> PathBuf {
         self.scratch.path().join("config.json")
+    }
+
+    /// What its data lies on, where that was asked for.
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("a server on a small disk")
+    }
+
+    /// Ends the server and all its apps.
+    pub fn sweep(&mut self) {
+        self.kill();
+        sweep(self.scratch.path(), &self.program);
+    }
+
+    /// Starts a server that shall not come up; what it wrote.
+    pub fn start_in_vain(&mut self) -> String {
+        let before = self.output().len();
+        let mut process = self.spawn().expect("start the server");
+        let status = child::wait(&mut process, STOP_DEADLINE);
+        child::signal(&process, Signal::SIGKILL);
+        let _ = process.wait();
+        let status = status.unwrap_or_else(|| panic!("the server has started:\n{}", &self.output()[before..]));
+        assert!(!status.success(), "the server ended in peace");
+        self.output()[before..].to_owned()
     }
 
     /// The server's process id, while it runs.
