@@ -12,6 +12,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/chromium", "chromium"),
     ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15"),
     ("/usr/bin/git", "git"),
+    ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "libfaketime"),
+    ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/sbin/nft", "nftables"),
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),

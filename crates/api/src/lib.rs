@@ -25,7 +25,7 @@ pub use deployment::{
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
-pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, WorkloadMetrics};
+pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, Problem, WorkloadMetrics};
 pub use notification::{
     NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
     NotificationDelivery, NotificationDeliveryList, NotificationDeployment, NotificationNode, NotificationPayload,
@@ -53,15 +53,21 @@ pub struct ErrorBody {
 /// `GET /api/health`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Health {
+    /// `ok`, or `degraded` while some node has a problem.
     #[schema(example = "ok")]
     pub status: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 /// `GET /health`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct HealthDetail {
+    /// `ok`, or `degraded` while some node has a problem.
     #[schema(example = "ok")]
     pub status: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
     pub version: String,
     /// RFC 3339.
     pub time: String,
@@ -82,6 +88,7 @@ pub type Time = String;
         ErrorBody,
         Health,
         HealthDetail,
+        Problem,
         Setup,
         Credentials,
         AuthStatus,

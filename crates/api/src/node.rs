@@ -20,6 +20,9 @@ pub struct Node {
     pub capabilities: Vec<Capability>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<NodeMetrics>,
+    /// What keeps it from its work, and what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
     /// What runs there now.
     pub workloads: Vec<WorkloadMetrics>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,6 +32,14 @@ pub struct Node {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct NodeList {
     pub nodes: Vec<Node>,
+}
+
+/// A stable code, and a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    #[schema(example = "DISK_FULL")]
+    pub code: String,
+    pub message: String,
 }
 
 /// One protection and whether it holds here.

@@ -76,6 +76,11 @@ pub fn pause_after(attempts: i64, first: i64, chance: f64) -> Option<i64> {
     Some(spread)
 }
 
+/// The longest of these pauses.
+pub fn pause_max(first: i64) -> i64 {
+    (1..ATTEMPTS_MAX).filter_map(|attempts| pause_after(attempts, first, 1.0)).max().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

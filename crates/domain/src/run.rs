@@ -68,6 +68,9 @@ pub struct ScheduledJob {
 /// How late a scheduled run may begin; what is later is skipped.
 pub const GRACE_MS: i64 = 60 * 60 * 1000;
 
+/// After the clock was set back, what came due so long ago is still begun: longer than nobody looks.
+const SET_BACK_MS: i64 = 60 * 1000;
+
 /// What a schedule asks for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -80,9 +83,13 @@ pub enum Due {
 }
 
 /// What is due of a schedule whose last time was `last`, or that exists since `last`. Of several missed
-/// times only the latest counts. A clock that was set back makes nothing due twice.
+/// times only the latest counts.
+///
+/// A `last` that is yet to come was written before the clock was set back. Times go on from now then, and one may come
+/// up again that had its run, which does not get a second one: see `runs_one_per_time` in the store.
 pub fn due(schedule: &crate::schedule::Schedule, last: i64, now: i64) -> Due {
-    let mut at = match schedule.next_after(last.min(now)) {
+    let since = if last > now { now - SET_BACK_MS } else { last };
+    let mut at = match schedule.next_after(since) {
         Some(at) if at <= now => at,
         until => return Due::Wait { until },
     };
@@ -134,6 +141,9 @@ mod tests {
     fn a_clock_set_back_does_not_stop_a_schedule() {
         let hourly = parse("@hourly").unwrap();
         let tomorrow = NEW_YEAR + 24 * 60 * MINUTE;
-        assert_eq!(due(&hourly, tomorrow, NEW_YEAR + MINUTE), Due::Wait { until: Some(NEW_YEAR + 60 * MINUTE) });
+        let one = NEW_YEAR + 60 * MINUTE;
+        assert_eq!(due(&hourly, tomorrow, NEW_YEAR + MINUTE), Due::Wait { until: Some(one) });
+        assert_eq!(due(&hourly, tomorrow, one + 50), Due::Run { at: one });
+        assert_eq!(due(&hourly, tomorrow, one + MINUTE + 1), Due::Wait { until: Some(one + 60 * MINUTE) });
     }
 }

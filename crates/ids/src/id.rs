@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +17,10 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// A new id, later than every id made before it in another millisecond.
+            /// A new id, later than every id that this process made before it in another millisecond.
             #[expect(clippy::new_without_default, reason = "a default id would be a fresh random one")]
             pub fn new() -> Self {
-                Self(ulid::Ulid::new().to_string().to_ascii_lowercase())
+                Self(fresh().to_string().to_ascii_lowercase())
             }
 
             pub fn as_str(&self) -> &str {
@@ -78,6 +79,14 @@ id! {
     NotificationChannelId,
     /// The telling of one fact to one channel.
     NotificationDeliveryId,
+}
+
+/// Lists and what is kept of them go by id: where the clock goes back, ids stand still.
+fn fresh() -> ulid::Ulid {
+    static LATEST_MS: AtomicU64 = AtomicU64::new(0);
+    let id = ulid::Ulid::new();
+    let latest = LATEST_MS.fetch_max(id.timestamp_ms(), Ordering::Relaxed);
+    ulid::Ulid::from_parts(latest.max(id.timestamp_ms()), id.random())
 }
 
 fn parse(text: &str) -> Result<String, Invalid> {

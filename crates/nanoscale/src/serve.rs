@@ -52,16 +52,17 @@ pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     raise_open_files();
+    let data_dir = config.data_dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async move {
+    let served = runtime.block_on(async move {
         match part {
             Part::All { setup_code } => serve(config, setup_code).await,
             Part::Server { setup_code } => separate::server(config, setup_code).await,
             Part::Edge => separate::edge(config).await,
             Part::Node => separate::node(config).await,
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    });
+    served.map(|()| ExitCode::SUCCESS).map_err(|error| crate::disk::explain(error, &data_dir))
 }
 
 async fn serve(config: Config, setup_code: Option<String>) -> Result<()> {

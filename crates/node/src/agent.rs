@@ -6,7 +6,7 @@ pub(crate) mod admission;
 mod build;
 mod caches;
 mod converge;
-mod disk;
+pub(crate) mod disk;
 mod garbage;
 mod host_ports;
 mod job;
@@ -39,6 +39,9 @@ use crate::metrics::Sampler;
 use crate::network::Networks;
 use crate::saved::Saved;
 use crate::shim::Shim;
+
+/// What could not be removed is tried again after this.
+const TRASH_RETRY: Duration = Duration::from_secs(30);
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -154,7 +157,7 @@ impl Agent {
             Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
         Ok(Self {
             inner: Arc::new(Inner {
-                sampler: Sampler::new(config.directory.clone()),
+                sampler: Sampler::new(config.directory.clone(), config.disk_reserve_bytes),
                 log_readers: Readers::new(),
                 caches: caches::Ledger::default(),
                 admission: admission::Admission::new(),
@@ -245,10 +248,12 @@ impl Agent {
     async fn empty_trash_forever(&self) {
         loop {
             let layout = self.confine().layout.clone();
+            let mut pause = Duration::MAX;
             if let Ok(Err(error)) = tokio::task::spawn_blocking(move || layout.empty_trash()).await {
                 tracing::warn!(%error, "the trash cannot be emptied");
+                pause = TRASH_RETRY;
             }
-            self.inner.trash.notified().await;
+            let _ = tokio::time::timeout(pause, self.inner.trash.notified()).await;
         }
     }
 

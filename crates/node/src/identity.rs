@@ -29,7 +29,7 @@ pub(crate) struct GroupIds {
     pub(crate) shim_uid: u32,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Stored {
     /// Marks cgroups and everything else outside the directory as this node's.
     instance: String,
@@ -87,8 +87,7 @@ impl Identities {
                 let slot = (1..RANGE / PER_GROUP)
                     .find(|slot| !stored.slots.values().any(|taken| taken == slot))
                     .ok_or_else(|| io::Error::other("all user ids of this node are taken"))?;
-                stored.slots.insert(group.clone(), slot);
-                write_atomic(&self.file, &serde_json::to_vec(&*stored)?)?;
+                self.change(&mut stored, |slots| slots.insert(group.clone(), slot))?;
                 slot
             }
         };
@@ -98,9 +97,22 @@ impl Identities {
 
     pub(crate) fn release(&self, group: &ProjectId) -> io::Result<()> {
         let mut stored = self.lock();
-        if stored.slots.remove(group).is_some() {
-            write_atomic(&self.file, &serde_json::to_vec(&*stored)?)?;
+        if stored.slots.contains_key(group) {
+            self.change(&mut stored, |slots| slots.remove(group))?;
         }
+        Ok(())
+    }
+
+    /// Only what is on disk counts: ids of which the next start knew nothing would be given to another group.
+    fn change<T>(
+        &self,
+        stored: &mut Stored,
+        change: impl FnOnce(&mut BTreeMap<ProjectId, u32>) -> T,
+    ) -> io::Result<()> {
+        let mut next = stored.clone();
+        change(&mut next.slots);
+        write_atomic(&self.file, &serde_json::to_vec(&next)?)?;
+        *stored = next;
         Ok(())
     }
 }

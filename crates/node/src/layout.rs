@@ -157,8 +157,22 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
 /// Writes a file so that a reader sees the old one or the whole new one, also after a crash.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
-    let mut file = std::fs::File::create(&part)?;
+    let written = write_synced(&part, bytes).and_then(|()| std::fs::rename(&part, path)).and_then(|()| sync_name(path));
+    if written.is_err() {
+        // A full disk is not the place for it.
+        let _ = remove_file(&part);
+    }
+    written
+}
+
+/// Without it a name may be gone after the power was: a job whose beginning is forgotten would be run again.
+fn sync_name(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(directory)?.sync_all()
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
     io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&part, path)
+    file.sync_all()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wire::Metrics;
+use wire::{Metrics, Problem};
 
 use crate::now_ms;
 
@@ -15,6 +15,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 pub(crate) struct Sampler {
     /// Whose file system counts as the disk.
     directory: PathBuf,
+    /// Bytes of it that builds leave free.
+    disk_reserve_bytes: u64,
     last: Mutex<Option<Metrics>>,
 }
 
@@ -28,8 +30,8 @@ struct Counters {
 }
 
 impl Sampler {
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory, last: Mutex::new(None) }
+    pub(crate) fn new(directory: PathBuf, disk_reserve_bytes: u64) -> Self {
+        Self { directory, disk_reserve_bytes, last: Mutex::new(None) }
     }
 
     pub(crate) fn last(&self) -> Option<Metrics> {
@@ -45,10 +47,16 @@ impl Sampler {
             tokio::time::sleep(pause).await;
             pause = PERIOD;
             let now = (counters(), Instant::now());
-            let metrics = self.sample(before.0, now.0, now.1 - before.1);
+            let metrics = Metrics { problem: self.problem().await, ..self.sample(before.0, now.0, now.1 - before.1) };
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(metrics);
             before = now;
         }
+    }
+
+    /// A broken disk may take long to answer.
+    async fn problem(&self) -> Option<Problem> {
+        let (directory, reserve) = (self.directory.clone(), self.disk_reserve_bytes);
+        tokio::task::spawn_blocking(move || crate::agent::disk::problem(&directory, reserve)).await.ok().flatten()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a plot does not need the last bit of a counter")]
@@ -72,6 +80,7 @@ impl Sampler {
             disk_total_bytes: total_disk,
             network_rx_bytes_per_second: rate(before.received, now.received),
             network_tx_bytes_per_second: rate(before.sent, now.sent),
+            problem: None,
         }
     }
 }

@@ -17,6 +17,7 @@ enum Kind {
     TooLarge,
     TooMany { retry_after_seconds: i64 },
     Unavailable,
+    NoRoom,
     Internal,
 }
 
@@ -150,6 +151,32 @@ impl Error {
         Self::new(Kind::Unavailable, code, message)
     }
 
+    fn disk_full() -> Self {
+        Self::new(
+            Kind::NoRoom,
+            "DISK_FULL",
+            "the disk of the server is full, so nothing can be changed; make room on it and try again",
+        )
+    }
+
+    fn disk_read_only() -> Self {
+        Self::unavailable(
+            "DISK_READ_ONLY",
+            "the disk of the server takes no writes: it is mounted read-only, which Linux does after an error of the \
+             disk; look at `dmesg`, repair the file system and start the server again",
+        )
+    }
+
+    /// A file of the server's own could not be written or read.
+    pub(crate) fn io(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded => Self::disk_full().because(error),
+            ReadOnlyFilesystem => Self::disk_read_only().because(error),
+            _ => Self::internal(error),
+        }
+    }
+
     pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             cause: Some(cause.into()),
@@ -173,6 +200,7 @@ impl Error {
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -193,6 +221,8 @@ impl From<StoreError> for Error {
                 cause: Some(error.into()),
                 ..Self::unavailable("DATABASE_BUSY", "the database is busy with other changes; try again in a moment")
             },
+            StoreError::Full(_) => Self::disk_full().because(error),
+            StoreError::Unwritable(_) => Self::disk_read_only().because(error),
             StoreError::Corrupt { .. } | StoreError::Query(_) | StoreError::Migrate(_) => Self::internal(error),
         }
     }

@@ -130,7 +130,7 @@ impl Server {
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
             logs,
             events: Events::new(store.clone(), closing.clone()),
-            health: Health::new(store),
+            health: Health::new(store, nodes.clone()),
             notifications,
             projects,
             environment,

@@ -234,17 +234,25 @@ impl Tx {
 
     /// Counts a sign-in attempt as failed, before its password is looked at: of many at once each is counted.
     /// How many there were since `since` with this one, or nothing counted when the subject is locked.
-    pub async fn login_attempt(&mut self, subject: &str, now: i64, since: i64) -> StoreResult<LoginAttempt> {
+    /// A lock beyond `latest` is one from before the clock was set back, and is none.
+    pub async fn login_attempt(
+        &mut self,
+        subject: &str,
+        now: i64,
+        since: i64,
+        latest: i64,
+    ) -> StoreResult<LoginAttempt> {
         let row = sqlx::query(
             "insert into login_failures (subject, failures, locked_until, updated_at) values ($1, 1, 0, $2) \
-             on conflict (subject) do update set updated_at = $2, \
+             on conflict (subject) do update set updated_at = $2, locked_until = 0, \
              failures = case when login_failures.updated_at < $3 then 1 else login_failures.failures + 1 end \
-             where login_failures.locked_until <= $2 \
+             where login_failures.locked_until <= $2 or login_failures.locked_until > $4 \
              returning failures",
         )
         .bind(subject)
         .bind(now)
         .bind(since)
+        .bind(latest)
         .fetch_optional(&mut *self.inner)
         .await?;
         if let Some(row) = row {

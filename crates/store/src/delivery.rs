@@ -107,12 +107,14 @@ impl Tx {
         rows.iter().map(delivery).collect()
     }
 
-    /// Channels with something to send, and from when on.
-    pub async fn delivery_due(&mut self) -> StoreResult<Vec<(NotificationChannelId, i64)>> {
+    /// Channels with something to send, and from when on. What would wait beyond `latest` waits since before the
+    /// clock was set back, and is due.
+    pub async fn delivery_due(&mut self, latest: i64) -> StoreResult<Vec<(NotificationChannelId, i64)>> {
         let rows = sqlx::query(
-            "select channel_id, min(next_attempt_at) from notification_deliveries where state = 'pending' \
-             group by channel_id",
+            "select channel_id, min(case when next_attempt_at > $1 then 0 else next_attempt_at end) \
+             from notification_deliveries where state = 'pending' group by channel_id",
         )
+        .bind(latest)
         .fetch_all(&mut *self.inner)
         .await?;
         rows.iter()
@@ -121,33 +123,37 @@ impl Tx {
     }
 
     /// The channel's oldest delivery whose time has come.
-    pub async fn delivery_next(&mut self, channel: &NotificationChannelId, now: i64) -> StoreResult<Option<Delivery>> {
+    pub async fn delivery_next(
+        &mut self,
+        channel: &NotificationChannelId,
+        now: i64,
+        latest: i64,
+    ) -> StoreResult<Option<Delivery>> {
         let row = sqlx::query(&format!(
             "select {COLUMNS} from notification_deliveries where channel_id = $1 and state = 'pending' \
-             and next_attempt_at <= $2 order by id limit 1"
+             and (next_attempt_at <= $2 or next_attempt_at > $3) order by id limit 1"
         ))
         .bind(channel.as_str())
         .bind(now)
+        .bind(latest)
         .fetch_optional(&mut *self.inner)
         .await?;
         row.as_ref().map(delivery).transpose()
     }
 
-    /// Takes a delivery for one attempt, which counts as lost at `until`; whether nobody else has taken it.
+    /// Takes a delivery for one attempt, which counts as lost at `until`; whether nobody else has begun one.
     pub async fn delivery_claim(
         &mut self,
         id: &NotificationDeliveryId,
         attempts: i64,
-        now: i64,
         until: i64,
     ) -> StoreResult<bool> {
         let done = sqlx::query(
-            "update notification_deliveries set attempts = attempts + 1, next_attempt_at = $4 \
-             where id = $1 and state = 'pending' and attempts = $2 and next_attempt_at <= $3",
+            "update notification_deliveries set attempts = attempts + 1, next_attempt_at = $3 \
+             where id = $1 and state = 'pending' and attempts = $2",
         )
         .bind(id.as_str())
         .bind(attempts)
-        .bind(now)
         .bind(until)
         .execute(&mut *self.inner)
         .await?;

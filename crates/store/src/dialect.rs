@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sqlx::Executor;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{Connection, Executor};
 
 use crate::StoreResult;
 
@@ -68,19 +68,25 @@ fn sqlite_path(url: &str) -> Option<&str> {
 }
 
 fn sqlite_pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None).after_connect(
-        |connection, _| {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(|connection, _| {
             Box::pin(async move {
                 for pragma in [
                     "PRAGMA busy_timeout = 10000",
                     "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = NORMAL",
+                    // What was answered for is on disk: a run that the database forgot would be begun again.
+                    "PRAGMA synchronous = FULL",
                     "PRAGMA foreign_keys = ON",
                 ] {
                     connection.execute(pragma).await?;
                 }
                 Ok(())
             })
-        },
-    )
+        })
+        // SQLite ends a transaction by itself when the disk is full; sqlx then takes its own rollback for failed and
+        // the connection for one that is in a transaction for ever. Such a one is closed.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }

@@ -12,6 +12,12 @@ pub enum StoreError {
     /// Others write for so long, or in such an order, that this change did not happen. It may be asked for again.
     #[error("the database is busy")]
     Busy(#[source] sqlx::Error),
+    /// There is no room for it.
+    #[error("the database's disk is full")]
+    Full(#[source] sqlx::Error),
+    /// The disk takes no writes at all.
+    #[error("the database's disk takes no writes")]
+    Unwritable(#[source] sqlx::Error),
     /// A row says what no version of ours writes.
     #[error("a stored {what} cannot be read: {value}")]
     Corrupt { what: &'static str, value: String },
@@ -33,6 +39,8 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) => match database.code().as_deref().and_then(trouble) {
                 Some(Trouble::Gone) => Self::Unavailable(error),
                 Some(Trouble::Busy) => Self::Busy(error),
+                Some(Trouble::Full) => Self::Full(error),
+                Some(Trouble::Unwritable) => Self::Unwritable(error),
                 None => Self::Query(error),
             },
             _ => Self::Query(error),
@@ -47,6 +55,8 @@ enum Trouble {
     Gone,
     /// A lock did not come, or others were in the way.
     Busy,
+    Full,
+    Unwritable,
 }
 
 fn trouble(code: &str) -> Option<Trouble> {
@@ -55,14 +65,25 @@ fn trouble(code: &str) -> Option<Trouble> {
         return match code {
             // Serialization failure, deadlock, lock not available.
             "40001" | "40P01" | "55P03" => Some(Trouble::Busy),
+            "53100" => Some(Trouble::Full),
             // No connection, no resources, shutting down.
             _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Some(Trouble::Gone),
             _ => None,
         };
     }
-    match code.parse::<i64>().ok()? & 0xff {
+    let code = code.parse::<i64>().ok()?;
+    match code {
+        // IOERR_SHMSIZE: what several connections share could not be made larger.
+        4874 => return Some(Trouble::Full),
+        // IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE, _DELETE, _SHMOPEN. The kernel's reason is not told along.
+        778 | 1034 | 1290 | 1546 | 2570 | 4618 => return Some(Trouble::Unwritable),
+        _ => {}
+    }
+    match code & 0xff {
         // BUSY, LOCKED.
         5 | 6 => Some(Trouble::Busy),
+        8 => Some(Trouble::Unwritable),
+        13 => Some(Trouble::Full),
         // IOERR, CORRUPT, CANTOPEN, NOTADB.
         10 | 11 | 14 | 26 => Some(Trouble::Gone),
         _ => None,
@@ -85,6 +106,12 @@ mod tests {
         }
         for gone in ["57P01", "08006", "53300", "14", "10", "266", "26"] {
             assert_eq!(trouble(gone), Some(Trouble::Gone), "{gone}");
+        }
+        for full in ["53100", "13", "4874"] {
+            assert_eq!(trouble(full), Some(Trouble::Full), "{full}");
+        }
+        for unwritable in ["8", "776", "778", "1034"] {
+            assert_eq!(trouble(unwritable), Some(Trouble::Unwritable), "{unwritable}");
         }
         // 22021 would be BUSY, were its last byte looked at as SQLite's is.
         for wrong in ["22021", "23505", "42601", "1", "19", "787"] {

@@ -8,6 +8,7 @@ mod browser;
 mod certificates;
 mod child;
 mod client;
+mod clock;
 mod elsewhere;
 mod git;
 mod load;
@@ -17,6 +18,7 @@ mod receiver;
 mod scratch;
 mod secrets;
 mod server;
+mod small_disk;
 mod visitor;
 mod wait;
 
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use browser::{Browser, ColorScheme, Page};
 pub use client::{ApiFailure, Client, LogsQuery, Sse};
+pub use clock::Clock;
 pub use elsewhere::Elsewhere;
 pub use git::{GitServer, Hold, Repo};
 pub use load::{Failure, Load, Report};
@@ -32,6 +35,7 @@ pub use postgres::Postgres;
 pub use receiver::{Received, Receiver, Stall};
 pub use secrets::{Secrets, random_secret};
 pub use server::{Builder, Database, Part, TestServer};
+pub use small_disk::SmallDisk;
 pub use visitor::{App, Reply, Socket, WebSocket};
 pub use wait::{PATIENCE, wait_some, wait_until};
 

@@ -7,6 +7,8 @@ use std::sync::Once;
 
 pub(crate) use sweep::sweep;
 
+use crate::small_disk::detach;
+
 const PREFIX: &str = "nanoscale-test-";
 /// Names the process that will clean up, and the program whose processes are meant.
 const OWNER: &str = "owner";
@@ -63,6 +65,7 @@ fn remove_stale() {
             continue;
         }
         sweep(&path, Path::new(program));
+        detach(&path.join("data"));
         let _ = std::fs::remove_dir_all(&path);
     }
 }

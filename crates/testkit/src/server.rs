@@ -17,6 +17,7 @@ use crate::child;
 use crate::client::Client;
 use crate::scratch::{Scratch, sweep};
 use crate::secrets::{Secrets, random_secret};
+use crate::small_disk::SmallDisk;
 use crate::visitor::App;
 
 use builder::merge;
@@ -29,6 +30,8 @@ const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// The real binary at work in a directory of its own. Dropping it ends it and all its apps.
 #[derive(Debug)]
 pub struct TestServer {
+    /// Goes before the directory that it is in.
+    disk: Option<SmallDisk>,
     scratch: Scratch,
     program: PathBuf,
     config: Value,
@@ -142,6 +145,23 @@ impl TestServer {
             panic!("{part:?} does not stop within {STOP_DEADLINE:?}; it wrote:\n{}", self.output());
         };
         assert!(status.success(), "{part:?} ended with {status}; it wrote:\n{}", self.output());
+    }
+
+    /// What its data lies on, where that was asked for.
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("a server on a small disk")
+    }
+
+    /// Starts a server that shall not come up; what it wrote.
+    pub fn start_in_vain(&mut self) -> String {
+        let before = self.output().len();
+        let mut process = self.spawn(Part::All).expect("start the server");
+        let status = child::wait(&mut process, STOP_DEADLINE);
+        child::signal(&process, Signal::SIGKILL);
+        let _ = process.wait();
+        let status = status.unwrap_or_else(|| panic!("the server has started:\n{}", &self.output()[before..]));
+        assert!(!status.success(), "the server ended in peace");
+        self.output()[before..].to_owned()
     }
 
     /// Ends every app too, as a loss of power does; for a server that was killed.

@@ -34,4 +34,14 @@ pub struct Metrics {
     pub disk_total_bytes: u64,
     pub network_rx_bytes_per_second: f64,
     pub network_tx_bytes_per_second: f64,
+    /// What keeps the machine from its work.
+    #[serde(default)]
+    pub problem: Option<Problem>,
+}
+
+/// A stable code, and a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub code: String,
+    pub message: String,
 }

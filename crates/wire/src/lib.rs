@@ -17,7 +17,7 @@ pub use desired::{
     BuildSettings, BuildSpec, Context, Desired, Fence, GroupSpec, JobSpec, Limits, PreviewSpec, Probe, Program,
     Readiness, RouteSpec, Runtime, Source, Volume, WorkloadSpec,
 };
-pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics};
+pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics, Problem};
 pub use log::{LogPage, LogQuery, LogRecord};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{

@@ -16,6 +16,8 @@ use wire::{
 
 use super::Agent;
 use super::admission::Turn;
+use super::disk::disk_failure;
+use super::process::failed;
 use super::release::Manifest;
 use super::step::Step;
 use crate::confine::{PROGRAM_DIRECTORIES, Program, Role};
@@ -54,7 +56,7 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
 async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Turn) {
     let mut overgrown = false;
     let outcome = tokio::select! {
-        outcome = outcome(agent, spec) => Some(outcome),
+        outcome = outcome(agent, spec) => Some(agent.blame_disk(outcome)),
         overrun = agent.disk_overrun(spec) => {
             overgrown = overrun.by_itself;
             Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", overrun.reason) })
@@ -155,16 +157,12 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     agent.note_rebuild_cost(&spec.group, cold, began.elapsed());
     agent.check_directory(spec, &release.runtime.directory)?;
     let manifest = Manifest { release: release.clone(), commit, plan: outline };
-    agent.write_manifest(&spec.group, &spec.id, &manifest).map_err(node_error)?;
+    agent.write_manifest(&spec.group, &spec.id, &manifest).await.map_err(node_error)?;
     Ok(release)
 }
 
 fn node_error(error: std::io::Error) -> Failure {
-    Failure {
-        code: "NODE_ERROR".into(),
-        reason: format!("the node cannot prepare the build: {error}"),
-        last_lines: Vec::new(),
-    }
+    disk_failure(&error).unwrap_or_else(|| failed("NODE_ERROR", format!("the node cannot prepare the build: {error}")))
 }
 
 /// Ends what an attempt that was cut off left, and makes everything that this one needs.

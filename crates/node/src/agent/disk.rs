@@ -2,14 +2,15 @@
 //! accounts per directory: a build that takes too much, or the last of the disk, is ended.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ids::WorkloadId;
-use wire::BuildSpec;
+use wire::{BuildOutcome, BuildSpec, Failure, Problem};
 
 use super::Agent;
+use super::process::failed;
 
 /// Counting takes at most one part in so many of the time.
 const SHARE: u32 = 10;
@@ -53,17 +54,68 @@ impl Agent {
                     && free < config.disk_reserve_bytes
                     && !(self.relieve_disk() && free > config.disk_reserve_bytes / 2)
                 {
-                    let reason = format!(
-                        "the disk has {} MB left, and the last {} MB are not for builds (limits.disk_reserve_mb); make room and deploy again",
-                        free / MEGABYTE,
-                        config.disk_reserve_bytes / MEGABYTE
-                    );
-                    return Overrun { reason, by_itself: false };
+                    return Overrun { reason: too_full(free, config.disk_reserve_bytes), by_itself: false };
                 }
             }
             tokio::time::sleep((begun.elapsed() * SHARE).max(SHORTEST)).await;
         }
     }
+
+    /// A build that failed when the disk had no room for it failed of that, whatever its programs say. Asked
+    /// once it has: it may be over before the next count.
+    pub(super) fn blame_disk(&self, outcome: BuildOutcome) -> BuildOutcome {
+        let reserve = self.inner.config.disk_reserve_bytes.max(SMALLEST_RESERVE);
+        match (outcome, free(self.confine().layout.root())) {
+            (BuildOutcome::Failed { failure }, Ok(free)) if free < reserve => BuildOutcome::Failed {
+                failure: Failure { code: FULL.into(), reason: too_full(free, reserve), ..failure },
+            },
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+const FULL: &str = "DISK_FULL";
+const READ_ONLY: &str = "DISK_READ_ONLY";
+/// With less than this hardly anything can be built, also where nothing is reserved.
+const SMALLEST_RESERVE: u64 = MEGABYTE;
+
+fn too_full(free: u64, reserve: u64) -> String {
+    format!(
+        "the disk has {} MB left, and the last {} MB are not for builds (limits.disk_reserve_mb); make room and deploy again",
+        free / MEGABYTE,
+        reserve / MEGABYTE
+    )
+}
+
+/// What to say of an error that comes from the disk's state.
+pub(super) fn disk_failure(error: &io::Error) -> Option<Failure> {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => Some(failed(FULL, "the node's disk is full; make room on it and deploy again")),
+        ReadOnlyFilesystem => Some(failed(READ_ONLY, UNWRITABLE)),
+        _ => None,
+    }
+}
+
+const UNWRITABLE: &str = "the node's disk takes no writes: it is mounted read-only, which Linux does after an error of \
+    the disk; look at `dmesg`, repair the file system and start NanoScale again";
+
+/// What of the disk below `directory` keeps its node from working, of which builds leave `reserve` bytes free.
+pub(crate) fn problem(directory: &Path, reserve: u64) -> Option<Problem> {
+    let told = |code: &str, message: String| Some(Problem { code: code.into(), message });
+    // Asked by making a file without a name: Linux does not say of every file system that it has become read-only.
+    let made = std::fs::OpenOptions::new().write(true).custom_flags(nix::libc::O_TMPFILE).open(directory);
+    if made.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem) {
+        return told(READ_ONLY, UNWRITABLE.into());
+    }
+    let free = free(directory).ok().filter(|free| *free < reserve.max(SMALLEST_RESERVE))?;
+    let message = format!(
+        "the disk has {} MB left: nothing is built until there is more room than the {} MB that builds leave free \
+         (limits.disk_reserve_mb). What runs goes on; at 0 MB also logs and changes are lost",
+        free / MEGABYTE,
+        reserve / MEGABYTE
+    );
+    told(FULL, message)
 }
 
 /// Bytes of the file system that `path` is on.

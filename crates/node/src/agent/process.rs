@@ -10,6 +10,7 @@ use wire::shim::Exit;
 use wire::{Context, Failure};
 
 use super::Agent;
+use super::disk::disk_failure;
 use crate::confine::{Job, Program, Role};
 use crate::layout::LogKind;
 use crate::log::Record;
@@ -70,7 +71,7 @@ pub(super) fn failed(code: &str, reason: impl Into<String>) -> Failure {
 }
 
 pub(super) fn node_error(error: std::io::Error) -> Failure {
-    failed("NODE_ERROR", format!("the node cannot start the process: {error}"))
+    disk_failure(&error).unwrap_or_else(|| failed("NODE_ERROR", format!("the node cannot start the process: {error}")))
 }
 
 impl Agent {

@@ -1,5 +1,8 @@
 //! Releases on disk. The manifest is written last: a release without one is no release.
 
+use std::fs::File;
+use std::io;
+
 use ids::{DeploymentId, ProjectId};
 use serde::{Deserialize, Serialize};
 use wire::{Commit, Plan, ReleaseSpec};
@@ -20,13 +23,21 @@ impl Agent {
         serde_json::from_slice(&std::fs::read(self.confine().layout.manifest(group, build)).ok()?).ok()
     }
 
-    pub(super) fn write_manifest(
+    /// Everything of the release is on the disk before its manifest is, also when the power goes.
+    pub(super) async fn write_manifest(
         &self,
         group: &ProjectId,
         build: &DeploymentId,
         manifest: &Manifest,
-    ) -> std::io::Result<()> {
-        write_atomic(&self.confine().layout.manifest(group, build), &serde_json::to_vec(manifest)?)
+    ) -> io::Result<()> {
+        let directory = File::open(self.confine().layout.release(group, build))?;
+        let (path, text) = (self.confine().layout.manifest(group, build), serde_json::to_vec(manifest)?);
+        // Takes as long as the disk does.
+        let written = tokio::task::spawn_blocking(move || {
+            nix::unistd::syncfs(directory)?;
+            write_atomic(&path, &text)
+        });
+        written.await.map_err(io::Error::other)?
     }
 
     /// Release directories of a group, finished or not.

@@ -5,6 +5,7 @@ use sandbox::Network;
 use wire::{BuildSpec, Failure, Runtime};
 
 use super::Agent;
+use super::disk::disk_failure;
 use super::process::SOCKETS;
 use crate::confine::{Job, Program, Role};
 use crate::layout::LogKind;
@@ -64,7 +65,9 @@ impl Agent {
             }
             Ok(Err(exit)) => Some(exit),
             Err(error) => {
-                return Err(self.failure(spec, "NODE_ERROR", format!("the {name} step cannot be started: {error}")));
+                return Err(disk_failure(&error).unwrap_or_else(|| {
+                    self.failure(spec, "NODE_ERROR", format!("the {name} step cannot be started: {error}"))
+                }));
             }
         };
         let Some(exit) = exit else {

@@ -25,9 +25,6 @@ use crate::state::{AppState, Config};
 /// How long the rest of an upload that is too large is read and thrown away.
 const REST: Duration = Duration::from_secs(30);
 
-/// An archive that nobody has claimed after this long never will be.
-const UNCLAIMED: Duration = Duration::from_secs(3600);
-
 #[derive(Clone)]
 pub(crate) struct Uploads {
     config: Arc<Config>,
@@ -35,35 +32,53 @@ pub(crate) struct Uploads {
     nodes: Nodes,
     /// On their way to a node.
     moving: Arc<Mutex<BTreeSet<DeploymentId>>>,
+    /// Of requests that have not been answered: no deployment may know of them yet.
+    arriving: Arc<Mutex<BTreeSet<DeploymentId>>>,
+}
+
+/// Keeps an archive that is arriving from being taken for one that nobody wants.
+struct Arriving {
+    upload: DeploymentId,
+    all: Arc<Mutex<BTreeSet<DeploymentId>>>,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.upload);
+    }
 }
 
 impl Uploads {
     pub(crate) fn new(config: Arc<Config>, deployments: Deployments, nodes: Nodes) -> Self {
-        Self { config, deployments, nodes, moving: Arc::default() }
+        Self { config, deployments, nodes, moving: Arc::default(), arriving: Arc::default() }
     }
 
     fn path(&self, upload: &DeploymentId) -> PathBuf {
         self.config.data_dir.join("uploads").join(format!("{upload}.tar"))
     }
 
+    fn arrive(&self) -> Arriving {
+        let arriving = Arriving { upload: DeploymentId::new(), all: self.arriving.clone() };
+        arriving.all.lock().unwrap_or_else(PoisonError::into_inner).insert(arriving.upload.clone());
+        arriving
+    }
+
     /// Takes an archive in. It is there as a whole or not at all.
-    async fn receive(&self, body: Body) -> Result<DeploymentId> {
-        let upload = DeploymentId::new();
-        let path = self.path(&upload);
+    async fn receive(&self, upload: &DeploymentId, body: Body) -> Result<()> {
+        let path = self.path(upload);
         let part = path.with_extension("part");
         let received = self.write(&part, body).await;
         if received.is_err() {
             let _ = tokio::fs::remove_file(&part).await;
         }
         received?;
-        tokio::fs::rename(&part, &path).await.map_err(Error::internal)?;
-        Ok(upload)
+        tokio::fs::rename(&part, &path).await.map_err(Error::io)
     }
 
     async fn write(&self, part: &PathBuf, body: Body) -> Result<()> {
         let parent = self.config.data_dir.join("uploads");
-        tokio::fs::create_dir_all(parent).await.map_err(Error::internal)?;
-        let mut file = tokio::fs::File::create(part).await.map_err(Error::internal)?;
+        tokio::fs::create_dir_all(parent).await.map_err(Error::io)?;
+        let mut file = tokio::fs::File::create(part).await.map_err(Error::io)?;
         let mut stream = body.into_data_stream();
         let mut size = 0_u64;
         while let Some(chunk) = stream.next().await {
@@ -79,7 +94,7 @@ impl Uploads {
                 );
                 return Err(Error::too_large(message));
             }
-            file.write_all(&chunk).await.map_err(Error::internal)?;
+            file.write_all(&chunk).await.map_err(Error::io)?;
         }
         if size == 0 {
             return Err(Error::malformed(
@@ -87,7 +102,7 @@ impl Uploads {
                 "the upload is empty; send a tar archive, plain or compressed with gzip or zstd",
             ));
         }
-        file.sync_all().await.map_err(Error::internal)
+        file.sync_all().await.map_err(Error::io)
     }
 
     /// Streams an archive to the project's node, unless that is going on already.
@@ -103,25 +118,23 @@ impl Uploads {
     }
 
     async fn push(&self, upload: &DeploymentId) -> Result<()> {
-        let file = tokio::fs::File::open(self.path(upload)).await.map_err(Error::internal)?;
+        let file = tokio::fs::File::open(self.path(upload)).await.map_err(Error::io)?;
         let link = self.nodes.link(self.nodes.local_id()).await?;
         link.put_file(&format!("/v1/uploads/{upload}"), file).await
     }
 
-    /// Removes archives that no project and no deployment under way takes any more.
-    pub(crate) async fn keep_only(&self, wanted: &BTreeSet<DeploymentId>) {
-        let Ok(mut entries) = tokio::fs::read_dir(self.config.data_dir.join("uploads")).await else { return };
+    /// What lies here, and is not arriving at this moment.
+    pub(crate) async fn at_rest(&self) -> Vec<(PathBuf, Option<DeploymentId>)> {
+        let mut found = Vec::new();
+        let Ok(mut entries) = tokio::fs::read_dir(self.config.data_dir.join("uploads")).await else { return found };
         while let Ok(Some(entry)) = entries.next_entry().await {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let id = name.split('.').next().and_then(|id| id.parse::<DeploymentId>().ok());
-            let age =
-                entry.metadata().await.and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
-            // One that was just received belongs to a deployment that is about to be written down.
-            let old = age.is_some_and(|age| age > UNCLAIMED);
-            if old && !id.is_some_and(|id| wanted.contains(&id)) {
-                let _ = tokio::fs::remove_file(entry.path()).await;
-            }
+            let id = entry.file_name().to_string_lossy().split('.').next().and_then(|id| id.parse().ok());
+            found.push((entry.path(), id));
         }
+        // After the look: what came while it lasted is arriving, or written down by now.
+        let arriving = self.arriving.lock().unwrap_or_else(PoisonError::into_inner);
+        found.retain(|(_, id)| !id.as_ref().is_some_and(|id| arriving.contains(id)));
+        found
     }
 
     /// Removes the archive of a project that goes.
@@ -149,10 +162,12 @@ async fn source_put(
     body: Body,
 ) -> Result<(StatusCode, axum::Json<api::DeploymentAccepted>)> {
     let project = projects.find(&id).await?;
-    let upload = uploads.receive(body).await?;
+    let arriving = uploads.arrive();
+    let upload = &arriving.upload;
+    uploads.receive(upload, body).await?;
     let deployed = uploads.deployments.deploy_upload(&project, &user, upload.clone()).await;
     if deployed.is_err() {
-        uploads.forget(Some(&upload)).await;
+        uploads.forget(Some(upload)).await;
     }
     let deployment = shown(deployed?, false);
     Ok((StatusCode::ACCEPTED, axum::Json(api::DeploymentAccepted { deployment })))

@@ -6,17 +6,26 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::Result;
+use crate::platform::nodes::Nodes;
 use crate::state::AppState;
 use crate::{now_ms, rfc3339};
 
 #[derive(Clone)]
 pub(crate) struct Health {
     store: Store,
+    nodes: Nodes,
 }
 
 impl Health {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store }
+    pub(crate) fn new(store: Store, nodes: Nodes) -> Self {
+        Self { store, nodes }
+    }
+
+    /// In a word, and what is wrong. Fails when the database does not answer.
+    async fn look(&self) -> Result<(String, Vec<api::Problem>)> {
+        self.store.ping().await?;
+        let problems = self.nodes.problems();
+        Ok((if problems.is_empty() { "ok" } else { "degraded" }.into(), problems))
     }
 }
 
@@ -28,17 +37,18 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/api/health", tag = "health", responses(
     (status = 200, body = api::Health), (status = 503, body = api::ErrorBody)))]
 async fn health(State(health): State<Health>) -> Result<axum::Json<api::Health>> {
-    health.store.ping().await?;
-    Ok(axum::Json(api::Health { status: "ok".into() }))
+    let (status, problems) = health.look().await?;
+    Ok(axum::Json(api::Health { status, problems }))
 }
 
 /// The same with version and time.
 #[utoipa::path(get, path = "/health", tag = "health", responses(
     (status = 200, body = api::HealthDetail), (status = 503, body = api::ErrorBody)))]
 async fn health_detail(State(health): State<Health>) -> Result<axum::Json<api::HealthDetail>> {
-    health.store.ping().await?;
+    let (status, problems) = health.look().await?;
     Ok(axum::Json(api::HealthDetail {
-        status: "ok".into(),
+        status,
+        problems,
         version: env!("CARGO_PKG_VERSION").into(),
         time: rfc3339(now_ms()),
     }))

@@ -133,7 +133,7 @@ impl Identity {
     async fn attempt(&self, subject: &str, name: Option<&UserName>) -> Result<Option<(User, String)>> {
         let now = now_ms();
         let mut tx = self.store.write().await?;
-        let failures = match tx.login_attempt(subject, now, now - FAILURE_MEMORY_MS).await? {
+        let failures = match tx.login_attempt(subject, now, now - FAILURE_MEMORY_MS, now + LONGEST_LOCK_MS).await? {
             LoginAttempt::Counted { failures } => failures,
             LoginAttempt::Locked { until } => return Err(Error::locked_out(seconds_until(until, now))),
         };
@@ -213,8 +213,13 @@ impl Identity {
     }
 }
 
+/// A lock that is longer than any was set before the clock went back.
 fn refuse_locked(until: i64, now: i64) -> Result<()> {
-    if until > now { Err(Error::locked_out(seconds_until(until, now))) } else { Ok(()) }
+    if until > now && until <= now + LONGEST_LOCK_MS {
+        Err(Error::locked_out(seconds_until(until, now)))
+    } else {
+        Ok(())
+    }
 }
 
 fn seconds_until(until: i64, now: i64) -> i64 {

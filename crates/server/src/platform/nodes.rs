@@ -6,7 +6,7 @@ mod session;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use ids::{DeploymentId, NodeId, WorkloadId};
@@ -58,8 +58,16 @@ struct Known {
     hello: Option<Hello>,
     observed: Option<Observed>,
     metrics: VecDeque<Metrics>,
-    last_seen_ms: Option<i64>,
+    /// By the clock, for people, and for how long it has been.
+    last_seen: Option<(i64, Instant)>,
     desired: watch::Sender<Desired>,
+}
+
+impl Known {
+    fn problem(&self) -> Option<api::Problem> {
+        let problem = self.metrics.back()?.problem.clone()?;
+        Some(api::Problem { code: problem.code, message: problem.message })
+    }
 }
 
 /// How full a node's disk is.
@@ -93,7 +101,7 @@ impl Nodes {
             hello: None,
             observed: None,
             metrics: VecDeque::new(),
-            last_seen_ms: None,
+            last_seen: None,
             desired: watch::Sender::new(Desired::default()),
         };
         Ok(Self {
@@ -147,6 +155,11 @@ impl Nodes {
             })
         };
         known.iter().filter_map(disk).collect()
+    }
+
+    /// What keeps nodes from their work.
+    pub(crate) fn problems(&self) -> Vec<api::Problem> {
+        self.lock().values().filter_map(Known::problem).collect()
     }
 
     /// Resolves when some node reported something new since the last time.
@@ -213,7 +226,7 @@ impl Nodes {
 
     fn seen(&self, id: &NodeId, change: impl FnOnce(&mut Known)) {
         self.with(id, |known| {
-            known.last_seen_ms = Some(now_ms());
+            known.last_seen = Some((now_ms(), Instant::now()));
             change(known);
         });
     }

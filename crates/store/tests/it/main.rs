@@ -317,7 +317,7 @@ async fn opening_again_keeps_everything(fixture: Fixture) {
 async fn a_lock_holds_until_it_ends_and_is_forgotten_later(fixture: Fixture) {
     let attempt = async |now: i64| {
         let mut tx = fixture.store.write().await.unwrap();
-        let attempt = tx.login_attempt("ada|10.0.0.1", now, now - 1000).await.unwrap();
+        let attempt = tx.login_attempt("ada|10.0.0.1", now, now - 1000, now + 1000).await.unwrap();
         tx.commit().await.unwrap();
         attempt
     };
@@ -330,6 +330,11 @@ async fn a_lock_holds_until_it_ends_and_is_forgotten_later(fixture: Fixture) {
     tx.commit().await.unwrap();
     assert_eq!(attempt(499).await, LoginAttempt::Locked { until: 500 });
     assert_eq!(attempt(500).await, LoginAttempt::Counted { failures: 3 });
+    // A lock of a clock that was set back since does not hold for all that time.
+    let mut tx = fixture.store.write().await.unwrap();
+    tx.login_lock("ada|10.0.0.1", 90_000).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(attempt(501).await, LoginAttempt::Counted { failures: 4 });
     // Failures further apart than the memory are counted anew.
     assert_eq!(attempt(2000).await, LoginAttempt::Counted { failures: 1 });
     let mut tx = fixture.store.write().await.unwrap();

@@ -95,21 +95,24 @@ pub(crate) async fn an_attempt_is_claimed_once_and_counts_as_lost_after_a_while(
     let told = delivery(&ops, "a", 100);
     let mut tx = fixture.store.write().await.unwrap();
     tx.delivery_insert(&told).await.unwrap();
-    assert_eq!(tx.delivery_due().await.unwrap(), [(ops.id.clone(), 100)]);
-    assert!(tx.delivery_next(&ops.id, 99).await.unwrap().is_none(), "not yet");
-    assert_eq!(tx.delivery_next(&ops.id, 100).await.unwrap(), Some(told.clone()));
-    assert!(tx.delivery_claim(&told.id, 0, 100, 200).await.unwrap());
-    assert!(!tx.delivery_claim(&told.id, 0, 100, 200).await.unwrap(), "somebody has it");
-    assert!(tx.delivery_next(&ops.id, 199).await.unwrap().is_none());
+    assert_eq!(tx.delivery_due(1000).await.unwrap(), [(ops.id.clone(), 100)]);
+    assert!(tx.delivery_next(&ops.id, 99, 1000).await.unwrap().is_none(), "not yet");
+    assert_eq!(tx.delivery_next(&ops.id, 100, 1000).await.unwrap(), Some(told.clone()));
+    assert!(tx.delivery_claim(&told.id, 0, 200).await.unwrap());
+    assert!(!tx.delivery_claim(&told.id, 0, 200).await.unwrap(), "somebody has it");
+    assert!(tx.delivery_next(&ops.id, 199, 1000).await.unwrap().is_none());
+    // As after the clock was set back by more than any pause.
+    assert_eq!(tx.delivery_due(150).await.unwrap(), [(ops.id.clone(), 0)]);
+    assert!(tx.delivery_next(&ops.id, 100, 150).await.unwrap().is_some());
     // Nobody said what became of it.
-    assert!(tx.delivery_claim(&told.id, 1, 200, 300).await.unwrap());
+    assert!(tx.delivery_claim(&told.id, 1, 300).await.unwrap());
     let done =
         DeliveryAttempt { state: DeliveryState::Delivered, next_attempt_at: None, error: None, status: Some(204) };
     assert!(!tx.delivery_settle(&told.id, 1, &done, 210).await.unwrap(), "the first attempt is over");
     assert!(tx.delivery_settle(&told.id, 2, &done, 220).await.unwrap());
     let settled = tx.delivery(&told.id).await.unwrap().unwrap();
     assert_eq!((settled.state, settled.attempts, settled.finished_at), (DeliveryState::Delivered, 2, Some(220)));
-    assert!(tx.delivery_due().await.unwrap().is_empty());
+    assert!(tx.delivery_due(1000).await.unwrap().is_empty());
     assert!(!tx.delivery_retry(&told.id, 230).await.unwrap());
 }
 

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use super::process::{EDGE, Form, NOBODY, SERVER};
 use super::{Addresses, TestServer};
+use crate::clock::Clock;
 use crate::postgres::Postgres;
 use crate::scratch::Scratch;
 use crate::secrets::{Secrets, random_secret};
+use crate::small_disk::SmallDisk;
 
 /// Where a server keeps its rows.
 #[derive(Debug, Clone)]
@@ -28,6 +30,7 @@ pub struct Builder {
     database: Option<Database>,
     env: Vec<(String, String)>,
     form: Form,
+    disk_megabytes: Option<u64>,
 }
 
 // === impl Builder ===
@@ -77,6 +80,18 @@ impl Builder {
         self
     }
 
+    /// It goes by this clock. So do none of its apps.
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.env.extend(clock.env());
+        self
+    }
+
+    /// Its data lies on a disk of its own, of so many megabytes.
+    pub fn small_disk(mut self, megabytes: u64) -> Self {
+        self.disk_megabytes = Some(megabytes);
+        self
+    }
+
     /// Starts the server and waits until it listens.
     pub async fn start(mut self) -> TestServer {
         let scratch = Scratch::new("server", Some(&self.program));
@@ -86,6 +101,7 @@ impl Builder {
             fs::copy(&self.program, &program).expect("copy the server's binary");
             self.program = program;
         }
+        let disk = self.disk_megabytes.map(|megabytes| SmallDisk::mount(&scratch.path().join("data"), megabytes));
         match self.form {
             Form::One => {}
             Form::Unprivileged => chown(scratch.path(), Some(NOBODY), Some(NOBODY)).expect("give the directory away"),
@@ -98,6 +114,7 @@ impl Builder {
         }
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = TestServer {
+            disk,
             scratch,
             program: self.program,
             config: self.config,
@@ -132,7 +149,7 @@ fn usual_database() -> Database {
 /// What an installer makes: a directory for each user, below one that is root's.
 fn make_directories(scratch: &Path) -> io::Result<()> {
     fs::set_permissions(scratch, fs::Permissions::from_mode(0o711))?;
-    fs::create_dir(scratch.join("data"))?;
+    fs::create_dir_all(scratch.join("data"))?;
     for (name, user) in [("server", SERVER), ("edge", EDGE)] {
         let path = scratch.join("data").join(name);
         fs::create_dir(&path)?;
@@ -167,6 +184,6 @@ impl TestServer {
             "notifications": { "allow_hosts": [], "first_retry_ms": 100 },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
-        Builder { program, config, database: None, env: Vec::new(), form: usual_form() }
+        Builder { program, config, database: None, env: Vec::new(), form: usual_form(), disk_megabytes: None }
     }
 }

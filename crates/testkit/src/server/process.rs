@@ -61,7 +61,7 @@ impl TestServer {
         }
     }
 
-    fn spawn(&self, part: Part) -> io::Result<Child> {
+    pub(super) fn spawn(&self, part: Part) -> io::Result<Child> {
         let output = fs::OpenOptions::new().create(true).append(true).open(self.output_path())?;
         let (rights, only) = match part {
             Part::All if self.form == Form::Unprivileged => (Rights::None(NOBODY), None),

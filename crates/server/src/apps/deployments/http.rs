@@ -232,14 +232,16 @@ fn steps(deployment: &Deployment) -> Vec<api::DeploymentStep> {
         .map(|(step, end)| api::DeploymentStep {
             name: step.name.clone(),
             started_at: rfc3339(step.started_at),
-            finished_at: end.map(rfc3339),
+            // The clock may have gone back meanwhile.
+            finished_at: end.map(|end| rfc3339(end.max(step.started_at))),
         })
         .collect()
 }
 
 pub(crate) fn shown(deployment: Deployment, release_kept: bool) -> api::Deployment {
     let steps = steps(&deployment);
-    let duration_ms = deployment.finished_at.zip(deployment.started_at).map(|(finished, started)| finished - started);
+    let duration_ms =
+        deployment.finished_at.zip(deployment.started_at).map(|(finished, started)| (finished - started).max(0));
     let (failure_code, reason, last_lines) = match deployment.failure {
         Some(failure) => (failure.code, Some(failure.reason), failure.last_lines),
         None => (None, None, Vec::new()),

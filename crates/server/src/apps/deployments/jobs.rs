@@ -146,12 +146,16 @@ impl Deployments {
                 Due::Run { at } => (at, false),
                 Due::Skip { at } => (at, true),
             };
-            next = Some(now);
-            self.begin_scheduled(held, deployment, &job, at, late).await?;
+            let then = match self.begin_scheduled(held, deployment, &job, at, late).await? {
+                true => Some(now),
+                false => schedule.next_after(now),
+            };
+            next = [next, then].into_iter().flatten().min();
         }
         Ok(next)
     }
 
+    /// Whether this time had no run yet.
     async fn begin_scheduled(
         &self,
         held: &Held,
@@ -159,7 +163,7 @@ impl Deployments {
         job: &Scheduled,
         at: i64,
         late: bool,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let runs_still = held.runs.iter().any(|run| run.kind == RunKind::Schedule && run.name == job.name.as_str());
         let skipped = match (late, runs_still) {
             (true, _) => Some("nobody was there to start it at its time"),
@@ -178,12 +182,13 @@ impl Deployments {
             ..Run::begun(deployment, RunKind::Schedule, now)
         };
         let mut tx = self.store.write().await?;
-        if tx.run_insert(&run).await? {
+        let new = tx.run_insert(&run).await?;
+        if new {
             tx.event_insert("run.updated", Some(&run.project_id), Some(&run.deployment_id), now).await?;
+            tx.commit().await?;
+            self.wake.notify_one();
         }
-        tx.commit().await?;
-        self.wake.notify_one();
-        Ok(())
+        Ok(new)
     }
 
     /// How far the release command of a starting deployment has come; begun here when there is one.

@@ -1,7 +1,7 @@
 //! Moves every deployment on. Woken by changes of rows, by news from nodes and by a timer,
 //! it takes no input, reads everything anew and may be cut off anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::deployment::{Commit, Deployment, Failure};
@@ -41,11 +41,19 @@ impl Deployments {
         }
     }
 
+    /// Removes archives that no project and no deployment under way takes any more, and what was left of others.
     async fn collect_uploads(&self, uploads: &Uploads) {
+        // Before the rows are read: each of these has been written down, if it ever was.
+        let at_rest = uploads.at_rest().await;
         let Ok(held) = self.held().await else { return };
-        let of_projects = held.iter().filter_map(|held| held.project.upload.clone());
-        let of_deployments = held.iter().flat_map(|held| &held.deployments).filter_map(|it| it.upload.clone());
-        uploads.keep_only(&of_projects.chain(of_deployments).collect()).await;
+        let of_projects = held.iter().filter_map(|held| held.project.upload.as_ref());
+        let of_deployments = held.iter().flat_map(|held| &held.deployments).filter_map(|it| it.upload.as_ref());
+        let wanted = of_projects.chain(of_deployments).collect::<BTreeSet<_>>();
+        for (path, id) in at_rest {
+            if !id.is_some_and(|id| wanted.contains(&id)) {
+                let _ = tokio::fs::remove_file(path).await;
+            }
+        }
     }
 
     /// When something will be due, if anything will.

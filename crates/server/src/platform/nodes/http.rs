@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::extract::State;
 use ids::{HealthStatus, NodeId, NodeStatus};
 use utoipa_axum::router::OpenApiRouter;
@@ -8,11 +10,11 @@ use super::{Known, Nodes};
 use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::http::PathId;
+use crate::rfc3339;
 use crate::state::AppState;
-use crate::{now_ms, rfc3339};
 
 /// A node that has been silent longer is stale.
-const STALE_MS: i64 = 30_000;
+const STALE: Duration = Duration::from_secs(30);
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(node_list)).routes(routes!(node_get)).routes(routes!(node_metrics))
@@ -54,7 +56,7 @@ fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
 
 fn shown(id: &NodeId, known: &Known, embedded: bool) -> api::Node {
     let online = known.link.borrow().is_some();
-    let fresh = known.last_seen_ms.is_some_and(|seen| now_ms() - seen < STALE_MS);
+    let fresh = known.last_seen.is_some_and(|(_, seen)| seen.elapsed() < STALE);
     api::Node {
         id: id.clone(),
         name: known.name.clone(),
@@ -69,8 +71,9 @@ fn shown(id: &NodeId, known: &Known, embedded: bool) -> api::Node {
         kernel: known.hello.as_ref().map(|hello| hello.kernel.clone()),
         capabilities: known.hello.iter().flat_map(|hello| &hello.capabilities).map(capability).collect(),
         metrics: known.metrics.back().map(metrics),
+        problems: known.problem().into_iter().collect(),
         workloads: known.observed.as_ref().map(workloads).unwrap_or_default(),
-        last_seen_at: known.last_seen_ms.map(rfc3339),
+        last_seen_at: known.last_seen.map(|(at_ms, _)| rfc3339(at_ms)),
     }
 }
 

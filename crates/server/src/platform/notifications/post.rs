@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 const ANSWER_MAX: usize = 1024;
 const SHOWN_MAX: usize = 160;
 /// Nobody is waited for longer, whatever they ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
 
 /// Posts the payload as JSON, signed like GitHub's webhooks.
 pub(super) async fn webhook(url: &Url, secret: Option<&str>, addresses: &[SocketAddr], letter: &Letter<'_>) -> Outcome {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use domain::notification::{Channel, Delivery, pause_after};
+use domain::notification::{Channel, Delivery, pause_after, pause_max};
 use ids::{DeliveryState, NotificationChannelId};
 use rand::Rng;
 use store::DeliveryAttempt;
@@ -13,6 +13,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::Notifications;
 use super::channels::announce;
+use super::post::RETRY_AFTER_MAX;
 use super::transport::{Letter, Outcome, PATIENCE, Verdict, send};
 use crate::error::{Error, Result};
 use crate::now_ms;
@@ -70,7 +71,7 @@ impl Notifications {
         let now = now_ms();
         let busy = workers.channels.values().cloned().collect::<BTreeSet<_>>();
         let mut pause = PERIOD_MS;
-        for (channel, due_at) in self.store.read().await?.delivery_due().await? {
+        for (channel, due_at) in self.store.read().await?.delivery_due(self.farthest(now)).await? {
             if busy.contains(&channel) {
                 continue;
             }
@@ -96,13 +97,13 @@ impl Notifications {
             let now = now_ms();
             let mut tx = self.store.write().await?;
             let Some(channel) = tx.notification_channel(id).await? else { return Ok(()) };
-            let Some(delivery) = tx.delivery_next(id, now).await? else { return Ok(()) };
+            let Some(delivery) = tx.delivery_next(id, now, self.farthest(now)).await? else { return Ok(()) };
             if !channel.enabled {
                 tx.delivery_abandon(id, "the channel is switched off", now).await?;
                 announce(&mut tx, now).await?;
                 return Ok(tx.commit().await?);
             }
-            let claimed = tx.delivery_claim(&delivery.id, delivery.attempts, now, now + LEASE_MS).await?;
+            let claimed = tx.delivery_claim(&delivery.id, delivery.attempts, now + LEASE_MS).await?;
             tx.commit().await?;
             if claimed {
                 let delivery = Delivery { attempts: delivery.attempts + 1, ..delivery };
@@ -166,6 +167,13 @@ impl Notifications {
         let first = i64::try_from(self.config.first_retry.as_millis()).unwrap_or(i64::MAX);
         let own = pause_after(attempts, first, rand::rng().random())?;
         Some(own.max(wanted.map_or(0, |wanted| i64::try_from(wanted.as_millis()).unwrap_or(i64::MAX))))
+    }
+
+    /// No next attempt is ever set for later than this.
+    fn farthest(&self, now: i64) -> i64 {
+        let first = i64::try_from(self.config.first_retry.as_millis()).unwrap_or(i64::MAX);
+        let asked = i64::try_from(RETRY_AFTER_MAX.as_millis()).unwrap_or(i64::MAX);
+        now.saturating_add(pause_max(first).max(asked))
     }
 
     async fn purge(&self) -> Result<()> {
