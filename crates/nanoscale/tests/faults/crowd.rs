@@ -106,7 +106,7 @@ async fn two_hundred_deployments_of_fifty_projects_at_once() {
         gone.await.unwrap().unwrap();
     }
     wait_until("nothing runs", WITHIN, async || shims(&server) == 0).await;
-    for directory in ["node/runs", "node/groups", "node/logs", "node/trash", "node/uploads", "uploads"] {
+    for directory in ["node/runs", "node/groups", "node/logs", "node/trash", "node/uploads", "server/uploads"] {
         wait_until(&format!("{directory} is empty"), WITHIN, async || entries(&server, directory) == 0).await;
     }
     wait_until("no file stays open", WITHIN, async || open_files(&server) <= before.1 + 8).await;
