@@ -13,6 +13,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15"),
     ("/usr/bin/git", "git"),
     ("/usr/sbin/nft", "nftables"),
+    ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),
     ("/usr/lib/python3/dist-packages/aiosmtpd/__init__.py", "python3-aiosmtpd"),
