@@ -15,6 +15,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "libfaketime"),
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/sbin/nft", "nftables"),
+    ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),
     ("/usr/lib/python3/dist-packages/aiosmtpd/__init__.py", "python3-aiosmtpd"),

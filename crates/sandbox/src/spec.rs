@@ -110,7 +110,7 @@ pub enum Network {
 pub struct Link {
     /// The caller's end, at most 15 bytes; one that has this name already is replaced.
     pub name: String,
-    /// The caller's address on every such link.
+    /// What the process sends goes to; nobody has this address, and nobody may.
     pub gateway: Ipv4Addr,
     /// The process gets a free address of this network.
     pub network: Ipv4Addr,

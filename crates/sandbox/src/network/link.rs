@@ -1,13 +1,21 @@
 //! A veth pair between the caller's namespace and the new one (rtnetlink(7)).
+//!
+//! The caller's end has no address, of either family: an address that comes or goes is news to every program of the
+//! machine that watches for a change of networks, as browsers do, which then drop what they are loading. Routes lead
+//! to the link itself, and each side is told the other's hardware address, as nobody would answer for the gateway's.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd as _;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo,
+    LinkMessage,
+};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -21,6 +29,9 @@ use crate::spec::Link;
 /// The end inside.
 const INSIDE: &str = "eth0";
 const HOST_PREFIX: u8 = 32;
+/// Hardware addresses of the two ends, the same on each link, as it has no others. Set, so that udev leaves them alone.
+const NEAR: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const FAR: [u8; 6] = [2, 0, 0, 0, 0, 2];
 /// Addresses tried until one is free.
 const TRIES: usize = 64;
 const ANSWER_MAX: usize = 32 * 1024;
@@ -66,14 +77,44 @@ impl Routes {
     fn add_pair(&self, name: &str) -> Result<(), Errno> {
         let own = rustix::fs::open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut peer = LinkMessage::default();
-        peer.attributes.extend([LinkAttribute::IfName(INSIDE.into()), LinkAttribute::NetNsFd(own.as_raw_fd())]);
+        peer.attributes.extend([
+            LinkAttribute::IfName(INSIDE.into()),
+            LinkAttribute::Address(FAR.to_vec()),
+            LinkAttribute::NetNsFd(own.as_raw_fd()),
+        ]);
         let mut link = LinkMessage::default();
-        link.attributes.push(LinkAttribute::IfName(name.into()));
+        link.attributes.extend([LinkAttribute::IfName(name.into()), LinkAttribute::Address(NEAR.to_vec())]);
         link.attributes.push(LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
         ]));
         self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL).map(drop)
+    }
+
+    /// Keeps an interface from taking an IPv6 address by itself once it is up.
+    fn keep_bare(&self, index: u32) -> Result<(), Errno> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        let none = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
+        link.attributes.push(LinkAttribute::AfSpecUnspec(vec![none]));
+        match self.ask(RouteNetlinkMessage::SetLink(link), 0) {
+            // The kernel has no IPv6, or has it turned off.
+            Err(Errno::AFNOSUPPORT | Errno::OPNOTSUPP | Errno::NODEV) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Says which hardware address an address has, so that nobody is asked.
+    fn add_neighbour(&self, index: u32, address: Ipv4Addr, hardware: [u8; 6]) -> Result<(), Errno> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.ifindex = index;
+        message.header.state = NeighbourState::Permanent;
+        message.attributes.extend([
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)),
+            NeighbourAttribute::LinkLayerAddress(hardware.to_vec()),
+        ]);
+        self.ask(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE).map(drop)
     }
 
     fn add_address(&self, index: u32, address: Ipv4Addr) -> Result<(), Errno> {
@@ -157,12 +198,14 @@ pub(super) fn connect(link: &Link, outside: &Routes, inside: &Routes) -> Result<
         result => result?,
     }
     let near = outside.index(&link.name)?;
-    outside.add_address(near, link.gateway)?;
+    outside.keep_bare(near)?;
     outside.up(&link.name)?;
     let address = take_address(link, |address| outside.add_route(near, To::Neighbour(address)))?;
+    outside.add_neighbour(near, address, FAR)?;
     let far = inside.index(INSIDE)?;
     inside.add_address(far, address)?;
     inside.up(INSIDE)?;
+    inside.add_neighbour(far, link.gateway, NEAR)?;
     inside.add_route(far, To::Neighbour(link.gateway))?;
     inside.add_route(far, To::EverythingThrough(link.gateway))
 }

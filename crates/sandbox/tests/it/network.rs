@@ -104,6 +104,9 @@ fn its_link_comes_and_goes_with_it() {
     }
     assert!(routes.iter().any(|route| route.starts_with("eth0\t00000000\t010012C6")), "a way out: {routes:?}");
     assert!(exists());
+    let addresses = Command::new("ip").args(["-o", "address", "show", "dev", &name]).output().expect("ip");
+    assert!(addresses.status.success(), "{addresses:?}");
+    assert_eq!(String::from_utf8_lossy(&addresses.stdout), "", "nobody on the host learns of an address");
     // Another one with the same name takes over, as after a crash.
     let again = start(&spec);
     while again.line() != "ready" {}
