@@ -953,12 +953,20 @@ export interface components {
         };
         /** @description `GET /api/health`. */
         Health: {
-            /** @example ok */
+            problems?: components["schemas"]["Problem"][];
+            /**
+             * @description `ok`, or `degraded` while some node has a problem.
+             * @example ok
+             */
             status: string;
         };
         /** @description `GET /health`. */
         HealthDetail: {
-            /** @example ok */
+            problems?: components["schemas"]["Problem"][];
+            /**
+             * @description `ok`, or `degraded` while some node has a problem.
+             * @example ok
+             */
             status: string;
             /** @description RFC 3339. */
             time: string;
@@ -1057,6 +1065,8 @@ export interface components {
             last_seen_at?: null | components["schemas"]["String"];
             metrics?: null | components["schemas"]["NodeMetrics"];
             name: string;
+            /** @description What keeps it from its work, and what to do about it. */
+            problems?: components["schemas"]["Problem"][];
             status: components["schemas"]["NodeStatus"];
             version?: string | null;
             /** @description What runs there now. */
@@ -1323,6 +1333,12 @@ export interface components {
             command: string;
             name: string;
             schedule: string;
+        };
+        /** @description A stable code, and a sentence that says what to do. */
+        Problem: {
+            /** @example DISK_FULL */
+            code: string;
+            message: string;
         };
         Project: {
             branch?: string | null;

@@ -2,6 +2,7 @@ import { Suspense, useEffect, useRef, useState } from "react";
 import { Outlet, ScrollRestoration, useLocation } from "react-router";
 
 import { RequireSession } from "@/features/auth/RequireSession";
+import { NodeProblems } from "@/features/nodes/NodeProblems";
 import { useLiveEvents } from "@/live/events";
 import { Loading, Skeleton } from "@/ui/states";
 
@@ -42,6 +43,7 @@ function SignedIn() {
         <PhoneTopBar onSearch={() => setSearching(true)} />
         <ConnectionBanner connected={connected} />
         <main ref={content} id="content" tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 pt-5 pb-24 outline-none sm:px-6 md:pt-7 md:pb-10 lg:px-8">
+          <NodeProblems />
           <PageFailed key={pathname}>
             <Suspense fallback={<PageSkeleton />}>
               <Outlet />
