@@ -6,6 +6,7 @@
 mod background;
 mod browser;
 mod certificates;
+mod checkpoints;
 mod child;
 mod client;
 mod elsewhere;
@@ -23,6 +24,7 @@ mod wait;
 use std::path::{Path, PathBuf};
 
 pub use browser::{Browser, ColorScheme, Page};
+pub use checkpoints::{Checkpoints, Held, Passed, Trap};
 pub use client::{ApiFailure, Client, LogsQuery, Sse};
 pub use elsewhere::Elsewhere;
 pub use git::{GitServer, Hold, Repo};

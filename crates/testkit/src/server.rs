@@ -7,6 +7,7 @@ use std::{fs, io};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::checkpoints::Checkpoints;
 use crate::child;
 use crate::client::Client;
 use crate::postgres::Postgres;
@@ -91,6 +92,11 @@ impl Builder {
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((key.into(), value.into()));
         self
+    }
+
+    /// Says at every named step where it is, and waits there when the test holds it.
+    pub fn checkpoints(self, checkpoints: &Checkpoints) -> Self {
+        self.env(checkpoint::VARIABLE, checkpoints.socket().display().to_string())
     }
 
     /// As a user without root's rights: what a person has who just tries it.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use domain::plan::{self, Settings, Tree};
 use ids::{ProcessName, ProjectId, WorkloadId};
 use sandbox::Network;
@@ -60,6 +61,9 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
     };
     let id = WorkloadId::from(&spec.id);
     agent.end(&id).await;
+    if outcome.is_none() {
+        checkpoint::reach(Checkpoint::BuildStopped).await;
+    }
     agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
         // The control plane keeps it, and sends it again when it is wanted again.
@@ -108,7 +112,9 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
 
 async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> {
     start_clean(agent, spec)?;
+    checkpoint::reach(Checkpoint::BuildBegun).await;
     let (commit, tree) = fetch(agent, spec).await?;
+    checkpoint::reach(Checkpoint::SourceFetched).await;
     report(agent, spec, |status| status.commit.clone_from(&commit));
     let plan = make_plan(agent, spec, &tree)?;
     let release = release(spec, &plan)?;
@@ -141,8 +147,10 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
         agent.run_step(spec, step).await?;
     }
     agent.check_directory(spec, &release.runtime.directory)?;
+    checkpoint::reach(Checkpoint::BuildCommandsEnded).await;
     let manifest = Manifest { release: release.clone(), commit, plan: outline };
     agent.write_manifest(&spec.group, &spec.id, &manifest).map_err(node_error)?;
+    checkpoint::reach(Checkpoint::ManifestWritten).await;
     Ok(release)
 }
 
@@ -196,6 +204,7 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
         Source::Upload { upload } => {
             log(agent, spec, &["fetch: the uploaded files".to_owned()]);
             let archive = agent.await_upload(spec, upload).await;
+            checkpoint::reach(Checkpoint::UploadArrived).await;
             let inside = if nix::unistd::geteuid().is_root() { "/upload.tar".into() } else { archive.clone() };
             let request = UnpackRequest { archive: inside, root_directory };
             let alone = Network::Own { sockets: None, ports: Vec::new(), link: None };
@@ -358,7 +367,7 @@ impl Agent {
         };
         self.end(&id).await;
         self.discard(&self.confine().layout.run(&id));
-        self.erase_group(&spec.group);
+        self.erase_group(&spec.group).await;
         self.note(|state| state.previews.remove(&id));
         match planned {
             Ok(Ok(plan)) => wire::Preview::Plan { plan },

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use wire::Desired;
 
@@ -49,7 +50,7 @@ impl Agent {
         if self.first_sweep() {
             self.sweep(&desired).await;
             for preview in self.confine().layout.previews() {
-                self.erase_group(&preview);
+                self.erase_group(&preview).await;
             }
         }
         let todo = self.plan(&desired);
@@ -66,10 +67,10 @@ impl Agent {
         self.apply_routes(&desired).await;
         self.stop_unwanted(&desired);
         for (group, build) in todo.prune {
-            self.prune_release(&group, &build);
+            self.prune_release(&group, &build).await;
         }
         for group in todo.remove_groups {
-            self.remove_group(&group);
+            self.remove_group(&group).await;
         }
         self.announce_convergence(&desired);
         self.forget_links().await;
@@ -175,16 +176,18 @@ impl Agent {
         }
     }
 
-    fn prune_release(&self, group: &ProjectId, build: &DeploymentId) {
+    async fn prune_release(&self, group: &ProjectId, build: &DeploymentId) {
         let layout = &self.confine().layout;
         // The manifest first: without it a release is none.
         self.discard(&layout.manifest(group, build));
+        checkpoint::reach(Checkpoint::ReleaseHalfPruned).await;
         self.discard(&layout.release(group, build));
     }
 
-    fn remove_group(&self, group: &ProjectId) {
+    async fn remove_group(&self, group: &ProjectId) {
         // What could not be removed is tried again with the next round.
-        if self.erase_group(group) {
+        if self.erase_group(group).await {
+            checkpoint::reach(Checkpoint::GroupErased).await;
             self.note(|state| {
                 state.removed_groups.insert(group.clone());
             });
@@ -192,11 +195,12 @@ impl Agent {
     }
 
     /// Removes a group's files, logs and users. Whether nothing is left.
-    pub(super) fn erase_group(&self, group: &ProjectId) -> bool {
+    pub(super) async fn erase_group(&self, group: &ProjectId) -> bool {
         let confine = self.confine();
-        let gone = [confine.layout.group(group), confine.layout.group_logs(group)]
-            .iter()
-            .try_for_each(|path| confine.layout.discard(path))
+        let files = confine.layout.discard(&confine.layout.group(group));
+        checkpoint::reach(Checkpoint::GroupHalfErased).await;
+        let gone = files
+            .and_then(|()| confine.layout.discard(&confine.layout.group_logs(group)))
             .and_then(|()| confine.identities.release(group));
         self.inner.trash.notify_one();
         if let Err(error) = &gone {

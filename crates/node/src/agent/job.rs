@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use tokio_util::sync::CancellationToken;
 use wire::shim::Exit;
@@ -84,10 +85,12 @@ impl Job {
             Err(failure) => JobOutcome::Failed { failure },
         };
         self.agent.stop_process(&self.spec.id, None).await;
+        checkpoint::reach(Checkpoint::JobEnded).await;
         self.say(&outcome);
         if let Err(error) = self.write(ENDED, &outcome) {
             tracing::warn!(%error, job.id = %self.spec.id, "cannot remember how a job ended");
         }
+        checkpoint::reach(Checkpoint::JobEndMarked).await;
         Some(outcome)
     }
 
@@ -108,6 +111,7 @@ impl Job {
         };
         self.log(format!("$ {}", spec.command));
         self.write(BEGUN, &()).map_err(node_error)?;
+        checkpoint::reach(Checkpoint::JobMarked).await;
         let start = Start {
             id: &spec.id,
             context: &spec.context,
@@ -117,7 +121,9 @@ impl Job {
             inside,
             log: self.log_target(),
         };
-        agent.start_process(start).await.map(Some)
+        let process = agent.start_process(start).await?;
+        checkpoint::reach(Checkpoint::JobStarted).await;
+        Ok(Some(process))
     }
 
     async fn sandbox_to_join(&self) -> Result<Option<i32>, Failure> {
@@ -145,6 +151,7 @@ impl Job {
             }
             () = self.stop.cancelled() => {
                 self.agent.stop_process(id, Some(process)).await;
+                checkpoint::reach(Checkpoint::JobStopped).await;
                 self.log("stopped".to_owned());
                 None
             }

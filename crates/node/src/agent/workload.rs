@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use edge::Upstream;
 use ids::{DeploymentId, LogStream, WorkloadId};
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,7 @@ impl Workload {
                 }
             }
         }
+        checkpoint::reach(Checkpoint::WorkloadStopped).await;
         self.agent.discard(&self.agent.confine().layout.run(&self.spec.id));
         self.agent.confine().kill(&self.spec.id);
         self.agent.update(|state| state.workloads.remove(&self.spec.id));
@@ -208,9 +210,11 @@ impl Workload {
         };
         let kept = Kept { listen, ready: false, was_ready };
         self.keep(kept).map_err(node_error)?;
+        checkpoint::reach(Checkpoint::ProcessMarked).await;
         let log = (spec.id.clone(), LogKind::Run);
         let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
         let process = agent.start_process(start).await?;
+        checkpoint::reach(Checkpoint::ProcessStarted).await;
         Ok(Live { process, kept })
     }
 
@@ -237,6 +241,7 @@ impl Workload {
                 tracing::warn!(%error, workload.id = %self.spec.id, "cannot remember that it is ready");
             }
             history.was_ready = true;
+            checkpoint::reach(Checkpoint::ReadyMarked).await;
             // A shim that answers has written down what the app said before it answered.
             let _ = process.shim.init_pid().await;
             self.ready(kept);
@@ -251,6 +256,7 @@ impl Workload {
             }
             () = self.stop.cancelled() => {
                 self.drain().await;
+                checkpoint::reach(Checkpoint::WorkloadDrained).await;
                 self.agent.stop_process(&self.spec.id, Some(process)).await;
                 End::Stop
             }

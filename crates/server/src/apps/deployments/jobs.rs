@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use checkpoint::Checkpoint;
 use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
 use domain::release::Release;
@@ -129,7 +130,9 @@ impl Deployments {
                         .await?;
                 }
             }
+            checkpoint::reach(Checkpoint::RunEndReported).await;
             tx.commit().await?;
+            checkpoint::reach(Checkpoint::RunEndRecorded).await;
             self.wake.notify_one();
         }
         Ok(())
@@ -194,6 +197,7 @@ impl Deployments {
             tx.event_insert("run.updated", Some(&run.project_id), Some(&run.deployment_id), now).await?;
         }
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::DueRunRecorded).await;
         self.wake.notify_one();
         Ok(())
     }
@@ -213,6 +217,7 @@ impl Deployments {
                 };
                 tx.run_insert(&run).await?;
                 tx.commit().await?;
+                checkpoint::reach(Checkpoint::ReleaseCommandRecorded).await;
                 self.wake.notify_one();
                 return Ok(Gate::Closed);
             }
