@@ -129,6 +129,8 @@ checkpoints! {
     JobStarted = "job-started", Node, [Job];
     /// The command has ended; how is only in its shim's word.
     JobEnded = "job-ended", Node, [Job];
+    /// The command's log says how it ended; that it has is not on disk.
+    JobEndTold = "job-end-told", Node, [Job];
     /// How the command ended is on disk; nobody was told.
     JobEndMarked = "job-end-marked", Node, [Job];
     /// A run's row with its end is written and not committed.

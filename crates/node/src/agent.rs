@@ -2,6 +2,7 @@
 //! points routes at what is ready. Everything happens in [`converge`], which takes no
 //! input but the state below, and is woken by every change of it.
 
+mod begun;
 mod build;
 mod converge;
 mod disk;

@@ -16,7 +16,7 @@ pub(crate) struct Layout {
 const PREVIEW: &str = "preview";
 
 /// Which of a workload's two logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum LogKind {
     /// Fetch, install, build, and the first start.
     Build,

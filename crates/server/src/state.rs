@@ -149,6 +149,8 @@ impl Server {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let AppState { deployments, uploads, nodes, notifications, .. } = self.state.clone();
         let closing = self.closing.clone();
+        // Nobody sends one yet: what was received for a request that was cut off is nobody's.
+        deployments.collect_uploads(&uploads, Duration::ZERO).await;
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
         let (watched, watcher) = (nodes.clone(), notifications.clone());
         self.tasks.spawn(stoppable(closing.clone(), async move { nodes.run().await }));

@@ -65,7 +65,8 @@ impl Postgres {
         let pid = Pid::from_raw(pid.expect("the database wrote down its process id"));
         kill(pid, Signal::SIGKILL).expect("the database runs");
         let text = || std::fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap_or_default();
-        let again = || psql(&self.url("postgres"), "select 1").status.success() && !text().starts_with(&format!("{pid}\n"));
+        let again =
+            || psql(&self.url("postgres"), "select 1").status.success() && !text().starts_with(&format!("{pid}\n"));
         assert!(wait_blocking(PATIENCE, again), "PostgreSQL does not start again");
     }
 

@@ -16,6 +16,7 @@ use wire::{
 };
 
 use super::Agent;
+use super::begun::Begun;
 use super::release::Manifest;
 use super::step::Step;
 use crate::confine::{PROGRAM_DIRECTORIES, Program, Role};
@@ -63,6 +64,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
     agent.end(&id).await;
     if outcome.is_none() {
         checkpoint::reach(Checkpoint::BuildStopped).await;
+        agent.tell_stopped(&id);
     }
     agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
@@ -82,10 +84,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
             });
             stop.cancelled().await;
         }
-        None => {
-            log(agent, spec, &["stopped: the deployment was cancelled".to_owned()]);
-            agent.discard_release(spec);
-        }
+        None => agent.discard_release(spec),
     }
     agent.update(|state| state.builds.remove(&spec.id));
 }
@@ -172,6 +171,9 @@ fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
         log(agent, spec, &["the node was restarted; building again from the beginning".to_owned()]);
     }
     confine.prepare(&id, &spec.group, Role::Build, LogKind::Build).map_err(node_error)?;
+    let stopped = "stopped: the deployment was cancelled".to_owned();
+    let begun = Begun { group: spec.group.clone(), log: (id.clone(), LogKind::Build), stopped };
+    agent.mark_begun(&id, &begun).map_err(node_error)?;
     confine.prepare_release(&spec.group, &spec.id).map_err(node_error)?;
     confine.limit(&id, &spec.limits);
     Ok(())

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
-use wire::Desired;
+use wire::{Desired, NetworkPolicy, Program};
 
 use super::{Agent, build, job, workload};
 use crate::layout::{LogKind, remove_file};
@@ -53,6 +53,7 @@ impl Agent {
                 self.erase_group(&preview).await;
             }
         }
+        self.networks().expect(links(&desired)).await;
         let todo = self.plan(&desired);
         for spec in todo.workloads {
             workload::start(self, spec);
@@ -106,6 +107,9 @@ impl Agent {
             }
             tracing::info!(workload.id = %id, "ending what nobody knows of");
             self.end(&id).await;
+            if !desired.builds.iter().any(|build| WorkloadId::from(&build.id) == id) {
+                self.tell_stopped(&id);
+            }
             self.discard(&confine.layout.run(&id));
         }
     }
@@ -245,6 +249,14 @@ impl Agent {
             }
         }
     }
+}
+
+/// What may have a link to the outside. Static files are served by our own code, which reaches for nothing.
+fn links(desired: &Desired) -> impl Iterator<Item = (&WorkloadId, &NetworkPolicy)> {
+    let commands = desired.workloads.iter().filter(|spec| matches!(spec.program, Program::Command { .. }));
+    let workloads = commands.map(|spec| (&spec.id, &spec.context.network));
+    let jobs = desired.jobs.iter().filter(|spec| spec.inside.is_none());
+    workloads.chain(jobs.map(|spec| (&spec.id, &spec.context.network)))
 }
 
 /// Entries of a directory that are named by an id.

@@ -29,6 +29,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const STABLE: Duration = Duration::from_secs(60);
 /// So many deaths in a row, each before it was stable, are a crash loop.
 const CRASH_LOOP: u32 = 5;
+/// Lines of the node about the starts of a deployment's processes.
+const STARTING_LINES: usize = 100;
 /// Lines of a process that died while it was live.
 const DYING_LINES: usize = 200;
 
@@ -328,13 +330,13 @@ impl Workload {
             }
             Readiness::Stays { .. } => None,
         };
-        if !kept.ready {
+        let what = if upstream.is_some() { "visitors are sent here now" } else { "it runs" };
+        let end = match self.process_name() {
+            WEB => format!("ready: {what}"),
+            worker => format!("{worker} ready: {what}"),
+        };
+        if !kept.ready || self.was_cut_off(&end) {
             let said = self.agent.last_lines(&self.spec.context, &self.run_log(), LAST_LINES);
-            let what = if upstream.is_some() { "visitors are sent here now" } else { "it runs" };
-            let end = match self.process_name() {
-                WEB => format!("ready: {what}"),
-                worker => format!("{worker} ready: {what}"),
-            };
             let end = (LogStream::Sys, end);
             self.copy_to_deployment(said.into_iter().map(|line| (line.stream, line.text)).chain([end]));
         }
@@ -343,6 +345,15 @@ impl Workload {
             running.upstream = upstream;
             running.settled = true;
         });
+    }
+
+    /// Whether the deployment's log tells of the start and not of its end: the node was cut off in between.
+    fn was_cut_off(&self, end: &str) -> bool {
+        let Ok(deployment) = self.spec.id.base().parse::<DeploymentId>() else { return false };
+        let layout = &self.agent.confine().layout;
+        let log = layout.log(&self.spec.context.group, &WorkloadId::from(&deployment), LogKind::Build);
+        let said = crate::log::tail(&log, STARTING_LINES, |record| record.stream == LogStream::Sys);
+        said.is_ok_and(|said| !said.is_empty() && said.iter().all(|record| record.text != end))
     }
 
     fn died(&self, exit: Option<&Exit>, history: &mut History) {

@@ -26,8 +26,9 @@ use crate::state::{AppState, Config};
 /// How long the rest of an upload that is too large is read and thrown away.
 const REST: Duration = Duration::from_secs(30);
 
-/// An archive that nobody has claimed after this long never will be.
-const UNCLAIMED: Duration = Duration::from_secs(3600);
+/// An archive that nobody has claimed after this long never will be. One that was just received belongs to a
+/// deployment that is about to be written down.
+pub(crate) const UNCLAIMED: Duration = Duration::from_secs(3600);
 
 #[derive(Clone)]
 pub(crate) struct Uploads {
@@ -109,16 +110,14 @@ impl Uploads {
         link.put_file(&format!("/v1/uploads/{upload}"), file).await
     }
 
-    /// Removes archives that no project and no deployment under way takes any more.
-    pub(crate) async fn keep_only(&self, wanted: &BTreeSet<DeploymentId>) {
+    /// Removes archives that no project and no deployment under way takes any more, and that are older than `age`.
+    pub(crate) async fn keep_only(&self, wanted: &BTreeSet<DeploymentId>, age: Duration) {
         let Ok(mut entries) = tokio::fs::read_dir(self.config.data_dir.join("uploads")).await else { return };
         while let Ok(Some(entry)) = entries.next_entry().await {
             let name = entry.file_name().to_string_lossy().into_owned();
             let id = name.split('.').next().and_then(|id| id.parse::<DeploymentId>().ok());
-            let age =
-                entry.metadata().await.and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
-            // One that was just received belongs to a deployment that is about to be written down.
-            let old = age.is_some_and(|age| age > UNCLAIMED);
+            let changed = entry.metadata().await.and_then(|metadata| metadata.modified());
+            let old = changed.is_ok_and(|at| at.elapsed().unwrap_or_default() >= age);
             if old && !id.is_some_and(|id| wanted.contains(&id)) {
                 let _ = tokio::fs::remove_file(entry.path()).await;
             }

@@ -15,7 +15,7 @@ use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, Worklo
 use super::Deployments;
 use super::desired::Held;
 use super::jobs::{self, Gate, release_spec};
-use crate::apps::uploads::Uploads;
+use crate::apps::uploads::{UNCLAIMED, Uploads};
 use crate::error::{Error, Result};
 use crate::now_ms;
 
@@ -37,16 +37,17 @@ impl Deployments {
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = self.nodes.news() => {}
-                () = tokio::time::sleep(pause) => self.collect_uploads(uploads).await,
+                () = tokio::time::sleep(pause) => self.collect_uploads(uploads, UNCLAIMED).await,
             }
         }
     }
 
-    async fn collect_uploads(&self, uploads: &Uploads) {
+    /// Removes archives that are older than `age` and that no row names.
+    pub(crate) async fn collect_uploads(&self, uploads: &Uploads, age: Duration) {
         let Ok(held) = self.held().await else { return };
         let of_projects = held.iter().filter_map(|held| held.project.upload.clone());
         let of_deployments = held.iter().flat_map(|held| &held.deployments).filter_map(|it| it.upload.clone());
-        uploads.keep_only(&of_projects.chain(of_deployments).collect()).await;
+        uploads.keep_only(&of_projects.chain(of_deployments).collect(), age).await;
     }
 
     /// When something will be due, if anything will.
