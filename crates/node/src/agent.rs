@@ -37,6 +37,9 @@ use crate::metrics::Sampler;
 use crate::network::Networks;
 use crate::shim::Shim;
 
+/// Pause after the trash could not be emptied.
+const TRASH_RETRY: Duration = Duration::from_secs(1);
+
 /// How a node is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -180,10 +183,14 @@ impl Agent {
     async fn empty_trash_forever(&self) {
         loop {
             let layout = self.confine().layout.clone();
-            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || layout.empty_trash()).await {
-                tracing::warn!(%error, "the trash cannot be emptied");
-            }
-            self.inner.trash.notified().await;
+            let emptied = tokio::task::spawn_blocking(move || layout.empty_trash()).await;
+            let Ok(Err(error)) = emptied else {
+                self.inner.trash.notified().await;
+                continue;
+            };
+            // Something may still write there: a shim that is about to end.
+            tracing::debug!(%error, "the trash cannot be emptied; trying again");
+            tokio::time::sleep(TRASH_RETRY).await;
         }
     }
 

@@ -107,7 +107,11 @@ impl Layout {
     }
 
     pub(crate) fn upload(&self, upload: &DeploymentId) -> PathBuf {
-        self.root.join("uploads").join(format!("{upload}.tar"))
+        self.uploads().join(format!("{upload}.tar"))
+    }
+
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
     }
 }
 

@@ -17,6 +17,7 @@ mod leftovers;
 mod logs;
 mod outcome;
 mod processes;
+mod seeded;
 mod site;
 mod stand;
 mod victim;

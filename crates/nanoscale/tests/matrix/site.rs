@@ -115,11 +115,18 @@ impl Site {
                 }
                 faults
             }
-            DeploymentState::Cancelled => crate::logs::ends(&directory, |text| text.starts_with("stopped")),
-            _ => crate::logs::ends(&directory, |text| text.starts_with("failed: ")),
+            DeploymentState::Cancelled => {
+                // What was killed may have ended by itself in the last moment.
+                crate::logs::ends(&directory, |text| text.starts_with("stopped") || text.starts_with("failed: "))
+            }
+            // It may have been ready, and die before it was live.
+            _ => crate::logs::ends(&directory, |text| {
+                text.starts_with("failed: ") || text.contains("; starting it again")
+            }),
         };
         let noted = self.noted(stand, &format!("release-{version}"));
-        let least = usize::from(deployment.state == DeploymentState::Live && version == self.version);
+        // A rollback does not run it again.
+        let least = usize::from(deployment.state == DeploymentState::Live);
         if noted < least || noted > 1 {
             faults.push(format!("{}: the release command of version {version} was run {noted} times", self.name));
         }

@@ -31,7 +31,7 @@ impl Stand {
         let database = postgres.as_ref().map_or(Database::Sqlite, |it| Database::Postgres(it.database()));
         let builder = TestServer::builder(program()).database(database).checkpoints(&checkpoints);
         // Each deployment has an old release pruned.
-        let server = builder.config(serde_json::json!({ "limits": { "releases_kept": 1 } })).start().await;
+        let server = builder.config(serde_json::json!({ "limits": { "releases_kept": 2 } })).start().await;
         let client = server.setup().await;
         Self { server, client, checkpoints, postgres }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
-use wire::{Desired, NetworkPolicy, Program};
+use wire::{Desired, NetworkPolicy, Program, Source};
 
 use super::{Agent, build, job, workload};
 use crate::layout::{LogKind, remove_file};
@@ -111,6 +111,24 @@ impl Agent {
                 self.tell_stopped(&id);
             }
             self.discard(&confine.layout.run(&id));
+        }
+        self.sweep_uploads(desired);
+    }
+
+    /// Archives that came for a build which was cut off, and parts of those that did not come whole.
+    fn sweep_uploads(&self, desired: &Desired) {
+        let wanted = desired.builds.iter().filter_map(|build| match &build.source {
+            Source::Upload { upload } => Some(upload),
+            Source::Git { .. } => None,
+        });
+        let wanted = wanted.collect::<BTreeSet<_>>();
+        let entries = std::fs::read_dir(self.confine().layout.uploads()).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let upload = name.split('.').next().and_then(|id| id.parse::<DeploymentId>().ok());
+            if !upload.is_some_and(|upload| wanted.contains(&upload)) {
+                self.discard(&entry.path());
+            }
         }
     }
 

@@ -364,6 +364,7 @@ impl Workload {
         };
         let text = format!("{how}; starting it again in {} ms", history.backoff.as_millis());
         self.log_run(text.clone());
+        self.log_start(text.clone());
         let lines = self.agent.last_lines(&self.spec.context, &self.run_log(), DYING_LINES);
         let last_lines = lines.into_iter().map(|line| line.text).collect();
         self.update(|running| {
