@@ -39,6 +39,8 @@ use crate::shim::Shim;
 
 /// Pause after the trash could not be emptied.
 const TRASH_RETRY: Duration = Duration::from_secs(1);
+/// Failures in a row that are told of.
+const TRASH_FAILURES: u32 = 3;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -181,15 +183,19 @@ impl Agent {
     }
 
     async fn empty_trash_forever(&self) {
+        let mut failures = 0;
         loop {
             let layout = self.confine().layout.clone();
-            let emptied = tokio::task::spawn_blocking(move || layout.empty_trash()).await;
-            let Ok(Err(error)) = emptied else {
+            let Ok(Err(error)) = tokio::task::spawn_blocking(move || layout.empty_trash()).await else {
+                failures = 0;
                 self.inner.trash.notified().await;
                 continue;
             };
-            // Something may still write there: a shim that is about to end.
-            tracing::debug!(%error, "the trash cannot be emptied; trying again");
+            failures += 1;
+            // At first something may still write there: a shim that is about to end.
+            if failures == TRASH_FAILURES {
+                tracing::warn!(%error, "the trash cannot be emptied; trying again");
+            }
             tokio::time::sleep(TRASH_RETRY).await;
         }
     }

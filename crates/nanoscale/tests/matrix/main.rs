@@ -10,7 +10,6 @@
 #[allow(dead_code, reason = "the other black-box tests have use for all of it")]
 mod apps;
 mod cases;
-mod database;
 mod due;
 mod flows;
 mod leftovers;

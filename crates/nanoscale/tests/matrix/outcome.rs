@@ -25,6 +25,8 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         UploadReceived if victim == Victim::Server => Outcome::Unasked,
         ProcessStarted if kills_its_process => Outcome::Failed,
         ReadyMarked if kills_its_process => Outcome::Either,
+        // It fetches, and may have done so by then.
+        ShimStarted if flow == Flow::Deploy && victim == Victim::App => Outcome::Either,
         ShimStarted if kills_its_process => Outcome::Failed,
         // The node that would have waited for it is gone, and its shim cannot be asked yet.
         ShimStarted if flow == Flow::Job => Outcome::Lost,

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use checkpoint::{Checkpoint, Flow};
-use ids::{DeploymentState, RunKind};
+use ids::DeploymentState;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use testkit::Client;
@@ -30,7 +30,7 @@ fn number(variable: &str) -> Option<u64> {
 
 #[tokio::test]
 async fn chance_finds_nothing_that_is_not_put_right() {
-    let seed = number("NANOSCALE_SEED").unwrap_or_else(|| rand::random());
+    let seed = number("NANOSCALE_SEED").unwrap_or_else(rand::random);
     let seconds = number("NANOSCALE_SOAK_SECONDS").unwrap_or(SECONDS);
     eprintln!("NANOSCALE_SEED={seed}");
     let mut chance = Chance::new(seed).await;
@@ -144,8 +144,7 @@ impl Chance {
                 Flow::Job => {
                     // It may have been deleted.
                     let _ = std::fs::write(go, "");
-                    let _ = client.schedule_put(&project, "tick", &tick(number)).await;
-                    let _ = client.schedule_run(&project, "tick").await;
+                    let _ = client.run_create(&project, &tick(number).command, None).await;
                 }
             }
         })
@@ -222,7 +221,7 @@ async fn traces(stand: &Stand, site: &Site) -> Vec<String> {
     }
     for run in stand.client.run_list(&site.project).await.unwrap_or_default() {
         let begun = run.command.split("begun-").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-        if let (RunKind::Schedule, Some(number)) = (run.kind, begun) {
+        if let Some(number) = begun {
             faults.extend(noted_once(stand, site, number, run.state).err());
             // One that was stopped before it began has none.
             if site.logs(stand).join("jobs").join(run.id.as_str()).exists() {
