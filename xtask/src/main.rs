@@ -6,6 +6,7 @@ mod dashboard;
 mod lint;
 mod packages;
 mod smoke;
+mod soak;
 mod tidy;
 mod toolchains;
 
@@ -19,6 +20,7 @@ const USAGE: &str = "cargo xtask <task>
 
   run [args…]    build everything and start NanoScale for development
   test [args…]   install what the tests need and run all of them
+  soak           kill by chance: --minutes N (10), --seed S of a run to repeat
   lint           formatting, clippy, types, generated files, the repository's own rules
   gen            write docs/openapi.json and the dashboard's types anew
   dist           build the release binary with the dashboard in it
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         "lint" => lint::run(),
         "gen" => generate(),
         "dist" => dist(),
+        "soak" => soak::run(&rest),
         "bench" => bench::run(&rest),
         _ => {
             eprintln!("{USAGE}");

@@ -10,7 +10,8 @@ use crate::command::{Command, root};
 const LINES_MAX: usize = 800;
 
 /// Who may import whom, of our own crates: `server` and `node` never meet, `edge` and `sandbox` know nobody.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
+    ("checkpoint", &[]),
     ("ids", &[]),
     ("api", &["ids"]),
     ("wire", &["ids"]),
@@ -18,8 +19,8 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("store", &["ids", "domain"]),
     ("edge", &[]),
     ("sandbox", &[]),
-    ("node", &["ids", "wire", "domain", "edge", "sandbox"]),
-    ("server", &["ids", "api", "wire", "domain", "store"]),
+    ("node", &["checkpoint", "ids", "wire", "domain", "edge", "sandbox"]),
+    ("server", &["checkpoint", "ids", "api", "wire", "domain", "store"]),
 ];
 
 pub(crate) fn check() -> Result<()> {

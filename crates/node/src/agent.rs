@@ -3,6 +3,7 @@
 //! input but the state below, and is woken by every change of it.
 
 pub(crate) mod admission;
+mod begun;
 mod build;
 mod caches;
 mod converge;
@@ -40,8 +41,11 @@ use crate::network::Networks;
 use crate::saved::Saved;
 use crate::shim::Shim;
 
-/// What could not be removed is tried again after this.
-const TRASH_RETRY: Duration = Duration::from_secs(30);
+/// Pauses after the trash could not be emptied: at first something may still write there, later the disk has to change.
+const TRASH_RETRY: Duration = Duration::from_secs(1);
+const TRASH_RETRY_LATER: Duration = Duration::from_secs(30);
+/// Failures in a row until they are told of.
+const TRASH_FAILURES: u32 = 3;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -246,13 +250,21 @@ impl Agent {
     }
 
     async fn empty_trash_forever(&self) {
+        let mut failures = 0;
         loop {
             let layout = self.confine().layout.clone();
-            let mut pause = Duration::MAX;
-            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || layout.empty_trash()).await {
-                tracing::warn!(%error, "the trash cannot be emptied");
-                pause = TRASH_RETRY;
+            let emptied = tokio::task::spawn_blocking(move || layout.empty_trash()).await;
+            failures = if matches!(emptied, Ok(Err(_))) { failures + 1 } else { 0 };
+            if let Ok(Err(error)) = emptied
+                && failures == TRASH_FAILURES
+            {
+                tracing::warn!(%error, "the trash cannot be emptied; trying again");
             }
+            let pause = match failures {
+                0 => Duration::MAX,
+                1..=TRASH_FAILURES => TRASH_RETRY,
+                _ => TRASH_RETRY_LATER,
+            };
             let _ = tokio::time::timeout(pause, self.inner.trash.notified()).await;
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Layout {
 const PREVIEW: &str = "preview";
 
 /// Which of a workload's two logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum LogKind {
     /// Fetch, install, build, and the first start.
     Build,
@@ -142,7 +142,11 @@ impl Layout {
     }
 
     pub(crate) fn upload(&self, upload: &DeploymentId) -> PathBuf {
-        self.root.join("uploads").join(format!("{upload}.tar"))
+        self.uploads().join(format!("{upload}.tar"))
+    }
+
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
     }
 }
 

@@ -9,6 +9,7 @@ mod names;
 mod ruleset;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -45,6 +46,8 @@ struct State {
     /// Whether links can be filtered here; absent until it was tried.
     usable: Option<Result<(), String>>,
     links: BTreeMap<String, NetworkPolicy>,
+    /// There are links whose policies' names were not looked up.
+    unresolved: bool,
     /// Every address that a named destination was seen to have.
     names: Names,
     applied: Option<String>,
@@ -91,11 +94,28 @@ impl Networks {
         }
     }
 
+    /// Takes up the links of what is wanted and may run already: what an earlier process started keeps what it
+    /// may reach. They are in the table when it is written next.
+    pub(crate) async fn expect(&self, wanted: impl Iterator<Item = (&WorkloadId, &NetworkPolicy)>) {
+        let mut state = self.state.lock().await;
+        for (id, policy) in wanted.filter(|(_, policy)| policy.outward != Outward::None) {
+            let State { links, unresolved, .. } = &mut *state;
+            if let Entry::Vacant(unknown) = links.entry(self.link_name(id)) {
+                unknown.insert(policy.clone());
+                *unresolved = true;
+            }
+        }
+    }
+
     /// Forgets the links of everything but `running`.
     pub(crate) async fn keep_only(&self, running: impl Iterator<Item = &WorkloadId>) {
         let names = running.map(|id| self.link_name(id)).collect::<Vec<_>>();
         let mut state = self.state.lock().await;
         state.links.retain(|name, _| names.contains(name));
+        if std::mem::take(&mut state.unresolved) {
+            let State { names, links, .. } = &mut *state;
+            names.look_up(links).await;
+        }
         if state.usable.as_ref().is_some_and(Result::is_ok)
             && let Err(error) = self.apply(&mut state).await
         {
@@ -124,7 +144,10 @@ impl Networks {
         if !nix::unistd::geteuid().is_root() {
             return Err("it needs root".into());
         }
-        nft(&self.ruleset(&BTreeMap::new(), &Names::default())).await.map_err(|error| match error.kind() {
+        // Beside the table, which may be that of an earlier process and hold for what still runs.
+        let trial = format!("nanoscale-{}-trial", self.instance);
+        let text = self.ruleset(&trial, "nobody", &BTreeMap::new(), &Names::default());
+        nft(&format!("{text}delete table inet {trial}\n")).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => "nftables is not installed; install the package `nftables`".to_owned(),
             _ => error.to_string(),
         })?;
@@ -138,7 +161,8 @@ impl Networks {
     }
 
     async fn apply(&self, state: &mut State) -> io::Result<()> {
-        let text = self.ruleset(&state.links, &state.names);
+        let table = format!("nanoscale-{}", self.instance);
+        let text = self.ruleset(&table, &format!("{}*", self.prefix()), &state.links, &state.names);
         if state.applied.as_ref() == Some(&text) {
             return Ok(());
         }
@@ -147,14 +171,14 @@ impl Networks {
         Ok(())
     }
 
-    fn ruleset(&self, links: &BTreeMap<String, NetworkPolicy>, names: &Names) -> String {
+    fn ruleset(&self, table: &str, links: &str, policies: &BTreeMap<String, NetworkPolicy>, names: &Names) -> String {
         let ruleset = Ruleset {
-            table: format!("nanoscale-{}", self.instance),
-            links: format!("{}*", self.prefix()),
+            table: table.to_owned(),
+            links: links.to_owned(),
             range: format!("{}/{}", LINKS.0, LINKS.1),
             resolvers: resolvers(),
             allowed: &self.allowed,
-            policies: links,
+            policies,
             names,
         };
         ruleset.to_string()

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use checkpoint::Checkpoint;
 use ids::LogStream;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,7 @@ fn run(spec: ShimSpec) -> std::io::Result<()> {
             return finish(&exit);
         }
     };
+    checkpoint::reach_blocking(Checkpoint::ShimStarted);
     let mut socket = Socket::bind(Path::new(SOCKET), child.pid)?;
     if let Some(identity) = spec.identity {
         become_shim(identity)?;
@@ -95,7 +97,9 @@ fn run(spec: ShimSpec) -> std::io::Result<()> {
     let redactor =
         domain::redaction::Redactor::new(spec.secrets.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let exit = supervise(&child, &mut socket, &mut log, &redactor)?;
+    checkpoint::reach_blocking(Checkpoint::ShimSawEnd);
     finish(&exit)?;
+    checkpoint::reach_blocking(Checkpoint::ShimMarkedEnd);
     socket.announce(&exit);
     Ok(())
 }

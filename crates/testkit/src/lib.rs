@@ -6,6 +6,7 @@
 mod background;
 mod browser;
 mod certificates;
+mod checkpoints;
 mod child;
 mod client;
 mod clock;
@@ -25,6 +26,7 @@ mod wait;
 use std::path::{Path, PathBuf};
 
 pub use browser::{Browser, ColorScheme, Page};
+pub use checkpoints::{Checkpoints, Held, Passed, Trap};
 pub use client::{ApiFailure, Client, LogsQuery, Sse};
 pub use clock::Clock;
 pub use elsewhere::Elsewhere;

@@ -5,31 +5,44 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::wait::{PATIENCE, wait_blocking};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
-/// Stops the database and removes its directory when standard input ends, which it does
-/// with the process that holds the other end, however that ends.
+/// Starts the database again when it is killed. Stops it and removes its directory when standard input
+/// ends, which it does with the process that holds the other end, however that ends.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM
-"$@" >"$DIRECTORY/log" 2>&1 </dev/null &
+until [ -e "$DIRECTORY/stop" ]; do
+    "$@" >>"$DIRECTORY/log" 2>&1
+    sleep 0.05
+done </dev/null &
 cat
-kill -QUIT $!
+touch "$DIRECTORY/stop"
+kill -QUIT "$(head -n 1 "$DIRECTORY/data/postmaster.pid")"
 wait
 rm -rf "$DIRECTORY"
 "#;
 
+/// What makes a database fast whose machine may go down with it.
+const HASTY: &[&str] = &["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+/// The same for one whose process may be killed, and nothing else: what it committed the kernel has.
+const KILLABLE: &[&str] = &["fsync=off", "full_page_writes=off"];
+
 /// One real PostgreSQL for all tests of this process.
 #[derive(Debug)]
 pub struct Postgres {
+    directory: PathBuf,
     port: u16,
     databases: AtomicU32,
     /// Holds the other end of the keeper's standard input.
     _keeper: Child,
 }
 
-static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
+static SHARED: LazyLock<Postgres> = LazyLock::new(|| Postgres::start(HASTY));
 
 // === impl Postgres ===
 
@@ -37,6 +50,24 @@ impl Postgres {
     /// Starts with the first call, which takes a second or two.
     pub fn shared() -> &'static Self {
         &SHARED
+    }
+
+    /// One of its own, for a test that kills it.
+    pub fn killable() -> Self {
+        Self::start(KILLABLE)
+    }
+
+    /// Ends the database with all its sessions, without a chance to say goodbye. It is started again at once,
+    /// as a supervisor would.
+    pub fn kill(&self) {
+        let text = std::fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap_or_default();
+        let pid = text.lines().next().and_then(|line| line.parse().ok());
+        let pid = Pid::from_raw(pid.expect("the database wrote down its process id"));
+        kill(pid, Signal::SIGKILL).expect("the database runs");
+        let text = || std::fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap_or_default();
+        let again =
+            || psql(&self.url("postgres"), "select 1").status.success() && !text().starts_with(&format!("{pid}\n"));
+        assert!(wait_blocking(PATIENCE, again), "PostgreSQL does not start again");
     }
 
     /// The address of a fresh empty database.
@@ -57,7 +88,7 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    fn start() -> Self {
+    fn start(settings: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("nanoscale-postgres-").tempdir().expect("make a directory");
         let directory = directory.keep();
         let data = directory.join("data");
@@ -70,21 +101,15 @@ impl Postgres {
         init.arg("-D").arg(&data).args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
         let output = init.current_dir(&directory).output().expect("run initdb");
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        Self::serve(&directory, &data)
+        Self::serve(&directory, &data, settings)
     }
 
-    fn serve(directory: &Path, data: &Path) -> Self {
+    fn serve(directory: &Path, data: &Path, settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.expect("find a free port").port();
         let mut server = as_postgres("postgres");
         server.arg("-D").arg(data).arg("-k").arg(directory).args(["-p", &port.to_string()]);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_connections=500",
-        ] {
+        for setting in ["listen_addresses=127.0.0.1", "max_connections=500"].iter().chain(settings) {
             server.args(["-c", setting]);
         }
         let mut keeper = Command::new("/bin/sh");
@@ -99,7 +124,7 @@ impl Postgres {
             .stderr(Stdio::null())
             .spawn();
         let keeper = keeper.expect("start the database's keeper");
-        let postgres = Self { port, databases: AtomicU32::new(0), _keeper: keeper };
+        let postgres = Self { directory: directory.to_owned(), port, databases: AtomicU32::new(0), _keeper: keeper };
         let url = postgres.url("postgres");
         if !wait_blocking(PATIENCE, || psql(&url, "select 1").status.success()) {
             let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use domain::plan::{self, Settings, Tree};
 use ids::{ProcessName, ProjectId, WorkloadId};
 use sandbox::Network;
@@ -16,6 +17,7 @@ use wire::{
 
 use super::Agent;
 use super::admission::Turn;
+use super::begun::Begun;
 use super::disk::disk_failure;
 use super::process::failed;
 use super::release::Manifest;
@@ -67,6 +69,10 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Tu
     agent.end(&id).await;
     drop(turn);
     agent.left_cache(&spec.group, overgrown);
+    if outcome.is_none() {
+        checkpoint::reach(Checkpoint::BuildStopped).await;
+        agent.tell_stopped(&id);
+    }
     agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
         // The control plane keeps it, and sends it again when it is wanted again.
@@ -86,10 +92,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Tu
             agent.look_at_caches();
             stop.cancelled().await;
         }
-        None => {
-            log(agent, spec, &["stopped: the deployment was cancelled".to_owned()]);
-            agent.discard_release(spec);
-        }
+        None => agent.discard_release(spec),
     }
     agent.update(|state| state.builds.remove(&spec.id));
     agent.look_at_caches();
@@ -120,7 +123,9 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
 
 async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> {
     start_clean(agent, spec)?;
+    checkpoint::reach(Checkpoint::BuildBegun).await;
     let (commit, tree) = fetch(agent, spec).await?;
+    checkpoint::reach(Checkpoint::SourceFetched).await;
     report(agent, spec, |status| status.commit.clone_from(&commit));
     let plan = make_plan(agent, spec, &tree)?;
     let release = release(spec, &plan)?;
@@ -156,8 +161,10 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     }
     agent.note_rebuild_cost(&spec.group, cold, began.elapsed());
     agent.check_directory(spec, &release.runtime.directory)?;
+    checkpoint::reach(Checkpoint::BuildCommandsEnded).await;
     let manifest = Manifest { release: release.clone(), commit, plan: outline };
     agent.write_manifest(&spec.group, &spec.id, &manifest).await.map_err(node_error)?;
+    checkpoint::reach(Checkpoint::ManifestWritten).await;
     Ok(release)
 }
 
@@ -175,6 +182,9 @@ fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
         log(agent, spec, &["the node was restarted; building again from the beginning".to_owned()]);
     }
     confine.prepare(&id, &spec.group, Role::Build, LogKind::Build).map_err(node_error)?;
+    let stopped = "stopped: the deployment was cancelled".to_owned();
+    let begun = Begun { group: spec.group.clone(), log: (id.clone(), LogKind::Build), stopped };
+    agent.mark_begun(&id, &begun).map_err(node_error)?;
     confine.prepare_release(&spec.group, &spec.id).map_err(node_error)?;
     confine.limit(&id, &spec.limits);
     Ok(())
@@ -207,6 +217,7 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
         Source::Upload { upload } => {
             log(agent, spec, &["fetch: the uploaded files".to_owned()]);
             let archive = agent.await_upload(spec, upload).await;
+            checkpoint::reach(Checkpoint::UploadArrived).await;
             let inside = if nix::unistd::geteuid().is_root() { "/upload.tar".into() } else { archive.clone() };
             let request = UnpackRequest { archive: inside, root_directory };
             let alone = Network::Own { sockets: None, ports: Vec::new(), link: None };
@@ -369,7 +380,7 @@ impl Agent {
         };
         self.end(&id).await;
         self.discard(&self.confine().layout.run(&id));
-        self.erase_group(&spec.group);
+        self.erase_group(&spec.group).await;
         self.note(|state| state.previews.remove(&id));
         match planned {
             Ok(Ok(plan)) => wire::Preview::Plan { plan },

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
-use wire::Desired;
+use wire::{Desired, NetworkPolicy, Program, Source};
 
 use super::{Agent, build, job, workload};
 
@@ -48,9 +49,10 @@ impl Agent {
         if self.first_sweep() {
             self.sweep(&desired).await;
             for preview in self.confine().layout.previews() {
-                self.erase_group(&preview);
+                self.erase_group(&preview).await;
             }
         }
+        self.networks().expect(links(&desired)).await;
         let todo = self.plan(&desired);
         for spec in todo.workloads {
             workload::start(self, spec);
@@ -69,10 +71,10 @@ impl Agent {
         self.apply_routes(&desired);
         self.stop_unwanted(&desired);
         for (group, build) in todo.prune {
-            self.prune_release(&group, &build);
+            self.prune_release(&group, &build).await;
         }
         for group in todo.remove_groups {
-            self.remove_group(&group);
+            self.remove_group(&group).await;
         }
         self.announce_convergence();
         self.forget_links().await;
@@ -108,9 +110,30 @@ impl Agent {
             }
             tracing::info!(workload.id = %id, "ending what nobody knows of");
             self.end(&id).await;
+            if !desired.builds.iter().any(|build| WorkloadId::from(&build.id) == id) {
+                self.tell_stopped(&id);
+            }
             self.discard(&confine.layout.run(&id));
         }
         confine.layout.keep_gates(|id| known.contains(id));
+        self.sweep_uploads(desired);
+    }
+
+    /// Archives that came for a build which was cut off, and parts of those that did not come whole.
+    fn sweep_uploads(&self, desired: &Desired) {
+        let wanted = desired.builds.iter().filter_map(|build| match &build.source {
+            Source::Upload { upload } => Some(upload),
+            Source::Git { .. } => None,
+        });
+        let wanted = wanted.collect::<BTreeSet<_>>();
+        let entries = std::fs::read_dir(self.confine().layout.uploads()).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let upload = name.split('.').next().and_then(|id| id.parse::<DeploymentId>().ok());
+            if !upload.is_some_and(|upload| wanted.contains(&upload)) {
+                self.discard(&entry.path());
+            }
+        }
     }
 
     /// Everything that may run: what is wanted, and what is on its way out.
@@ -181,16 +204,18 @@ impl Agent {
         }
     }
 
-    fn prune_release(&self, group: &ProjectId, build: &DeploymentId) {
+    async fn prune_release(&self, group: &ProjectId, build: &DeploymentId) {
         let layout = &self.confine().layout;
         // The manifest first: without it a release is none.
         self.discard(&layout.manifest(group, build));
+        checkpoint::reach(Checkpoint::ReleaseHalfPruned).await;
         self.discard(&layout.release(group, build));
     }
 
-    fn remove_group(&self, group: &ProjectId) {
+    async fn remove_group(&self, group: &ProjectId) {
         // What could not be removed is tried again with the next round.
-        if self.erase_group(group) {
+        if self.erase_group(group).await {
+            checkpoint::reach(Checkpoint::GroupErased).await;
             self.note(|state| {
                 state.removed_groups.insert(group.clone());
             });
@@ -198,11 +223,12 @@ impl Agent {
     }
 
     /// Removes a group's files, logs and users. Whether nothing is left.
-    pub(super) fn erase_group(&self, group: &ProjectId) -> bool {
+    pub(super) async fn erase_group(&self, group: &ProjectId) -> bool {
         let confine = self.confine();
-        let gone = [confine.layout.group(group), confine.layout.group_logs(group)]
-            .iter()
-            .try_for_each(|path| confine.layout.discard(path))
+        let files = confine.layout.discard(&confine.layout.group(group));
+        checkpoint::reach(Checkpoint::GroupHalfErased).await;
+        let gone = files
+            .and_then(|()| confine.layout.discard(&confine.layout.group_logs(group)))
             .and_then(|()| confine.identities.release(group));
         self.inner.trash.notify_one();
         if let Err(error) = &gone {
@@ -225,4 +251,12 @@ impl Agent {
             self.inner.converged.send_replace(true);
         }
     }
+}
+
+/// What may have a link to the outside. Static files are served by our own code, which reaches for nothing.
+fn links(desired: &Desired) -> impl Iterator<Item = (&WorkloadId, &NetworkPolicy)> {
+    let commands = desired.workloads.iter().filter(|spec| matches!(spec.program, Program::Command { .. }));
+    let workloads = commands.map(|spec| (&spec.id, &spec.context.network));
+    let jobs = desired.jobs.iter().filter(|spec| spec.inside.is_none());
+    workloads.chain(jobs.map(|spec| (&spec.id, &spec.context.network)))
 }

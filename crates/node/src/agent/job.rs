@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use tokio_util::sync::CancellationToken;
 use wire::shim::Exit;
 use wire::{Failure, JobOutcome, JobSpec, JobStatus};
 
 use super::Agent;
+use super::begun::{Begun, ENDED};
 use super::process::{Process, Start, failed, how, node_error, span};
 use crate::confine::Program;
 use crate::layout::{LogKind, write_atomic};
@@ -18,8 +20,6 @@ use crate::shim::read_exit;
 
 /// Lines that are kept with the end of a job.
 const LAST_LINES: usize = 50;
-const BEGUN: &str = "begun.json";
-const ENDED: &str = "ended.json";
 
 /// A job in the node's state.
 pub(super) struct Running {
@@ -95,16 +95,19 @@ impl Job {
             Err(failure) => JobOutcome::Failed { failure },
         };
         self.agent.stop_process(&self.spec.id, None).await;
+        checkpoint::reach(Checkpoint::JobEnded).await;
         self.say(&outcome);
+        checkpoint::reach(Checkpoint::JobEndTold).await;
         if let Err(error) = self.write(ENDED, &outcome) {
             tracing::warn!(%error, job.id = %self.spec.id, "cannot remember how a job ended");
         }
+        checkpoint::reach(Checkpoint::JobEndMarked).await;
         Some(outcome)
     }
 
     /// The process, begun now or by an earlier life of this node; `None` when that one has ended.
     async fn process(&self) -> Result<Option<Process>, Failure> {
-        if self.read(BEGUN).is_some() {
+        if self.agent.is_begun(&self.spec.id) {
             return Ok(self.agent.find_process(&self.spec.id).await);
         }
         let Self { agent, spec, .. } = self;
@@ -118,7 +121,10 @@ impl Job {
             None => agent.networks().join(&spec.id, &spec.context.network).await,
         };
         self.log(format!("$ {}", spec.command));
-        self.write(BEGUN, &()).map_err(node_error)?;
+        let begun =
+            Begun { group: spec.context.group.clone(), log: log_of(&self.spec), stopped: self.line("stopped".into()) };
+        agent.mark_begun(&spec.id, &begun).map_err(node_error)?;
+        checkpoint::reach(Checkpoint::JobMarked).await;
         let start = Start {
             id: &spec.id,
             context: &spec.context,
@@ -128,7 +134,9 @@ impl Job {
             inside,
             log: log_of(&self.spec),
         };
-        agent.start_process(start).await.map(Some)
+        let process = agent.start_process(start).await?;
+        checkpoint::reach(Checkpoint::JobStarted).await;
+        Ok(Some(process))
     }
 
     async fn sandbox_to_join(&self) -> Result<Option<i32>, Failure> {
@@ -156,7 +164,8 @@ impl Job {
             }
             () = self.stop.cancelled() => {
                 self.agent.stop_process(id, Some(process)).await;
-                self.log("stopped".to_owned());
+                checkpoint::reach(Checkpoint::JobStopped).await;
+                self.agent.tell_stopped(id);
                 None
             }
         }
@@ -189,19 +198,26 @@ impl Job {
     }
 
     fn say(&self, outcome: &JobOutcome) {
-        self.log(match outcome {
+        let line = match outcome {
             JobOutcome::Exited { exit, .. } => how(Some(exit)),
             JobOutcome::Failed { failure } => format!("failed: {}", failure.reason),
             JobOutcome::Lost => "lost: the machine went down while it ran".into(),
-        });
+        };
+        let (log, kind) = log_of(&self.spec);
+        self.agent.tell_end(&log, &self.spec.context.group, kind, self.line(line));
+    }
+
+    /// As it stands in the log.
+    fn line(&self, line: String) -> String {
+        match self.spec.log_of {
+            Some(_) => format!("release command: {line}"),
+            None => line,
+        }
     }
 
     fn log(&self, line: String) {
         let (id, kind) = log_of(&self.spec);
-        let line = match self.spec.log_of {
-            Some(_) => format!("release command: {line}"),
-            None => line,
-        };
+        let line = self.line(line);
         if let Err(error) = self.agent.confine().log(&id, &self.spec.context.group, kind, &[line]) {
             tracing::warn!(%error, job.id = %self.spec.id, "cannot write a log");
         }

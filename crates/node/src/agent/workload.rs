@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use edge::control::Destination;
 use ids::{DeploymentId, LogStream, WorkloadId};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const STABLE: Duration = Duration::from_secs(60);
 /// So many deaths in a row, each before it was stable, are a crash loop.
 const CRASH_LOOP: u32 = 5;
+/// Lines of the node about the starts of a deployment's processes.
+const STARTING_LINES: usize = 100;
 /// Lines of a process that died while it was live.
 const DYING_LINES: usize = 200;
 
@@ -157,6 +160,7 @@ impl Workload {
                 }
             }
         }
+        checkpoint::reach(Checkpoint::WorkloadStopped).await;
         self.agent.confine().layout.close_gates(&self.spec.id);
         self.agent.discard(&self.agent.confine().layout.run(&self.spec.id));
         self.agent.confine().kill(&self.spec.id);
@@ -215,9 +219,11 @@ impl Workload {
         };
         let kept = Kept { listen, life: crate::now_ms(), ready: false, was_ready };
         self.keep(kept).map_err(node_error)?;
+        checkpoint::reach(Checkpoint::ProcessMarked).await;
         let log = (spec.id.clone(), LogKind::Run);
         let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
         let process = agent.start_process(start).await?;
+        checkpoint::reach(Checkpoint::ProcessStarted).await;
         Ok(Live { process, kept })
     }
 
@@ -251,6 +257,7 @@ impl Workload {
                 tracing::warn!(%error, workload.id = %self.spec.id, "cannot remember that it is ready");
             }
             history.was_ready = true;
+            checkpoint::reach(Checkpoint::ReadyMarked).await;
             // A shim that answers has written down what the app said before it answered.
             let _ = process.shim.init_pid().await;
             self.ready(kept);
@@ -265,6 +272,7 @@ impl Workload {
             }
             () = self.stop.cancelled() => {
                 self.drain().await;
+                checkpoint::reach(Checkpoint::WorkloadDrained).await;
                 self.agent.stop_process(&self.spec.id, Some(process)).await;
                 End::Stop
             }
@@ -333,13 +341,13 @@ impl Workload {
             Readiness::Answers { .. } => Some(self.agent.destination(&self.spec.id, kept.life, kept.listen)),
             Readiness::Stays { .. } => None,
         };
-        if !kept.ready {
+        let what = if upstream.is_some() { "visitors are sent here now" } else { "it runs" };
+        let end = match self.process_name() {
+            WEB => format!("ready: {what}"),
+            worker => format!("{worker} ready: {what}"),
+        };
+        if !kept.ready || self.was_cut_off(&end) {
             let said = self.agent.last_lines(&self.spec.context, &self.run_log(), LAST_LINES);
-            let what = if upstream.is_some() { "visitors are sent here now" } else { "it runs" };
-            let end = match self.process_name() {
-                WEB => format!("ready: {what}"),
-                worker => format!("{worker} ready: {what}"),
-            };
             let end = (LogStream::Sys, end);
             self.copy_to_deployment(said.into_iter().map(|line| (line.stream, line.text)).chain([end]));
         }
@@ -348,6 +356,15 @@ impl Workload {
             running.upstream = upstream;
             running.settled = true;
         });
+    }
+
+    /// Whether the deployment's log tells of the start and not of its end: the node was cut off in between.
+    fn was_cut_off(&self, end: &str) -> bool {
+        let Ok(deployment) = self.spec.id.base().parse::<DeploymentId>() else { return false };
+        let layout = &self.agent.confine().layout;
+        let log = layout.log(&self.spec.context.group, &WorkloadId::from(&deployment), LogKind::Build);
+        let said = crate::log::tail(&log, STARTING_LINES, |record| record.stream == LogStream::Sys);
+        said.is_ok_and(|said| !said.is_empty() && said.iter().all(|record| record.text != end))
     }
 
     fn death(&self, exit: Option<&Exit>) -> Failure {
@@ -362,6 +379,7 @@ impl Workload {
         let Failure { code, reason, .. } = failure;
         let text = format!("{reason}; starting it again in {} ms", history.backoff.as_millis());
         self.log_run(text.clone());
+        self.log_start(text.clone());
         let lines = self.agent.last_lines(&self.spec.context, &self.run_log(), DYING_LINES);
         let last_lines = lines.into_iter().map(|line| line.text).collect();
         self.update(|running| {

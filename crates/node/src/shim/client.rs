@@ -25,6 +25,7 @@ impl Shim {
         let mut child = tokio::process::Command::new(program)
             .arg("shim")
             .env_clear()
+            .envs(checkpoint::variable())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
 use domain::user::User;
@@ -176,6 +177,7 @@ impl Deployments {
         self.promote(&mut tx, &project.id).await?;
         let deployment = tx.deployment(&deployment.id).await?.unwrap_or(deployment);
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::DeploymentRecorded).await;
         self.wake.notify_one();
         Ok(deployment)
     }
@@ -263,6 +265,7 @@ impl Deployments {
         }
         self.promote(&mut tx, &deployment.project_id).await?;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::CancelRecorded).await;
         self.wake.notify_one();
         self.find(id).await
     }
@@ -282,6 +285,7 @@ impl Deployments {
             tx.event_insert("project.updated", Some(&project.id), None, now).await?;
         }
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::DeleteRecorded).await;
         self.wake.notify_one();
         let gone = async {
             while self.store.read().await?.project(&project.id).await?.is_some() {

@@ -3,6 +3,7 @@
 pub(crate) mod http;
 mod schedules;
 
+use checkpoint::Checkpoint;
 use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
 use domain::run::Run;
@@ -105,6 +106,7 @@ impl Runs {
         }
         self.announce(&mut tx, &run).await?;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::RunCancelRecorded).await;
         self.deployments.wake();
         self.find(id).await
     }

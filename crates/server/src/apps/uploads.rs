@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
+use checkpoint::Checkpoint;
 use futures_util::StreamExt;
 use ids::{DeploymentId, ProjectId};
 use tokio::io::AsyncWriteExt;
@@ -165,6 +166,7 @@ async fn source_put(
     let arriving = uploads.arrive();
     let upload = &arriving.upload;
     uploads.receive(upload, body).await?;
+    checkpoint::reach(Checkpoint::UploadReceived).await;
     let deployed = uploads.deployments.deploy_upload(&project, &user, upload.clone()).await;
     if deployed.is_err() {
         uploads.forget(Some(upload)).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::process::{EDGE, Form, NOBODY, SERVER};
 use super::{Addresses, TestServer};
+use crate::checkpoints::Checkpoints;
 use crate::clock::Clock;
 use crate::postgres::Postgres;
 use crate::scratch::Scratch;
@@ -66,6 +67,11 @@ impl Builder {
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((key.into(), value.into()));
         self
+    }
+
+    /// Says at every named step where it is, and waits there when the test holds it.
+    pub fn checkpoints(self, checkpoints: &Checkpoints) -> Self {
+        self.env(checkpoint::VARIABLE, checkpoints.socket().display().to_string())
     }
 
     /// As a user without root's rights: what a person has who just tries it.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use checkpoint::Checkpoint;
 use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
 use domain::release::Release;
@@ -117,7 +118,9 @@ impl Deployments {
                         .await?;
                 }
             }
+            checkpoint::reach(Checkpoint::RunEndReported).await;
             tx.commit().await?;
+            checkpoint::reach(Checkpoint::RunEndRecorded).await;
             self.wake.notify_one();
         }
         Ok(())
@@ -186,6 +189,7 @@ impl Deployments {
         if new {
             tx.event_insert("run.updated", Some(&run.project_id), Some(&run.deployment_id), now).await?;
             tx.commit().await?;
+            checkpoint::reach(Checkpoint::DueRunRecorded).await;
             self.wake.notify_one();
         }
         Ok(new)
@@ -206,6 +210,7 @@ impl Deployments {
                 };
                 tx.run_insert(&run).await?;
                 tx.commit().await?;
+                checkpoint::reach(Checkpoint::ReleaseCommandRecorded).await;
                 self.wake.notify_one();
                 return Ok(Gate::Closed);
             }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use domain::deployment::{Commit, Deployment, Failure};
 use domain::project::{Project, RuntimeSettings};
 use domain::release::Release;
@@ -173,9 +174,13 @@ impl Deployments {
             Some(BuildOutcome::Built { release }) => {
                 let spec = serde_json::to_string(release).map_err(Error::internal)?;
                 self.release(&mut tx, &held.project, deployment, spec).await?;
+                checkpoint::reach(Checkpoint::BuildReported).await;
             }
         }
         tx.commit().await?;
+        if let Some(BuildOutcome::Built { .. }) = status.outcome {
+            checkpoint::reach(Checkpoint::ReleaseRecorded).await;
+        }
         self.wake.notify_one();
         Ok(())
     }
@@ -288,7 +293,9 @@ impl Deployments {
         self.notifications.deployment_settled(&mut tx, &deployment.id).await?;
         self.forget_old_releases(&mut tx, held, deployment).await?;
         self.promote(&mut tx, &deployment.project_id).await?;
+        checkpoint::reach(Checkpoint::GoingLive).await;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::LiveRecorded).await;
         self.wake.notify_one();
         Ok(())
     }
@@ -299,11 +306,13 @@ impl Deployments {
             return Ok(());
         }
         uploads.forget(held.project.upload.as_ref()).await;
+        checkpoint::reach(Checkpoint::RemovalReported).await;
         let mut tx = self.store.write().await?;
         if tx.project_delete(id).await? {
             tx.event_insert("project.deleted", Some(id), None, now_ms()).await?;
         }
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::RemovalRecorded).await;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Going back to a kept release: what would change, and doing it.
 
+use checkpoint::Checkpoint;
 use domain::deployment::{Deployment, Failure};
 use domain::project::Project;
 use domain::release::{Contents, Diff, Release, diff};
@@ -91,6 +92,7 @@ impl Deployments {
         self.promote(&mut tx, &project.id).await?;
         let deployment = tx.deployment(&deployment.id).await?.unwrap_or(deployment);
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::RollbackRecorded).await;
         self.wake.notify_one();
         Ok(deployment)
     }

@@ -97,6 +97,7 @@ impl Runs {
         tx.run_insert(&run).await?;
         self.announce(&mut tx, &run).await?;
         tx.commit().await?;
+        checkpoint::reach(checkpoint::Checkpoint::RunRecorded).await;
         self.deployments.wake();
         Ok(run)
     }

@@ -1,0 +1,180 @@
+//! Named steps at which a test holds the product and kills a part of it.
+//!
+//! A step lies between two effects, where being cut off would be nastiest. In release builds there
+//! is nothing of it. In debug builds, when [`VARIABLE`] names a Unix socket, whoever comes to a step
+//! says so there and waits for a byte, or for the other side to hang up.
+//!
+//! `crates/nanoscale/tests/matrix` has a case for every step: one that is added here without a case,
+//! or that is not reached in its flow, fails there.
+
+#[cfg(debug_assertions)]
+mod wait;
+
+use Flow::{Cancel, Delete, Deploy, Job, Rollback};
+
+/// Names the socket on which a test listens.
+pub const VARIABLE: &str = "NANOSCALE_TEST_CHECKPOINTS";
+
+/// What a person or a clock asks for, from the first row to the last effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Deploy,
+    Rollback,
+    /// Of a deployment that is being built, and of a run.
+    Cancel,
+    /// Of a project.
+    Delete,
+    /// A command that is run once, as schedules do.
+    Job,
+}
+
+/// Whose code reaches a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Server,
+    Node,
+    Shim,
+}
+
+macro_rules! checkpoints {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $part:ident, [$($flow:ident),+];)*) => {
+        /// A step. Its documentation says what has happened by then, and what has not.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Checkpoint { $($(#[$doc])* $variant),* }
+
+        impl Checkpoint {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Whose code reaches it.
+            pub const fn part(self) -> Part {
+                match self { $(Self::$variant => Part::$part),* }
+            }
+
+            /// What passes it.
+            pub const fn flows(self) -> &'static [Flow] {
+                match self { $(Self::$variant => &[$($flow),+]),* }
+            }
+        }
+    };
+}
+
+checkpoints! {
+    /// An archive lies among the uploads; no row knows of it.
+    UploadReceived = "upload-received", Server, [Deploy];
+    /// The row of a deployment is there; neither its owner nor the reconciler knows yet.
+    DeploymentRecorded = "deployment-recorded", Server, [Deploy];
+    /// A build's cgroup, user and empty directory are there; nothing has been fetched.
+    BuildBegun = "build-begun", Node, [Deploy];
+    /// The archive lies at the node; nothing has been unpacked.
+    UploadArrived = "upload-arrived", Node, [Deploy];
+    /// The sources lie in the release's directory; nobody knows of which commit.
+    SourceFetched = "source-fetched", Node, [Deploy];
+    /// The last command of a build has ended; the directory is not a release yet.
+    BuildCommandsEnded = "build-commands-ended", Node, [Deploy];
+    /// The directory is a release; nobody was told.
+    ManifestWritten = "manifest-written", Node, [Deploy];
+    /// The rows of a release and of its starting deployment are written and not committed.
+    BuildReported = "build-reported", Server, [Deploy];
+    /// The release has its row; its node was not told to run it.
+    ReleaseRecorded = "release-recorded", Server, [Deploy];
+    /// The run of a release command has its row; its node was not told.
+    ReleaseCommandRecorded = "release-command-recorded", Server, [Deploy];
+    /// Where a process will listen is on disk; it was not started.
+    ProcessMarked = "process-marked", Node, [Deploy, Rollback];
+    /// A process runs under its shim; it was not probed.
+    ProcessStarted = "process-started", Node, [Deploy, Rollback];
+    /// That a process is ready is on disk; no visitor has been sent there.
+    ReadyMarked = "ready-marked", Node, [Deploy, Rollback];
+    /// Visitors meet the new release; its row, written and not committed, says that it is live.
+    GoingLive = "going-live", Server, [Deploy, Rollback];
+    /// The new release is live and the old one retired; the old one still runs.
+    LiveRecorded = "live-recorded", Server, [Deploy, Rollback];
+    /// The last visitor of an old process was answered; it was not told to end.
+    WorkloadDrained = "workload-drained", Node, [Deploy, Rollback, Delete];
+    /// An old process has ended; its run directory and its cgroup are still there.
+    WorkloadStopped = "workload-stopped", Node, [Deploy, Rollback, Delete];
+    /// A release that is not kept any more has lost its manifest; its files are there.
+    ReleaseHalfPruned = "release-half-pruned", Node, [Deploy];
+    /// The rows of a rollback are there; its node was not told.
+    RollbackRecorded = "rollback-recorded", Server, [Rollback];
+    /// A deployment's row says that it is cancelled; its build goes on.
+    CancelRecorded = "cancel-recorded", Server, [Cancel];
+    /// A cancelled build's processes have ended; its files are there, and its log does not say so.
+    BuildStopped = "build-stopped", Node, [Cancel];
+    /// A run's row says that it is cancelled; its process goes on.
+    RunCancelRecorded = "run-cancel-recorded", Server, [Cancel];
+    /// A cancelled run's process has ended; its log does not say so, and its run directory is there.
+    JobStopped = "job-stopped", Node, [Cancel];
+    /// A project's row says that it goes; all of it runs.
+    DeleteRecorded = "delete-recorded", Server, [Delete];
+    /// A project's files are out of the way; its logs and users are there.
+    GroupHalfErased = "group-half-erased", Node, [Delete];
+    /// Nothing of a project is left at its node; nobody was told.
+    GroupErased = "group-erased", Node, [Delete];
+    /// The server knows that a node has nothing of the project any more; its rows are there.
+    RemovalReported = "removal-reported", Server, [Delete];
+    /// A project's rows are gone; who asked for it was not told.
+    RemovalRecorded = "removal-recorded", Server, [Delete];
+    /// A run has its row; its node was not told.
+    RunRecorded = "run-recorded", Server, [Job];
+    /// A run whose time has come has its row; its node was not told.
+    DueRunRecorded = "due-run-recorded", Server, [Job];
+    /// That a command is begun is on disk; it was not started, and never will be when that is cut off.
+    JobMarked = "job-marked", Node, [Job];
+    /// The command's process runs.
+    JobStarted = "job-started", Node, [Job];
+    /// The command has ended; how is only in its shim's word.
+    JobEnded = "job-ended", Node, [Job];
+    /// The command's log says how it ended; that it has is not on disk.
+    JobEndTold = "job-end-told", Node, [Job];
+    /// How the command ended is on disk; nobody was told.
+    JobEndMarked = "job-end-marked", Node, [Job];
+    /// A run's row with its end is written and not committed.
+    RunEndReported = "run-end-reported", Server, [Job];
+    /// A run's row has its end; its node keeps the run directory.
+    RunEndRecorded = "run-end-recorded", Server, [Job];
+    /// A shim has started its process; nobody can reach the shim.
+    ShimStarted = "shim-started", Shim, [Deploy, Job];
+    /// A shim's process has ended; how is not on disk.
+    ShimSawEnd = "shim-saw-end", Shim, [Job];
+    /// How a shim's process ended is on disk; who waits for it was not told.
+    ShimMarkedEnd = "shim-marked-end", Shim, [Job];
+}
+
+/// Waits here for as long as a test holds this step.
+pub async fn reach(checkpoint: Checkpoint) {
+    #[cfg(debug_assertions)]
+    wait::until_let_go(checkpoint.name()).await;
+    #[cfg(not(debug_assertions))]
+    let _ = checkpoint;
+}
+
+/// The same where nothing is async: blocks the thread.
+pub fn reach_blocking(checkpoint: Checkpoint) {
+    #[cfg(debug_assertions)]
+    wait::until_let_go_blocking(checkpoint.name());
+    #[cfg(not(debug_assertions))]
+    let _ = checkpoint;
+}
+
+/// The variable that a process started with an empty environment needs to hold at its steps, if it does.
+pub fn variable() -> Option<(&'static str, std::ffi::OsString)> {
+    if cfg!(debug_assertions) { std::env::var_os(VARIABLE).map(|socket| (VARIABLE, socket)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Checkpoint;
+
+    #[test]
+    fn names_are_single() {
+        let mut names = Checkpoint::ALL.iter().map(|checkpoint| checkpoint.name()).collect::<Vec<_>>();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Checkpoint::ALL.len());
+    }
+}

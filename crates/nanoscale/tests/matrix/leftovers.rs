@@ -1,0 +1,93 @@
+//! What is left of a server's work on the machine, beside what shall be there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use crate::processes::{Identities, apps, sandboxes, shims};
+use crate::site::Site;
+use crate::stand::Stand;
+
+type Names = BTreeSet<String>;
+
+/// Everything of this server that is there and should not be, or should be and is not there.
+pub(crate) async fn leftovers(stand: &Stand, sites: &[&Site]) -> Vec<String> {
+    match wanted(stand, sites).await {
+        Ok((workloads, releases)) => look(stand, sites, &workloads, &releases),
+        Err(failure) => vec![failure],
+    }
+}
+
+/// The workloads and the releases that shall be there.
+async fn wanted(stand: &Stand, sites: &[&Site]) -> Result<(Names, Names), String> {
+    let (mut workloads, mut releases) = (Names::new(), Names::new());
+    for site in sites {
+        let project = stand.client.project_get(&site.project).await.map_err(|failure| failure.to_string())?;
+        workloads.extend(project.live_deployment.map(|live| live.id.to_string()));
+        let kept = stand.client.release_list(&site.project).await.map_err(|failure| failure.to_string())?;
+        for release in kept {
+            releases.insert(format!("{}/{}", site.project, release.deployment_id));
+            releases.insert(format!("{}/{}.json", site.project, release.deployment_id));
+        }
+    }
+    Ok((workloads, releases))
+}
+
+fn look(stand: &Stand, sites: &[&Site], workloads: &Names, releases: &Names) -> Vec<String> {
+    let data = stand.server.data_dir();
+    let node = data.join("node");
+    let identities = Identities::of(&data);
+    let projects = sites.iter().map(|site| site.project.to_string()).collect::<Names>();
+    let mut faults = Vec::new();
+    let mut same = |what: &str, found: Names, wanted: &Names| {
+        if &found != wanted {
+            faults.push(format!("{what}: there are {found:?}, and there should be {wanted:?}"));
+        }
+    };
+    same("run directories", names(&node.join("runs")), workloads);
+    same("cgroups", identities.cgroups().into_iter().collect(), workloads);
+    same("groups", names(&node.join("groups")), &projects);
+    same("logs", names(&node.join("logs")), &projects);
+    same("users", identities.slots.keys().cloned().collect(), &projects);
+    let found = projects.iter().flat_map(|project| {
+        let below = names(&node.join("groups").join(project).join("releases"));
+        below.into_iter().map(move |name| format!("{project}/{name}"))
+    });
+    same("releases", found.collect(), releases);
+    same("trash", names(&node.join("trash")), &Names::new());
+    same("archives at the node", names(&node.join("uploads")), &Names::new());
+
+    let socket = stand.checkpoints.socket();
+    let shims = shims(&socket);
+    same("shims", shims.values().cloned().collect(), workloads);
+    let processes = apps(&data);
+    same("processes", processes.values().cloned().collect(), workloads);
+    let links = identities.links().into_iter().collect::<Names>();
+    let table = table(&identities.instance);
+    let prefix = format!("n{}-", &identities.instance[..6]);
+    // The pattern of them all is in there, too.
+    let ruled = table.split('"').filter(|word| word.starts_with(&prefix) && !word.ends_with('*'));
+    same("links in the packet filter", ruled.map(str::to_owned).collect(), &links);
+
+    let one_each = [
+        ("shims", shims.len(), workloads.len()),
+        ("sandboxes", sandboxes(&socket), workloads.len()),
+        ("processes", processes.len(), workloads.len()),
+        ("links", links.len(), workloads.len()),
+    ];
+    for (what, found, wanted) in one_each.into_iter().filter(|(_, found, wanted)| found != wanted) {
+        faults.push(format!("{found} {what}, and not {wanted}"));
+    }
+    faults
+}
+
+fn names(directory: &Path) -> Names {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The node's table of the packet filter; empty where it has none.
+fn table(instance: &str) -> String {
+    let output = Command::new("nft").args(["list", "table", "inet", &format!("nanoscale-{instance}")]).output();
+    String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
+}

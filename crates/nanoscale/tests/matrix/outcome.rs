@@ -1,0 +1,78 @@
+use checkpoint::{Checkpoint, Flow};
+
+use crate::victim::Victim;
+
+/// What a flow comes to whose step was struck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As if nothing had happened.
+    Done,
+    /// It ended with a reason: what was killed is what it needed. What was before stays.
+    Failed,
+    /// It was done or it failed, as the kernel's scheduler has it.
+    Either,
+    /// Nobody knows how far a command came; it is not run again.
+    Lost,
+    /// Nothing was written down; who asked was not answered, and asks again.
+    Unasked,
+}
+
+/// The end that a flow comes to.
+pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Outcome {
+    use Checkpoint::*;
+    let kills_its_process = matches!(victim, Victim::Shim | Victim::App);
+    match checkpoint {
+        UploadReceived if victim == Victim::Server => Outcome::Unasked,
+        ProcessStarted if kills_its_process => Outcome::Failed,
+        ReadyMarked if kills_its_process => Outcome::Either,
+        // It fetches, and may have done so by then.
+        ShimStarted if flow == Flow::Deploy && victim == Victim::App => Outcome::Either,
+        ShimStarted if kills_its_process => Outcome::Failed,
+        // The node that would have waited for it is gone, and its shim cannot be asked yet.
+        ShimStarted if flow == Flow::Job => Outcome::Lost,
+        // Begun, as far as anybody can tell.
+        JobMarked if victim == Victim::Server => Outcome::Lost,
+        JobStarted if victim == Victim::App => Outcome::Failed,
+        JobStarted | ShimSawEnd if victim == Victim::Shim => Outcome::Lost,
+        UploadReceived
+        | DeploymentRecorded
+        | BuildBegun
+        | UploadArrived
+        | SourceFetched
+        | BuildCommandsEnded
+        | ManifestWritten
+        | BuildReported
+        | ReleaseRecorded
+        | ReleaseCommandRecorded
+        | ProcessMarked
+        | ProcessStarted
+        | ReadyMarked
+        | GoingLive
+        | LiveRecorded
+        | WorkloadDrained
+        | WorkloadStopped
+        | ReleaseHalfPruned
+        | RollbackRecorded
+        | CancelRecorded
+        | BuildStopped
+        | RunCancelRecorded
+        | JobStopped
+        | DeleteRecorded
+        | GroupHalfErased
+        | GroupErased
+        | RemovalReported
+        | RemovalRecorded
+        | RunRecorded
+        | DueRunRecorded
+        | JobMarked
+        | JobStarted
+        | JobEnded
+        | JobEndTold
+        | JobEndMarked
+        | RunEndReported
+        | RunEndRecorded
+        | ShimStarted
+        | ShimSawEnd
+        | ShimMarkedEnd => Outcome::Done,
+    }
+}

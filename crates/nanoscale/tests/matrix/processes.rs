@@ -1,0 +1,133 @@
+//! Which processes of this machine belong to a server, as the kernel tells.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde::Deserialize;
+
+use crate::program;
+
+/// User ids that one node hands out.
+const RANGE: u32 = 1 << 16;
+
+/// What a node writes about itself.
+#[derive(Deserialize)]
+pub(crate) struct Identities {
+    pub(crate) instance: String,
+    range: u32,
+    pub(crate) slots: BTreeMap<String, u32>,
+}
+
+impl Identities {
+    pub(crate) fn of(data_dir: &Path) -> Self {
+        serde_json::from_slice(&std::fs::read(data_dir.join("node/identities.json")).unwrap()).unwrap()
+    }
+
+    fn owns(&self, uid: u32) -> bool {
+        uid / RANGE == self.range
+    }
+
+    /// Cgroups of this node, below every hierarchy.
+    pub(crate) fn cgroups(&self) -> Vec<String> {
+        let root = Path::new("/sys/fs/cgroup");
+        let hierarchies = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+        let own = hierarchies.chain([root.to_owned()]).map(|it| it.join(format!("nanoscale-{}", self.instance)));
+        let below = own.flat_map(|own| std::fs::read_dir(own).into_iter().flatten().flatten());
+        let mut names = below
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect::<Vec<_>>();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Network links of this node.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let prefix = format!("n{}-", &self.instance[..6]);
+        let links = std::fs::read_dir("/sys/class/net").unwrap().flatten();
+        let names = links.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(&prefix)).collect()
+    }
+}
+
+pub(crate) fn kill(pid: i32) {
+    // It may have ended on its own.
+    let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
+}
+
+/// A process that has not ended.
+struct Seen {
+    pid: i32,
+    path: PathBuf,
+    status: String,
+    arguments: Vec<String>,
+}
+
+impl Seen {
+    fn all() -> Vec<Self> {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        entries.filter_map(|entry| Self::of(entry.file_name().to_str()?.parse().ok()?)).collect()
+    }
+
+    fn of(pid: i32) -> Option<Self> {
+        let path = PathBuf::from(format!("/proc/{pid}"));
+        let status = std::fs::read_to_string(path.join("status")).ok()?;
+        let line = std::fs::read(path.join("cmdline")).ok()?;
+        let arguments = String::from_utf8_lossy(&line).split('\0').map(str::to_owned).collect();
+        let seen = Self { pid, path, status, arguments };
+        (!seen.field("State:").starts_with('Z')).then_some(seen)
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim()
+    }
+
+    /// First of a sandbox, or the shim outside of it.
+    fn is_shim(&self, socket: &Path) -> bool {
+        let is_program = std::fs::read_link(self.path.join("exe")).is_ok_and(|exe| exe == Path::new(program()));
+        let is_shim = is_program && self.arguments.get(1).is_some_and(|argument| argument == "shim");
+        // What an environment says is told of no other server's shim.
+        let environment = || std::fs::read(self.path.join("environ")).unwrap_or_default();
+        is_shim && String::from_utf8_lossy(&environment()).contains(&*socket.to_string_lossy())
+    }
+
+    fn is_inside(&self) -> bool {
+        self.field("NSpid:").split_whitespace().count() > 1
+    }
+}
+
+/// Shims of the server that tells of its steps at `socket`, with the run they work for.
+pub(crate) fn shims(socket: &Path) -> BTreeMap<i32, String> {
+    let shims = Seen::all().into_iter().filter(|seen| seen.is_shim(socket) && !seen.is_inside());
+    let run = |seen: &Seen| {
+        let directory = std::fs::read_link(seen.path.join("cwd")).unwrap_or_default();
+        directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    };
+    shims.map(|seen| (seen.pid, run(&seen))).collect()
+}
+
+/// How many sandboxes the shims of the server have made that are still there.
+pub(crate) fn sandboxes(socket: &Path) -> usize {
+    Seen::all().iter().filter(|seen| seen.is_shim(socket) && seen.is_inside()).count()
+}
+
+/// Processes of projects, with the cgroup they are in.
+pub(crate) fn apps(data_dir: &Path) -> BTreeMap<i32, String> {
+    let identities = Identities::of(data_dir);
+    let group = format!("nanoscale-{}/", identities.instance);
+    let mut found = BTreeMap::new();
+    for seen in Seen::all() {
+        let cgroups = std::fs::read_to_string(seen.path.join("cgroup")).unwrap_or_default();
+        let cgroup = cgroups.lines().find_map(|line| line.split_once(&group)).map(|(_, name)| name.to_owned());
+        let uid = seen.field("Uid:").split_whitespace().next().and_then(|uid| uid.parse().ok());
+        // A shim has a user of the range, too.
+        let is_shim = seen.arguments.get(1).is_some_and(|argument| argument == "shim");
+        if cgroup.is_some() || (uid.is_some_and(|uid| identities.owns(uid)) && !is_shim) {
+            found.insert(seen.pid, cgroup.unwrap_or_default());
+        }
+    }
+    found
+}
