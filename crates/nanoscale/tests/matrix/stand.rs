@@ -5,7 +5,7 @@ use testkit::{Checkpoints, Client, Database, Postgres, TestServer};
 use crate::program;
 
 /// After this long it has converged, or never will.
-const CONVERGE: Duration = Duration::from_secs(12);
+const CONVERGE: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(25);
 
 /// A server that can be held at its steps. Fields are dropped in this order.
