@@ -70,7 +70,7 @@ impl Case {
             if answer.is_ok() || site.newest(stand).await.map_or(0, |it| it.number) != before {
                 return Err("there should be no deployment".into());
             }
-            let kept = std::fs::read_dir(stand.server.data_dir().join("uploads")).unwrap().count();
+            let kept = std::fs::read_dir(stand.server.data_dir().join("server/uploads")).unwrap().count();
             if kept > 1 {
                 return Err(format!("{kept} archives are kept"));
             }
