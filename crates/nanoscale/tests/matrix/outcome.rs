@@ -27,6 +27,7 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         ReadyMarked if kills_its_process => Outcome::Either,
         // It fetches, and may have done so by then.
         ShimStarted if flow == Flow::Deploy && victim == Victim::App => Outcome::Either,
+        ShimStarted if flow == Flow::Job && victim == Victim::Shim => Outcome::Lost,
         ShimStarted if kills_its_process => Outcome::Failed,
         // The node that would have waited for it is gone, and its shim cannot be asked yet.
         ShimStarted if flow == Flow::Job => Outcome::Lost,

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -45,6 +46,8 @@ impl Shim {
                     // It may already have come and gone.
                     Some(exit) if exit.spawn_error.is_none() => Ok(Ok(shim)),
                     Some(exit) => Ok(Err(exit)),
+                    // It was killed, and nobody knows what its process came to: whoever waits for it hears so.
+                    None if killed(&status) => Ok(Ok(shim)),
                     None => Err(io::Error::other(format!("the shim ended without a word: {status:?}"))),
                 },
                 _ = pause.tick() => {
@@ -99,6 +102,10 @@ impl Shim {
         BufReader::new(stream).read_line(&mut answer).await?;
         Ok(serde_json::from_str(&answer)?)
     }
+}
+
+fn killed(status: &Result<io::Result<ExitStatus>, tokio::task::JoinError>) -> bool {
+    matches!(status, Ok(Ok(status)) if status.signal().is_some())
 }
 
 /// How the process in `run_dir` ended, if it has.
