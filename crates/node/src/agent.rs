@@ -14,6 +14,7 @@ mod process;
 mod release;
 mod routes;
 mod step;
+mod volumes;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,7 @@ struct Inner {
     log_readers: Readers,
     caches: caches::Ledger,
     admission: admission::Admission,
+    volumes: volumes::Volumes,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -128,6 +130,7 @@ impl Agent {
                 log_readers: Readers::new(),
                 caches: caches::Ledger::default(),
                 admission: admission::Admission::new(),
+                volumes: volumes::Volumes::new(),
                 config,
                 confine,
                 networks,
@@ -151,6 +154,7 @@ impl Agent {
             () = self.empty_trash_forever() => {}
             () = self.tidy_forever() => {}
             () = self.govern_caches() => {}
+            () = self.watch_volumes() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

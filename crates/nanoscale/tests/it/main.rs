@@ -26,6 +26,7 @@ mod removal;
 mod runs_page;
 mod sessions;
 mod sources;
+mod volumes;
 mod without_root;
 mod zero_downtime;
 

@@ -28,6 +28,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const STABLE: Duration = Duration::from_secs(60);
 /// So many deaths in a row, each before it was stable, are a crash loop.
 const CRASH_LOOP: u32 = 5;
+const VOLUME_FULL: &str = "VOLUME_FULL";
 /// Lines of a process that died while it was live.
 const DYING_LINES: usize = 200;
 
@@ -66,6 +67,8 @@ enum End {
     Failed(Failure),
     /// It had been ready.
     Died(Option<Exit>),
+    /// A volume is over its limit.
+    Full(Failure),
 }
 
 pub(super) fn start(agent: &Agent, spec: WorkloadSpec) {
@@ -132,6 +135,7 @@ impl Workload {
                 None => self.launch(history.was_ready).await,
             };
             let end = match started {
+                Err(failure) if failure.code == VOLUME_FULL => End::Full(failure),
                 Ok(live) => self.attend(live, &mut history).await,
                 Err(failure) if history.was_ready => {
                     tracing::warn!(workload.id = %self.spec.id, reason = failure.reason, "cannot be started again");
@@ -141,7 +145,14 @@ impl Workload {
             };
             match end {
                 End::Stop => break,
-                End::Failed(failure) => {
+                End::Full(failure) if history.was_ready => {
+                    self.stopped_full(failure);
+                    tokio::select! {
+                        () = self.agent.volume_cleared(&self.spec.context) => {}
+                        () = self.stop.cancelled() => break,
+                    }
+                }
+                End::Failed(failure) | End::Full(failure) => {
                     self.give_up(failure).await;
                     break;
                 }
@@ -173,6 +184,9 @@ impl Workload {
 
     async fn launch(&self, was_ready: bool) -> Result<Live, Failure> {
         let Self { agent, spec, .. } = self;
+        if let Some(failure) = agent.volume_full_now(&spec.context).await {
+            return Err(failure);
+        }
         agent.prepare_process(&spec.id, &spec.context, LogKind::Run)?;
         let argv;
         let (program, shown) = match &spec.program {
@@ -224,6 +238,10 @@ impl Workload {
             let ended = tokio::select! {
                 ready = self.until_ready(&live) => ready.err(),
                 exit = process.shim.wait() => Some(self.exited_early(process, exit)),
+                failure = self.agent.volume_filled(&self.spec.context) => {
+                    self.agent.stop_process(&self.spec.id, Some(process)).await;
+                    return End::Full(failure);
+                }
                 () = self.stop.cancelled() => {
                     self.agent.stop_process(&self.spec.id, Some(process)).await;
                     return End::Stop;
@@ -248,6 +266,10 @@ impl Workload {
                 }
                 self.agent.stop_process(&self.spec.id, None).await;
                 End::Died(exit)
+            }
+            failure = self.agent.volume_filled(&self.spec.context) => {
+                self.agent.stop_process(&self.spec.id, Some(process)).await;
+                End::Full(failure)
             }
             () = self.stop.cancelled() => {
                 self.drain().await;
@@ -356,6 +378,17 @@ impl Workload {
             let since = running.status.crash_loop_since_ms.or_else(|| Some(crate::now_ms()));
             running.status.crash_loop_since_ms = since.filter(|_| history.deaths >= CRASH_LOOP);
             running.status.failure = Some(Failure { code: code.into(), reason: text, last_lines });
+            running.settled = true;
+        });
+    }
+
+    /// It is not wanted to write more; it is started again when there is room.
+    fn stopped_full(&self, failure: Failure) {
+        self.log_run(format!("stopped: {}", failure.reason));
+        self.update(|running| {
+            running.upstream = None;
+            running.status.state = WorkloadState::Restarting;
+            running.status.failure = Some(failure);
             running.settled = true;
         });
     }
