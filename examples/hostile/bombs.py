@@ -95,8 +95,24 @@ def inodes():
     threading.Event().wait()
 
 
+def volume():
+    """In a plain file, in one that has lost its name, and deeper than any path reaches."""
+    if os.fork() == 0:
+        file = os.open("/data/nameless", os.O_CREAT | os.O_WRONLY)
+        os.unlink("/data/nameless")
+        while True:
+            os.write(file, os.urandom(1 << 20))
+    if os.fork() == 0:
+        os.chdir("/data")
+        for _ in range(100):
+            os.mkdir("d" * 200)
+            os.chdir("d" * 200)
+        fill(".")
+    fill("/data")
+
+
 BOMBS = {bomb.__name__: bomb for bomb in (fork, memory, descriptors, terminals, threads, log, processor, temporary, shared,
-                                          inodes)}
+                                          inodes, volume)}
 
 
 def light(name):

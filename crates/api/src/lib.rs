@@ -33,7 +33,7 @@ pub use notification::{
 };
 pub use project::{
     LimitSettings, NamedCommand, NetworkSettings, Plan, PlanRequest, PlannedSchedule, Project, ProjectCreate,
-    ProjectCreated, ProjectList, ProjectUpdate, Volume,
+    ProjectCreated, ProjectList, ProjectUpdate, Volume, VolumeUse, VolumeUseList,
 };
 pub use run::{Run, RunCreate, RunList, Schedule, ScheduleList, SchedulePut};
 
@@ -109,6 +109,8 @@ pub type Time = String;
         PlannedSchedule,
         NetworkSettings,
         Volume,
+        VolumeUse,
+        VolumeUseList,
         LimitSettings,
         Run,
         RunCreate,

@@ -128,6 +128,13 @@ pub struct Project {
     /// Why the node does not answer at that port at the moment; it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_error: Option<String>,
+    /// Why a process of the live deployment does not run at the moment: `VOLUME_FULL`, `APP_EXITED` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "VOLUME_FULL")]
+    pub down_code: Option<String>,
+    /// The same as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_reason: Option<String>,
     /// The deployment that answers now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_deployment: Option<Deployment>,
@@ -159,6 +166,23 @@ pub struct Volume {
     /// Where processes see it.
     #[schema(example = "/data")]
     pub path: String,
+    /// Most megabytes that its files may take, from now on; the server's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_mb: Option<u64>,
+}
+
+/// What a volume takes of the disk. Beyond its limit the project's processes are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolumeUse {
+    pub name: String,
+    pub used_bytes: u64,
+    pub limit_bytes: u64,
+}
+
+/// Volumes of the project, and of its kept releases, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolumeUseList {
+    pub volumes: Vec<VolumeUse>,
 }
 
 /// Absent means the server's default.

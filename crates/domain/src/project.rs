@@ -57,6 +57,9 @@ pub struct Volume {
     pub name: ProcessName,
     /// Where processes see it.
     pub path: String,
+    /// Of its files together; the server's default when absent. The project's own counts, not that of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_mb: Option<u64>,
 }
 
 /// Absent means the server's default.

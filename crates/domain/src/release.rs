@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn settings_of_the_runtime_are_compared_one_by_one() {
-        let volume = |name: &str, path: &str| Volume { name: name.parse().unwrap(), path: path.into() };
+        let volume = |name: &str, path: &str| Volume { name: name.parse().unwrap(), path: path.into(), size_mb: None };
         let network = |outward, to: &[&str], host_ports: &[u16]| NetworkSettings {
             outward,
             destinations: to.iter().map(|text| text.parse().unwrap()).collect(),

@@ -16,6 +16,7 @@ mod process;
 mod release;
 mod routes;
 mod step;
+mod volumes;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +113,7 @@ struct Inner {
     saved: Saved,
     caches: caches::Ledger,
     admission: admission::Admission,
+    volumes: volumes::Volumes,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -165,6 +167,7 @@ impl Agent {
                 log_readers: Readers::new(),
                 caches: caches::Ledger::default(),
                 admission: admission::Admission::new(),
+                volumes: volumes::Volumes::new(),
                 config,
                 confine,
                 networks,
@@ -192,6 +195,7 @@ impl Agent {
             () = self.inner.edge.run() => {}
             () = self.collect_garbage() => {}
             () = self.govern_caches() => {}
+            () = self.watch_volumes() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

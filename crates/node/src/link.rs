@@ -52,6 +52,7 @@ fn router(agent: Agent) -> Router {
         .route("/v1/uploads/{upload}", put(upload_put))
         .route("/v1/previews", post(preview))
         .route("/v1/ports/{port}", get(port))
+        .route("/v1/volumes/{group}", get(volumes))
         .route("/v1/caches", get(caches::list))
         .route("/v1/caches/prune", post(caches::prune))
         .route("/v1/logs/build/{group}/{workload}", get(logs::build))
@@ -150,6 +151,11 @@ async fn preview(State(agent): State<Agent>, axum::Json(spec): axum::Json<Previe
         let reason = format!("the node could not look at it: {error}");
         Preview::Failed { failure: wire::Failure { code: "NODE_ERROR".into(), reason, last_lines: Vec::new() } }
     }))
+}
+
+/// What the volumes of a group take.
+async fn volumes(State(agent): State<Agent>, Path(group): Path<ids::ProjectId>) -> axum::Json<Vec<wire::VolumeUse>> {
+    axum::Json(agent.volume_use(&group).await)
 }
 
 /// Whether nobody listens on a loopback port.

@@ -62,6 +62,8 @@ pub struct Limits {
     pub build_memory_bytes: u64,
     pub build_timeout: Duration,
     pub app_memory_bytes: u64,
+    /// Of a volume without a size of its own.
+    pub volume_bytes: u64,
     pub start_timeout: Duration,
     /// How long a new release must have been up before it replaces a live one.
     pub settle: Duration,

@@ -30,6 +30,15 @@ pub struct GroupSpec {
     pub group: ProjectId,
     /// Builds whose release directory stays.
     pub releases: Vec<DeploymentId>,
+    /// What its volumes may take. A group with one that takes more runs nothing but jobs.
+    #[serde(default)]
+    pub volumes: Vec<VolumeLimit>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeLimit {
+    pub name: ProcessName,
+    pub bytes: u64,
 }
 
 /// Fetch a source and make a release of it.

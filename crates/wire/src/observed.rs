@@ -191,6 +191,14 @@ pub enum JobOutcome {
     Lost,
 }
 
+/// What a volume takes of the disk, when it was last counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeUse {
+    pub name: ProcessName,
+    pub used_bytes: u64,
+    pub limit_bytes: u64,
+}
+
 /// What a node would do with a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "result")]

@@ -631,6 +631,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{id}/volumes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the project's volumes take of the disk, and may take. */
+        get: operations["project_volumes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/releases/{id}/pin": {
         parameters: {
             query?: never;
@@ -1349,6 +1366,13 @@ export interface components {
              * @example hello-node.localhost
              */
             domain: string;
+            /**
+             * @description Why a process of the live deployment does not run at the moment: `VOLUME_FULL`, `APP_EXITED` …
+             * @example VOLUME_FULL
+             */
+            down_code?: string | null;
+            /** @description The same as a sentence. */
+            down_reason?: string | null;
             health_path?: string | null;
             id: components["schemas"]["ProjectId"];
             install_command?: string | null;
@@ -1695,6 +1719,23 @@ export interface components {
              * @example /data
              */
             path: string;
+            /**
+             * Format: int64
+             * @description Most megabytes that its files may take, from now on; the server's default when absent.
+             */
+            size_mb?: number | null;
+        };
+        /** @description What a volume takes of the disk. Beyond its limit the project's processes are stopped. */
+        VolumeUse: {
+            /** Format: int64 */
+            limit_bytes: number;
+            name: string;
+            /** Format: int64 */
+            used_bytes: number;
+        };
+        /** @description Volumes of the project, and of its kept releases, by name. */
+        VolumeUseList: {
+            volumes: components["schemas"]["VolumeUse"][];
         };
         WorkloadMetrics: {
             /**
@@ -3818,6 +3859,43 @@ export interface operations {
                 };
             };
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    project_volumes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolumeUseList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -73,4 +73,6 @@ export type TokenCreated = Schemas["TokenCreated"];
 export type TokenList = Schemas["TokenList"];
 export type Trigger = Schemas["Trigger"];
 export type Volume = Schemas["Volume"];
+export type VolumeUse = Schemas["VolumeUse"];
+export type VolumeUseList = Schemas["VolumeUseList"];
 export type WorkloadMetrics = Schemas["WorkloadMetrics"];

@@ -123,8 +123,8 @@ pub(super) async fn run(args: ProjectArgs) -> Result<ExitCode> {
         }
         ProjectCommand::Show { project } => {
             let project = find::project(&client, &project).await?;
-            let node = node_name(&client, &project.value).await;
-            project.show(format.json, |project| print(project, &node))?;
+            let around = Around::of(&client, &project.value).await;
+            project.show(format.json, |project| print(project, &around))?;
         }
         ProjectCommand::Create(create) => return self::create(&client, *create, format).await,
         ProjectCommand::Update(update) => self::update(&client, *update, format).await?,
@@ -159,13 +159,30 @@ fn print_list(list: &api::ProjectList) -> Result<()> {
     table.print()
 }
 
-/// The name of a project's node, or what there is of it.
-async fn node_name(client: &Client, project: &api::Project) -> String {
-    let node = client.get::<api::Node>(&["nodes", project.node_id.as_str()]).await;
-    node.map_or_else(|_| project.node_id.to_string(), |node| node.value.name)
+/// What is shown of a project beside its settings.
+struct Around {
+    /// The name of its node, or what there is of it.
+    node: String,
+    /// What its volumes take, where its node can say.
+    volumes: Vec<api::VolumeUse>,
 }
 
-fn print(project: &api::Project, node: &str) -> Result<()> {
+impl Around {
+    async fn of(client: &Client, project: &api::Project) -> Self {
+        let node = client.get::<api::Node>(&["nodes", project.node_id.as_str()]).await;
+        let node = node.map_or_else(|_| project.node_id.to_string(), |node| node.value.name);
+        let volumes = match project.volumes.is_empty() {
+            true => Vec::new(),
+            false => {
+                let used = client.get::<api::VolumeUseList>(&["projects", project.id.as_str(), "volumes"]).await;
+                used.map(|used| used.value.volumes).unwrap_or_default()
+            }
+        };
+        Self { node, volumes }
+    }
+}
+
+fn print(project: &api::Project, around: &Around) -> Result<()> {
     let deployment = |deployment: &Option<api::Deployment>| {
         let deployment = deployment.as_ref()?;
         let ago = time::ago(&deployment.created_at);
@@ -180,8 +197,9 @@ fn print(project: &api::Project, node: &str) -> Result<()> {
     fields.add_some("output", project.output_directory.as_ref()).add_some("health path", project.health_path.as_ref());
     fields.add_some("releases kept", project.releases_kept).add("port", project.port);
     fields.add_some("port error", project.port_error.as_deref().map(|error| Cell::new(error, Colour::Yellow)));
-    fields.add("node", node);
-    runtime::print(&mut fields, project);
+    fields.add_some("down", project.down_reason.as_deref().map(|reason| Cell::new(reason, Colour::Yellow)));
+    fields.add("node", &around.node);
+    runtime::print(&mut fields, project, &around.volumes);
     fields.add_some("live", deployment(&project.live_deployment));
     fields.add_some("latest", deployment(&project.latest_deployment));
     fields.add("created", time::local(&project.created_at));
@@ -208,7 +226,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
         port: args.port,
         health_path: settings.health_path,
         network: settings.runtime.network(&api::NetworkSettings::default()),
-        volumes: settings.runtime.volumes(),
+        volumes: settings.runtime.volumes(&[]),
         limits: settings.runtime.limits(&api::LimitSettings::default()),
         releases_kept: settings.releases_kept,
         env_vars: variables.into_iter().map(|(key, value)| api::EnvVarInput { key, value }).collect(),
@@ -241,7 +259,7 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         output_directory: settings.output,
         health_path: settings.health_path,
         network: settings.runtime.network(&project.network),
-        volumes: settings.runtime.volumes(),
+        volumes: settings.runtime.volumes(&project.volumes),
         limits: settings.runtime.limits(&project.limits),
         releases_kept: settings.releases_kept,
     };
@@ -249,9 +267,9 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         bail!("nothing to change; `nanoscale project update --help` lists the settings");
     }
     let answer = client.patch::<api::Project>(&["projects", project.id.as_str()], &update).await?;
-    let node = node_name(client, &answer.value).await;
+    let around = Around::of(client, &answer.value).await;
     answer.show(format.json, |project| {
-        print(project, &node)?;
+        print(project, &around)?;
         output::note(format!("The next deployment takes it up: nanoscale redeploy '{}'", project.name));
         Ok(())
     })

@@ -78,6 +78,7 @@ const SETTINGS: &[Setting] = &[
     number("limits.build_pressure_percent", 0, 100, 20),
     number("limits.build_timeout_seconds", 1, 86_400, 1800),
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
+    number("limits.volume_mb", 1, 1 << 30, 10_240),
     number("limits.start_timeout_seconds", 1, 3600, 60),
     number("limits.settle_ms", 0, 60_000, 2000),
     number("limits.drain_seconds", 0, 3600, 30),

@@ -133,6 +133,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,
             app_memory_bytes: config.limits.app_memory_bytes,
+            volume_bytes: config.limits.volume_bytes,
             start_timeout: config.limits.start_timeout,
             settle: config.limits.settle,
             releases_kept: config.limits.releases_kept,

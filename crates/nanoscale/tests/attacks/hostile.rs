@@ -123,7 +123,7 @@ struct Neighbour {
 async fn neighbour(server: &TestServer, client: &Client) -> Neighbour {
     let create = api::ProjectCreate {
         name: "neighbour".into(),
-        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into() }]),
+        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into(), size_mb: None }]),
         env_vars: vec![api::EnvVarInput { key: "SECRET".into(), value: "the-neighbours-secret".into() }],
         ..api::ProjectCreate::default()
     };

@@ -35,7 +35,7 @@ async fn builds_wait_while_memory_is_short() {
     assert_eq!(told.enabled, pressure().is_some(), "{told:?}");
     let create = api::ProjectCreate {
         name: "thrash".into(),
-        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into() }]),
+        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into(), size_mb: None }]),
         limits: Some(api::LimitSettings { memory_mb: Some(64), ..api::LimitSettings::default() }),
         ..api::ProjectCreate::default()
     };

@@ -2,7 +2,7 @@
 
 use ids::{DeploymentId, DeploymentState, ProjectId};
 use serde_json::json;
-use testkit::{Client, PATIENCE, wait_until};
+use testkit::{Browser, Client, PATIENCE, wait_until};
 
 use crate::apps::{node_app, project_with};
 use crate::{BUILD, server};
@@ -92,4 +92,27 @@ async fn a_build_does_not_wait_for_ever() {
     assert_eq!(third.failure_code.as_deref(), Some("NODE_BUSY"));
     let reason = third.reason.unwrap();
     assert!(reason.contains("waiting for its turn") && reason.contains("deploy again later"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_build_in_a_browser() {
+    let server = server().config(json!({"limits": {"builds_at_once": 1, "settle_ms": 0}})).start().await;
+    let client = server.client();
+    client.setup("ada", "correct horse battery", server.setup_code()).await.unwrap();
+    let (busy, waits) = (slow(&client, "busy").await, slow(&client, "waits").await);
+    let first = client.upload(&busy, node_app("1")).await.unwrap();
+    step_is(&client, &first.id, "build").await;
+    let second = client.upload(&waits, node_app("1")).await.unwrap();
+    let browser = Browser::start().await;
+    let page = browser.page().await;
+    page.goto(&format!("{}/login", server.api_url())).await;
+    page.fill("input[name=username]", "ada").await;
+    page.fill("input[name=password]", "correct horse battery").await;
+    page.click("form button[type=submit]").await;
+    page.wait_for("document.querySelector('[data-testid=new-project]')", PATIENCE).await;
+    page.goto(&format!("{}/projects/{waits}/deployments/{}", server.api_url(), second.id)).await;
+    page.wait_for("document.querySelector('[data-step=wait][data-status=running]')", PATIENCE).await;
+    page.wait_for_text("1 at a time are built", PATIENCE).await;
+    page.screenshot("admission-1-waiting").await;
+    assert_eq!(page.errors(), Vec::<String>::new());
 }

@@ -24,7 +24,7 @@ async fn fixture() -> Fixture {
     let client = server.setup().await;
     let create = api::ProjectCreate {
         name: "jobs".into(),
-        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into() }]),
+        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into(), size_mb: None }]),
         ..api::ProjectCreate::default()
     };
     let project = project_with(&client, create).await;

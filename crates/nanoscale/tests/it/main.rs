@@ -27,6 +27,7 @@ mod runs_page;
 mod separate;
 mod sessions;
 mod sources;
+mod volumes;
 mod without_root;
 mod zero_downtime;
 

@@ -26,7 +26,7 @@ fn app(procfile: &str) -> Vec<u8> {
 async fn with_volume(client: &Client, name: &str) -> ProjectId {
     let create = api::ProjectCreate {
         name: name.into(),
-        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into() }]),
+        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into(), size_mb: None }]),
         ..api::ProjectCreate::default()
     };
     project_with(client, create).await
@@ -268,7 +268,7 @@ async fn settings_that_cannot_be_are_refused_by_name() {
     let server = server().start().await;
     let client = server.setup().await;
     let id = project(&client, "strict").await;
-    let volume = |name: &str, path: &str| api::Volume { name: name.into(), path: path.into() };
+    let volume = |name: &str, path: &str| api::Volume { name: name.into(), path: path.into(), size_mb: None };
     for (volumes, code) in [
         (vec![volume("a", "/etc")], "INVALID_PATH"),
         (vec![volume("a", "data")], "INVALID_PATH"),

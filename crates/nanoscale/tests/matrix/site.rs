@@ -33,7 +33,7 @@ impl Site {
     pub(crate) async fn create(stand: &Stand, name: &str) -> Self {
         let create = api::ProjectCreate {
             name: name.into(),
-            volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into() }]),
+            volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into(), size_mb: None }]),
             build_command: Some("sh -c 'if [ -e slow ]; then exec sleep 600; fi'".into()),
             ..api::ProjectCreate::default()
         };

@@ -157,6 +157,10 @@ impl Job {
                 Some(exit) => self.exited(exit),
                 None => JobOutcome::Lost,
             }),
+            failure = self.agent.volume_filled_further(&self.spec.context) => {
+                self.agent.stop_process(id, Some(process)).await;
+                Some(JobOutcome::Failed { failure: Failure { last_lines: self.last_lines(), ..failure } })
+            }
             () = tokio::time::sleep(limit) => {
                 self.agent.stop_process(id, Some(process)).await;
                 let reason = format!("it was stopped after {}, its time limit", span(limit));

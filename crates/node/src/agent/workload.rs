@@ -30,6 +30,7 @@ const STABLE: Duration = Duration::from_secs(60);
 const CRASH_LOOP: u32 = 5;
 /// Lines of the node about the starts of a deployment's processes.
 const STARTING_LINES: usize = 100;
+const VOLUME_FULL: &str = "VOLUME_FULL";
 /// Lines of a process that died while it was live.
 const DYING_LINES: usize = 200;
 
@@ -71,6 +72,8 @@ enum End {
     Failed(Failure),
     /// It had been ready.
     Died(Failure),
+    /// A volume is over its limit.
+    Full(Failure),
 }
 
 pub(super) fn start(agent: &Agent, spec: WorkloadSpec) {
@@ -137,6 +140,7 @@ impl Workload {
                 None => self.launch(history.was_ready).await,
             };
             let end = match started {
+                Err(failure) if failure.code == VOLUME_FULL => End::Full(failure),
                 Ok(live) => self.attend(live, &mut history).await,
                 Err(failure) if history.was_ready => {
                     tracing::warn!(workload.id = %self.spec.id, reason = failure.reason, "cannot be started again");
@@ -146,7 +150,14 @@ impl Workload {
             };
             match end {
                 End::Stop => break,
-                End::Failed(failure) => {
+                End::Full(failure) if history.was_ready => {
+                    self.stopped_full(failure);
+                    tokio::select! {
+                        () = self.agent.volume_cleared(&self.spec.context) => {}
+                        () = self.stop.cancelled() => break,
+                    }
+                }
+                End::Failed(failure) | End::Full(failure) => {
                     self.give_up(failure).await;
                     break;
                 }
@@ -183,6 +194,9 @@ impl Workload {
         let spec = &self.newest_spec();
         if let Some(failure) = &spec.unstartable {
             return Err(failure.clone());
+        }
+        if let Some(failure) = agent.volume_full_now(&spec.context).await {
+            return Err(failure);
         }
         agent.prepare_process(&spec.id, &spec.context, LogKind::Run)?;
         let argv;
@@ -244,6 +258,10 @@ impl Workload {
             let ended = tokio::select! {
                 ready = self.until_ready(&live) => ready.err(),
                 exit = process.shim.wait() => Some(self.exited_early(process, exit)),
+                failure = self.agent.volume_filled(&self.spec.context) => {
+                    self.agent.stop_process(&self.spec.id, Some(process)).await;
+                    return End::Full(failure);
+                }
                 () = self.stop.cancelled() => {
                     self.agent.stop_process(&self.spec.id, Some(process)).await;
                     return End::Stop;
@@ -269,6 +287,10 @@ impl Workload {
                 }
                 self.agent.stop_process(&self.spec.id, None).await;
                 End::Died(self.death(exit.as_ref()))
+            }
+            failure = self.agent.volume_filled(&self.spec.context) => {
+                self.agent.stop_process(&self.spec.id, Some(process)).await;
+                End::Full(failure)
             }
             () = self.stop.cancelled() => {
                 self.drain().await;
@@ -389,6 +411,17 @@ impl Workload {
             let since = running.status.crash_loop_since_ms.or_else(|| Some(crate::now_ms()));
             running.status.crash_loop_since_ms = since.filter(|_| history.deaths >= CRASH_LOOP);
             running.status.failure = Some(Failure { code, reason: text, last_lines });
+            running.settled = true;
+        });
+    }
+
+    /// It is not wanted to write more; it is started again when there is room.
+    fn stopped_full(&self, failure: Failure) {
+        self.log_run(format!("stopped: {}", failure.reason));
+        self.update(|running| {
+            running.upstream = None;
+            running.status.state = WorkloadState::Restarting;
+            running.status.failure = Some(failure);
             running.settled = true;
         });
     }

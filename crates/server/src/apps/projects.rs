@@ -22,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(project_list, project_create))
         .routes(routes!(project_get, project_update, project_delete))
+        .routes(routes!(project_volumes))
         .routes(routes!(project_plan))
 }
 
@@ -91,6 +92,8 @@ async fn project_update(
 ) -> Result<axum::Json<api::Project>> {
     let project = projects.find(&id).await?;
     let project = projects.update(&project, update).await?;
+    // A volume's size holds at once.
+    deployments.wake();
     let recent = deployments.recent(&project).await?;
     Ok(axum::Json(shown(&projects, &nodes, project, recent)))
 }
@@ -107,6 +110,27 @@ async fn project_delete(
     let project = projects.find(&id).await?;
     let gone = deployments.delete_project(&project).await?;
     Ok(if gone { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED })
+}
+
+/// What the project's volumes take of the disk, and may take.
+#[utoipa::path(get, path = "/api/projects/{id}/volumes", tag = "projects", params(("id" = String, Path)), responses(
+    (status = 200, body = api::VolumeUseList), (status = 401, body = api::ErrorBody),
+    (status = 404, body = api::ErrorBody)))]
+async fn project_volumes(
+    _: User,
+    State(projects): State<Projects>,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<ProjectRef>,
+) -> Result<axum::Json<api::VolumeUseList>> {
+    let project = projects.find(&id).await?;
+    let path = format!("/v1/volumes/{}", project.id);
+    let used: Vec<wire::VolumeUse> = nodes.link(&project.node_id).await?.get(&path).await?;
+    let shown = |it: wire::VolumeUse| api::VolumeUse {
+        name: it.name.as_str().to_owned(),
+        used_bytes: it.used_bytes,
+        limit_bytes: it.limit_bytes,
+    };
+    Ok(axum::Json(api::VolumeUseList { volumes: used.into_iter().map(shown).collect() }))
 }
 
 /// What a deployment of a repository would do, and why, without making anything.
@@ -128,7 +152,11 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         shown_deployment(deployment, kept)
     };
     let domain = projects.domain(&project);
+    let down = live.as_ref().and_then(|live| nodes.down_failure(&project.node_id, &live.id));
+    let (down_code, down_reason) = down.map(|failure| (failure.code, failure.reason)).unzip();
     api::Project {
+        down_code,
+        down_reason,
         port_error: nodes.port_error(&project.node_id, &domain),
         domain,
         url: projects.url(&project),
@@ -166,7 +194,7 @@ fn shown_network(network: &NetworkSettings) -> api::NetworkSettings {
 }
 
 fn shown_volume(volume: &Volume) -> api::Volume {
-    api::Volume { name: volume.name.as_str().to_owned(), path: volume.path.clone() }
+    api::Volume { name: volume.name.as_str().to_owned(), path: volume.path.clone(), size_mb: volume.size_mb }
 }
 
 fn shown_limits(limits: &LimitSettings) -> api::LimitSettings {

@@ -215,6 +215,18 @@ impl Nodes {
         .flatten()
     }
 
+    /// Why a process of a deployment does not run now, although one did.
+    pub(crate) fn down_failure(&self, node: &NodeId, id: &DeploymentId) -> Option<wire::Failure> {
+        self.with(node, |known| {
+            let mut workloads = known.observed.as_ref()?.workloads.iter();
+            let down = |workload: &&wire::WorkloadStatus| {
+                workload.id.base() == id.as_str() && workload.state == wire::WorkloadState::Restarting
+            };
+            workloads.find(down)?.failure.clone()
+        })
+        .flatten()
+    }
+
     /// Why a host's loopback port is not served by its node, if it is not.
     pub(crate) fn port_error(&self, node: &NodeId, host: &str) -> Option<String> {
         self.with(node, |known| {

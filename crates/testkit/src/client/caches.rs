@@ -2,7 +2,7 @@ use reqwest::Method;
 
 use super::{Client, Result};
 
-/// What builds keep for later ones.
+/// Disk: what builds keep for later ones, what volumes take.
 impl Client {
     pub async fn caches(&self, node: impl std::fmt::Display) -> Result<api::BuildCacheList> {
         self.get(&format!("/api/nodes/{node}/caches")).await
@@ -14,6 +14,10 @@ impl Client {
         prune: &api::BuildCachePrune,
     ) -> Result<api::BuildCachePruned> {
         self.post(&format!("/api/nodes/{node}/caches/prune"), prune).await
+    }
+
+    pub async fn volume_list(&self, id: impl std::fmt::Display) -> Result<Vec<api::VolumeUse>> {
+        Ok(self.get::<api::VolumeUseList>(&format!("/api/projects/{id}/volumes")).await?.volumes)
     }
 
     pub async fn project_cache(&self, id: impl std::fmt::Display) -> Result<api::BuildCache> {

@@ -8,7 +8,7 @@ import { NotFound } from "@/shell/NotFound";
 import { buttonClass } from "@/ui/Button";
 import { classes } from "@/ui/classes";
 import { PageHeader } from "@/ui/PageTitle";
-import { ErrorState, Loading, Skeleton } from "@/ui/states";
+import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
 
 import type { ProjectContext } from "./project-context";
 import { ProjectStatusBadge } from "./ProjectStatusBadge";
@@ -96,6 +96,7 @@ export default function ProjectLayout() {
           </>
         }
       />
+      {project.down_code === "VOLUME_FULL" && project.down_reason && <Notice tone="bad">{`Stopped: ${project.down_reason}.`}</Notice>}
       <Tabs />
       <Outlet context={{ project } satisfies ProjectContext} />
     </div>

@@ -2,8 +2,9 @@ import { CircleCheck, Plus, Trash2 } from "lucide-react";
 import { useId, useState, type FormEvent } from "react";
 
 import { fieldError, formError } from "@/api/error";
-import type { Outward, Project } from "@/api/types";
+import type { Outward, Project, VolumeUse } from "@/api/types";
 import { RedeployButton } from "@/features/deployments/actions";
+import { formatBytes } from "@/format/quantity";
 import { Button, IconButton } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { Field, inputClass, TextField } from "@/ui/Field";
@@ -11,8 +12,8 @@ import { Prose } from "@/ui/Prose";
 import { Notice } from "@/ui/states";
 import { toast } from "@/ui/toast-store";
 
-import { useUpdateProject } from "./queries";
-import { fromProject, problemsOf, removedVolumes, shownFields, toUpdate, volumeRow, type LimitField, type RuntimeForm, type ShownField, type VolumeRow } from "./runtime-form";
+import { useUpdateProject, useVolumes } from "./queries";
+import { fromProject, needsDeployment, problemsOf, removedVolumes, shownFields, toUpdate, volumeRow, type LimitField, type RuntimeForm, type ShownField, type VolumeRow } from "./runtime-form";
 
 interface PartProps {
   form: RuntimeForm;
@@ -84,30 +85,58 @@ function NetworkPart({ form, onChange, errorOf }: PartProps) {
   );
 }
 
-function VolumeFields({ row, index, invalid, onChange, onRemove }: { row: VolumeRow; index: number; invalid: boolean; onChange: (row: VolumeRow) => void; onRemove: () => void }) {
+interface VolumeFieldsProps {
+  row: VolumeRow;
+  index: number;
+  invalid: boolean;
+  used?: VolumeUse;
+  onChange: (row: VolumeRow) => void;
+  onRemove: () => void;
+}
+
+function VolumeFields({ row, index, invalid, used, onChange, onRemove }: VolumeFieldsProps) {
   const common = { spellCheck: false, autoComplete: "off", autoCapitalize: "none", "aria-invalid": invalid || undefined };
   return (
-    <li className="flex items-center gap-2">
-      <input
-        {...common}
-        aria-label={`Name of volume ${index + 1}`}
-        placeholder="data"
-        value={row.name}
-        onChange={(event) => onChange({ ...row, name: event.target.value })}
-        className={`${inputClass} max-w-40 font-mono text-[13px]`}
-      />
-      <span aria-hidden className="text-faint">
-        at
-      </span>
-      <input
-        {...common}
-        aria-label={`Path of volume ${index + 1}`}
-        placeholder="/data"
-        value={row.path}
-        onChange={(event) => onChange({ ...row, path: event.target.value })}
-        className={`${inputClass} font-mono text-[13px]`}
-      />
-      <IconButton label={`Remove volume ${row.name || String(index + 1)}`} icon={Trash2} onClick={onRemove} />
+    <li className="flex flex-col gap-1">
+      <div className="flex flex-wrap items-center gap-2">
+        <input
+          {...common}
+          aria-label={`Name of volume ${index + 1}`}
+          placeholder="data"
+          value={row.name}
+          onChange={(event) => onChange({ ...row, name: event.target.value })}
+          className={`${inputClass} max-w-36 flex-1 font-mono text-[13px]`}
+        />
+        <span aria-hidden className="text-faint">
+          at
+        </span>
+        <input
+          {...common}
+          aria-label={`Path of volume ${index + 1}`}
+          placeholder="/data"
+          value={row.path}
+          onChange={(event) => onChange({ ...row, path: event.target.value })}
+          className={`${inputClass} min-w-32 flex-2 font-mono text-[13px]`}
+        />
+        <span className="flex items-center gap-2 text-faint">
+          <input
+            {...common}
+            aria-label={`Size of volume ${index + 1} in MB`}
+            inputMode="numeric"
+            placeholder="default"
+            value={row.size}
+            onChange={(event) => onChange({ ...row, size: event.target.value })}
+            className={`${inputClass} max-w-28 text-[13px]`}
+          />
+          MB
+        </span>
+        <IconButton label={`Remove volume ${row.name || String(index + 1)}`} icon={Trash2} onClick={onRemove} />
+      </div>
+      {used && (
+        <p data-testid="volume-use" className={`text-[13px] tabular-nums ${used.used_bytes > used.limit_bytes ? "text-bad" : "text-faint"}`}>
+          {formatBytes(used.used_bytes)} of {formatBytes(used.limit_bytes)}
+        </p>
+      )}
     </li>
   );
 }
@@ -115,11 +144,12 @@ function VolumeFields({ row, index, invalid, onChange, onRemove }: { row: Volume
 function VolumesPart({ project, form, onChange, errorOf }: PartProps & { project: Project }) {
   const error = errorOf("volumes");
   const removed = removedVolumes(form, project);
+  const { data: used } = useVolumes(project.id);
   const set = (volumes: readonly VolumeRow[]) => onChange({ volumes });
   return (
     <Panel
       title="Volumes"
-      description="Directories that outlive releases: for a database file, uploads, anything that is written. While one release replaces another, both have the volume open for a moment; so do workers and commands."
+      description="Directories that outlive releases: for a database file, uploads, anything that is written. While one release replaces another, both have the volume open for a moment; so do workers and commands. Beyond its size the app is stopped until there is room; a size holds at once."
     >
       <div className="flex flex-col gap-3">
         {form.volumes.length > 0 && (
@@ -130,6 +160,7 @@ function VolumesPart({ project, form, onChange, errorOf }: PartProps & { project
                 row={row}
                 index={index}
                 invalid={error != null}
+                used={used?.find(({ name }) => name === row.name)}
                 onChange={(next) => set(form.volumes.map((each) => (each.id === row.id ? next : each)))}
                 onRemove={() => set(form.volumes.filter((each) => each.id !== row.id))}
               />
@@ -206,7 +237,7 @@ export function RuntimeSettings({ project }: { project: Project }) {
       onSuccess: () => {
         toast.good("Settings saved.");
         setTried(false);
-        setSaved(true);
+        setSaved(needsDeployment(update, project));
       },
     });
   }

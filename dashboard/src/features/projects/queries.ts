@@ -2,13 +2,13 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate } from "@/api/types";
+import type { Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate, VolumeUseList } from "@/api/types";
 import { ACTIVE_POLL_MS } from "@/features/deployments/queries";
 import { isSettled } from "@/features/deployments/steps";
 
 /** Whether it will change without somebody's doing: no event says that a port is served again. */
 function isBusy(project: Project): boolean {
-  return project.status === "deleting" || project.port_error != null || (project.latest_deployment != null && !isSettled(project.latest_deployment.state));
+  return project.status === "deleting" || project.port_error != null || project.down_code != null || (project.latest_deployment != null && !isSettled(project.latest_deployment.state));
 }
 
 export function useProjects() {
@@ -26,6 +26,17 @@ export function useProject(id: string) {
     queryFn: ({ signal }) => call<Project>("GET", `/projects/${encodeURIComponent(id)}`, { signal }),
     placeholderData: () => client.getQueryData<Project[]>(keys.projects)?.find((project) => project.id === id),
     refetchInterval: ({ state }) => (state.data && isBusy(state.data) ? ACTIVE_POLL_MS : false),
+  });
+}
+
+const VOLUMES_MS = 5000;
+
+/** What a project's volumes take of the disk. */
+export function useVolumes(id: string) {
+  return useQuery({
+    queryKey: keys.volumes(id),
+    queryFn: async ({ signal }) => (await call<VolumeUseList>("GET", `/projects/${encodeURIComponent(id)}/volumes`, { signal })).volumes,
+    refetchInterval: VOLUMES_MS,
   });
 }
 
@@ -47,6 +58,7 @@ export function useUpdateProject(id: string) {
     mutationFn: (body: ProjectUpdate) => call("PATCH", `/projects/${encodeURIComponent(id)}`, { body }),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: keys.projects });
+      void client.invalidateQueries({ queryKey: keys.volumes(id) });
       return client.invalidateQueries({ queryKey: keys.projectDetails });
     },
   });

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import type { Project } from "@/api/types";
 
-import { fromProject, problemsOf, removedVolumes, toUpdate, volumeRow } from "./runtime-form";
+import { fromProject, needsDeployment, problemsOf, removedVolumes, toUpdate, volumeRow } from "./runtime-form";
 
 const project = {
   network: { outward: "only", destinations: ["api.example.com:443"], host_ports: [5432] },
@@ -33,4 +33,15 @@ it("sees what is wrong before the server does", () => {
   expect(problemsOf(form)).toEqual({});
   const wrong = problemsOf({ ...form, destinations: " ", hostPorts: "5432, x", volumes: [volumeRow({ name: "a", path: "data" })], limits: { ...form.limits, processes: "1.5" } });
   expect(Object.keys(wrong)).toEqual(["network.destinations", "network.host_ports", "volumes", "limits.processes"]);
+});
+
+it("reads sizes of volumes, which need no deployment", () => {
+  const form = fromProject(project);
+  const sized = (size: string) => ({ ...form, volumes: form.volumes.map((row) => ({ ...row, size })) });
+  const update = toUpdate(sized(" 20 "), project);
+  expect(update).toEqual({ volumes: [{ name: "data", path: "/data", size_mb: 20 }] });
+  expect(needsDeployment(update, project)).toBe(false);
+  expect(needsDeployment({ volumes: [] }, project)).toBe(true);
+  expect(problemsOf(sized("0")).volumes).toBeDefined();
+  expect(problemsOf(sized("")).volumes).toBeUndefined();
 });

@@ -5,6 +5,8 @@ export interface VolumeRow {
   id: number;
   name: string;
   path: string;
+  /** In MB; the server's default when empty. */
+  size: string;
 }
 
 /** What a project's processes may use, as it stands in the inputs. */
@@ -25,9 +27,9 @@ export type ShownField = (typeof shownFields)[number];
 
 let lastId = 0;
 
-export function volumeRow({ name, path }: Volume = { name: "", path: "" }): VolumeRow {
+export function volumeRow({ name, path, size_mb }: Volume = { name: "", path: "" }): VolumeRow {
   lastId += 1;
-  return { id: lastId, name, path };
+  return { id: lastId, name, path, size: size_mb == null ? "" : String(size_mb) };
 }
 
 export function fromProject({ network, volumes = [], limits }: Project): RuntimeForm {
@@ -36,7 +38,7 @@ export function fromProject({ network, volumes = [], limits }: Project): Runtime
     outward: network.outward,
     destinations: network.destinations.join("\n"),
     hostPorts: network.host_ports.join(", "),
-    volumes: volumes.map(volumeRow),
+    volumes: volumes.map((volume) => volumeRow(volume)),
     limits: { memory_mb: text("memory_mb"), cpu_percent: text("cpu_percent"), processes: text("processes"), build_memory_mb: text("build_memory_mb") },
   };
 }
@@ -52,7 +54,8 @@ function isWhole(text: string, from: number, to: number): boolean {
 }
 
 function volumesOf(form: RuntimeForm): Volume[] {
-  return form.volumes.map(({ name, path }) => ({ name: name.trim(), path: path.trim() })).filter(({ name, path }) => name || path);
+  const volumes = form.volumes.map(({ name, path, size }) => ({ name: name.trim(), path: path.trim(), ...(size.trim() && { size_mb: Number(size) }) }));
+  return volumes.filter(({ name, path }) => name || path);
 }
 
 /** What can be seen to be wrong before the server is asked. */
@@ -61,6 +64,7 @@ export function problemsOf(form: RuntimeForm): Partial<Record<ShownField, string
   if (form.outward === "only" && words(form.destinations).length === 0) problems["network.destinations"] = "Name at least one place, or choose that it reaches nothing.";
   if (!words(form.hostPorts).every((port) => isWhole(port, 1, 65535))) problems["network.host_ports"] = "Ports are whole numbers from 1 to 65535.";
   if (volumesOf(form).some(({ name, path }) => !name || !path.startsWith("/"))) problems.volumes = "A volume needs a name and an absolute path, like `/data`.";
+  else if (form.volumes.some(({ size }) => size.trim() && !isWhole(size, 1, Number.MAX_SAFE_INTEGER))) problems.volumes = "A volume's size is a whole number of megabytes.";
   for (const field of limitFields) {
     const text = form.limits[field].trim();
     if (text && !isWhole(text, 1, Number.MAX_SAFE_INTEGER)) problems[`limits.${field}`] = "A limit is a whole number.";
@@ -88,6 +92,13 @@ export function toUpdate(form: RuntimeForm, project: Project): Pick<ProjectUpdat
     ...(!same(volumesOf(form), volumesOf(before)) && { volumes: volumesOf(form) }),
     ...(!same(limitsOf(form), limitsOf(before)) && { limits: limitsOf(form) }),
   };
+}
+
+/** Whether something is changed that waits for the next deployment: all but sizes of volumes, which hold at once. */
+export function needsDeployment(update: Pick<ProjectUpdate, "network" | "volumes" | "limits">, project: Project): boolean {
+  if (update.network || update.limits) return true;
+  const places = (volumes: readonly Volume[]) => volumes.map(({ name, path }) => ({ name, path }));
+  return update.volumes != null && !same(places(update.volumes), places(project.volumes ?? []));
 }
 
 /** Names of volumes that are there now and would be gone from the list. */

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use ids::Outward;
 
-use crate::cli::output::Fields;
+use crate::cli::output::{Fields, bytes};
+use crate::cli::size;
 
 #[derive(clap::Args)]
 pub(super) struct Runtime {
@@ -21,10 +22,11 @@ pub(super) struct Runtime {
     /// None of the machine's ports any more.
     #[arg(long, conflicts_with = "host_port")]
     no_host_ports: bool,
-    /// A directory that outlives releases, and where its processes see it: `data:/data`. May be repeated; those not
-    /// named go from the list, and keep their files until the project is deleted.
-    #[arg(long, value_name = "NAME:PATH", value_parser = volume)]
-    volume: Vec<api::Volume>,
+    /// A directory that outlives releases, where its processes see it, and how large it may become: `data:/data:20G`, or
+    /// `data:/data:default`. Without a size it keeps the one it has, which holds at once. May be repeated; those not named
+    /// go from the list, and keep their files until the project is deleted.
+    #[arg(long, value_name = "NAME:PATH[:SIZE]", value_parser = volume)]
+    volume: Vec<NamedVolume>,
     /// No volumes any more; their files are kept until the project is deleted.
     #[arg(long, conflicts_with = "volume")]
     no_volumes: bool,
@@ -56,13 +58,28 @@ fn limit<T: FromStr<Err: Display>>(text: &str) -> Result<Limit<T>, String> {
     }
 }
 
-fn volume(text: &str) -> Result<api::Volume, String> {
-    match text.split_once(':') {
-        Some((name, path)) if !name.is_empty() && path.starts_with('/') => {
-            Ok(api::Volume { name: name.to_owned(), path: path.to_owned() })
-        }
-        _ => Err("write a name and an absolute path, like `data:/data`".to_owned()),
+/// A volume as somebody gave it.
+#[derive(Debug, Clone)]
+struct NamedVolume {
+    name: String,
+    path: String,
+    size_mb: Option<Limit<u64>>,
+}
+
+fn volume(text: &str) -> Result<NamedVolume, String> {
+    let mut parts = text.splitn(3, ':');
+    let (name, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if name.is_empty() || !path.starts_with('/') {
+        return Err(
+            "write a name, an absolute path and perhaps a size, like `data:/data` or `data:/data:20G`".to_owned()
+        );
     }
+    let size_mb = match parts.next() {
+        None => None,
+        Some("default") => Some(Limit::Default),
+        Some(size) => Some(Limit::Value(size::parse(size)?.div_ceil(1 << 20))),
+    };
+    Ok(NamedVolume { name: name.to_owned(), path: path.to_owned(), size_mb })
 }
 
 impl Runtime {
@@ -82,8 +99,18 @@ impl Runtime {
         })
     }
 
-    pub(super) fn volumes(&self) -> Option<Vec<api::Volume>> {
-        (self.no_volumes || !self.volume.is_empty()).then(|| self.volume.clone())
+    /// All volumes after the change; none when none was named.
+    pub(super) fn volumes(&self, before: &[api::Volume]) -> Option<Vec<api::Volume>> {
+        let after = |named: &NamedVolume| api::Volume {
+            name: named.name.clone(),
+            path: named.path.clone(),
+            size_mb: match named.size_mb {
+                Some(Limit::Value(megabytes)) => Some(megabytes),
+                Some(Limit::Default) => None,
+                None => before.iter().find(|it| it.name == named.name).and_then(|it| it.size_mb),
+            },
+        };
+        (self.no_volumes || !self.volume.is_empty()).then(|| self.volume.iter().map(after).collect())
     }
 
     /// All limits after the change; none when none was named.
@@ -109,7 +136,7 @@ impl Runtime {
 }
 
 /// Says what a project's processes may use; limits only where they are not the server's default.
-pub(super) fn print(fields: &mut Fields, project: &api::Project) {
+pub(super) fn print(fields: &mut Fields, project: &api::Project, used: &[api::VolumeUse]) {
     let network = &project.network;
     fields.add(
         "network",
@@ -121,7 +148,10 @@ pub(super) fn print(fields: &mut Fields, project: &api::Project) {
     let ports = network.host_ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     fields.add_some("host ports", Some(ports).filter(|ports| !ports.is_empty()));
     for volume in &project.volumes {
-        fields.add("volume", format!("{}:{}", volume.name, volume.path));
+        let used = used.iter().find(|used| used.name == volume.name);
+        let size =
+            used.map(|it| format!(", {} of {}", bytes(it.used_bytes), bytes(it.limit_bytes))).unwrap_or_default();
+        fields.add("volume", format!("{}:{}{size}", volume.name, volume.path));
     }
     let limits = &project.limits;
     fields.add_some("memory", limits.memory_mb.map(|amount| format!("{amount} MB")));

@@ -46,7 +46,9 @@ impl Scene {
         deploy(&client, &id, node_app("1")).await;
         let limits = api::LimitSettings { memory_mb: Some(megabytes), ..api::LimitSettings::default() };
         // Its attacks are tried elsewhere.
-        let create = api::ProjectCreate { build_command: None, limits: Some(limits), ..hostile("bomber") };
+        let volume = api::Volume { name: "data".into(), path: "/data".into(), size_mb: Some(64) };
+        let volumes = Some(vec![volume]);
+        let create = api::ProjectCreate { build_command: None, limits: Some(limits), volumes, ..hostile("bomber") };
         let id = project_with(&client, create).await;
         deploy(&client, &id, archive_of(&example("hostile"))).await;
         let (bomber, neighbour) = (server.app("bomber.localhost"), server.app("neighbour.localhost"));
@@ -169,4 +171,22 @@ async fn a_filler_of_temporary_files() {
     scene.light("shared").await;
     assert!(scene.log_says("fill /dev/shm: ").await.starts_with("fill /dev/shm: 64 MiB"));
     scene.survives("temporary, all of it").await;
+}
+
+#[tokio::test]
+async fn a_filler_of_volumes() {
+    let scene = Scene::new().await;
+    scene.light("volume").await;
+    wait_until("it is stopped", BUILD, async || {
+        let project = scene.client.project_get("bomber").await.unwrap();
+        project.down_code.as_deref() == Some("VOLUME_FULL") && pids_of_user(scene.uid).is_empty()
+    })
+    .await;
+    let used = scene.client.volume_list("bomber").await.unwrap().remove(0);
+    println!(
+        "volume: {} MB were written before it was stopped at its {} MB",
+        used.used_bytes >> 20,
+        used.limit_bytes >> 20
+    );
+    scene.survives("volume").await;
 }

@@ -46,7 +46,7 @@ fn lines(plan: &api::RollbackPlan) -> Vec<String> {
 async fn two_releases(client: &Client) -> (ProjectId, [api::Deployment; 2]) {
     let create = api::ProjectCreate {
         name: "shop".into(),
-        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into() }]),
+        volumes: Some(vec![api::Volume { name: "data".into(), path: "/data".into(), size_mb: None }]),
         root_directory: Some("one".into()),
         health_path: Some("/old".into()),
         ..api::ProjectCreate::default()

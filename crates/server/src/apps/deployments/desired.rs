@@ -1,5 +1,6 @@
 //! From rows to what a node shall do. Derived anew each time, never stored.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::deployment::Deployment;
@@ -9,7 +10,7 @@ use domain::run::Run;
 use ids::{DeploymentState, NodeId, Trigger, WorkloadId};
 use wire::{
     BuildSettings, BuildSpec, Context, Desired, GroupSpec, Limits, NetworkPolicy, Outward, Probe, Readiness,
-    ReleaseSpec, RouteSpec, Source, Volume, WorkloadSpec,
+    ReleaseSpec, RouteSpec, Source, Volume, VolumeLimit, WorkloadSpec,
 };
 
 use super::Deployments;
@@ -50,6 +51,7 @@ impl Deployments {
             desired.groups.push(GroupSpec {
                 group: project.id.clone(),
                 releases: held.releases.iter().map(|release| release.deployment_id.clone()).collect(),
+                volumes: self.volume_limits(held),
             });
             let live = held.in_state(DeploymentState::Live);
             let starting = held.in_state(DeploymentState::Starting);
@@ -156,6 +158,18 @@ impl Deployments {
             unstartable: unstartable.clone(),
         });
         Ok(web.into_iter().chain(workers).collect())
+    }
+
+    /// What each volume of the project, or of a release that may run, may take now.
+    fn volume_limits(&self, held: &Held) -> Vec<VolumeLimit> {
+        let project = &held.project.runtime.volumes;
+        let of_releases = held.releases.iter().flat_map(|release| &release.runtime.volumes);
+        let mut limits = BTreeMap::new();
+        for volume in project.iter().chain(of_releases) {
+            let bytes = volume.size_mb.map_or(self.config.limits.volume_bytes, |megabytes| megabytes << 20);
+            limits.entry(volume.name.clone()).or_insert(bytes);
+        }
+        limits.into_iter().map(|(name, bytes)| VolumeLimit { name, bytes }).collect()
     }
 
     /// What all processes of a release have in common.

@@ -31,6 +31,7 @@ const RESERVED: [&str; 16] = [
 ];
 /// Megabytes that an app may be given.
 const MEMORY_MB: std::ops::RangeInclusive<u64> = 16..=1 << 20;
+const VOLUME_MB: std::ops::RangeInclusive<u64> = 1..=1 << 30;
 const CPU_PERCENT: std::ops::RangeInclusive<u32> = 1..=100_000;
 const PROCESSES: std::ops::RangeInclusive<u64> = 8..=1 << 20;
 
@@ -109,7 +110,11 @@ fn volumes(given: &[api::Volume]) -> Result<Vec<Volume>> {
                 format!("two volumes have the name `{}` or overlapping paths", volume.name),
             );
         }
-        volumes.push(Volume { name, path });
+        if volume.size_mb.is_some_and(|megabytes| !VOLUME_MB.contains(&megabytes)) {
+            let message = format!("a volume has from {} to {} MB", VOLUME_MB.start(), VOLUME_MB.end());
+            return invalid("INVALID_LIMIT", message);
+        }
+        volumes.push(Volume { name, path, size_mb: volume.size_mb });
     }
     Ok(volumes)
 }
