@@ -8,17 +8,20 @@ mod packages;
 mod smoke;
 mod tidy;
 mod toolchains;
+mod vm;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use command::{cargo, root};
 
 const USAGE: &str = "cargo xtask <task>
 
   run [args…]    build everything and start NanoScale for development
   test [args…]   install what the tests need and run all of them
+  vm test [names…]
+                 run what depends on the kernel in an emulated Debian 12 with cgroup v2
   lint           formatting, clippy, types, generated files, the repository's own rules
   gen            write docs/openapi.json and the dashboard's types anew
   dist           build the release binary with the dashboard in it
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         "gen" => generate(),
         "dist" => dist(),
         "bench" => bench::run(&rest),
+        "vm" => virtual_machine(&rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -66,7 +70,20 @@ fn test(rest: &[String]) -> Result<()> {
     smoke::run()?;
     cargo(&["test", "--package", "nanoscale", "--test", "it", "--", "both::"])
         .env("NANOSCALE_TEST_DATABASE", "postgres")
-        .run()
+        .run()?;
+    if packages::is_root()? {
+        vm::test(&[])
+    } else {
+        eprintln!("not root: the virtual machine is not tested");
+        Ok(())
+    }
+}
+
+fn virtual_machine(rest: &[String]) -> Result<()> {
+    match rest {
+        [task, names @ ..] if task == "test" => vm::test(names),
+        _ => bail!("cargo xtask vm test [names…]"),
+    }
 }
 
 fn generate() -> Result<()> {
