@@ -4,10 +4,13 @@
 //! connections and a count of what is in flight there. To replace a running process: start the new one, point the
 //! route to it with [`Edge::set_route`], wait for [`Upstream::drain`] of the old, stop the old.
 //!
+//! [`control`] drives one from another process.
+//!
 //! The crate knows nothing of what runs behind an address or of why routes change. It decides nothing about health.
 //! HTTP/1.1 on both sides; what serves a connection is generic over its bytes, so that TLS can stand before it.
 
 mod config;
+pub mod control;
 mod serve;
 
 mod forward;

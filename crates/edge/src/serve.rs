@@ -1,5 +1,6 @@
 //! Listeners and their connections.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -57,6 +58,11 @@ impl Edge {
         self.0.table.set(host, &target);
     }
 
+    /// Replaces all routes at once.
+    pub fn replace_routes(&self, routes: HashMap<String, Target>) {
+        self.0.table.replace(routes);
+    }
+
     /// Forgets `host`. Requests already at its upstream stay there.
     pub fn remove_route(&self, host: &str) {
         self.0.table.remove(host);
@@ -65,6 +71,10 @@ impl Edge {
     /// All routes, by host.
     pub fn routes(&self) -> Vec<(String, Target)> {
         self.0.table.list()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
     }
 
     async fn run(&self, listener: TcpListener, host: Option<Box<str>>, shutdown: impl Future<Output = ()>) {
@@ -137,7 +147,7 @@ impl Serving {
     }
 
     pub(crate) fn config(&self) -> &Config {
-        &self.edge.0.config
+        self.edge.config()
     }
 
     fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {

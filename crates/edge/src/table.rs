@@ -65,6 +65,10 @@ impl Table {
         });
     }
 
+    pub(crate) fn replace(&self, routes: HashMap<String, Target>) {
+        self.0.store(Arc::new(routes.into_iter().map(|(host, target)| (key(&host), target)).collect()));
+    }
+
     pub(crate) fn remove(&self, host: &str) {
         let host = key(host);
         self.0.rcu(|routes| {

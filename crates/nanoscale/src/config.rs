@@ -11,6 +11,8 @@ use ids::BaseDomain;
 use ipnet::Ipv4Net;
 use settings::Values;
 
+/// The server's directory below `data_dir`.
+const SERVER: &str = "server";
 /// Where an installation keeps its file.
 const INSTALLED: &str = "/opt/nanoscale/config.json";
 
@@ -98,7 +100,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
             PathBuf::new()
         });
     let database_url = values.database_url("database_url").unwrap_or_else(|| {
-        let path = database_path.unwrap_or_else(|| data_dir.join("nanoscale.db"));
+        let path = database_path.unwrap_or_else(|| data_dir.join(SERVER).join("nanoscale.db"));
         format!("sqlite:{}", path.display())
     });
     let edge_default = if installed { "0.0.0.0:80" } else { "127.0.0.1:8080" };
@@ -135,6 +137,21 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         warnings: values.warnings(),
     };
     values.finish(config)
+}
+
+impl Config {
+    /// What the server keeps.
+    pub(crate) fn server_dir(&self) -> PathBuf {
+        self.data_dir.join(SERVER)
+    }
+
+    pub(crate) fn edge_dir(&self) -> PathBuf {
+        self.data_dir.join("edge")
+    }
+
+    pub(crate) fn node_dir(&self) -> PathBuf {
+        self.data_dir.join("node")
+    }
 }
 
 fn user_data_dir() -> Option<PathBuf> {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use serve::Part;
 
 /// Your private cloud: deploy apps on machines you own.
 #[derive(Parser)]
@@ -29,10 +30,23 @@ enum Role {
     Orchestrator,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Only {
+    /// API and dashboard. It needs no rights on the machine.
+    Server,
+    /// What visitors meet. It needs the right to bind its port.
+    Edge,
+    /// What builds and runs apps. It is root and listens on nothing.
+    Node,
+}
+
 #[derive(Subcommand)]
 enum Command {
-    /// Run server, node and edge in this process.
+    /// Run server, node and edge in this process, or one of them.
     Serve {
+        /// Run only this one, beside two other processes that run the others.
+        #[arg(value_enum)]
+        only: Option<Only>,
         /// Code for the first-run setup, instead of a random one that is printed.
         #[arg(long, env = "NANOSCALE_SETUP_CODE", hide_env_values = true, value_name = "CODE")]
         setup_code: Option<String>,
@@ -64,20 +78,23 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = match (cli.role, cli.command) {
-        (Some(Role::Orchestrator), None) => Command::Serve { setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() },
+        (Some(Role::Orchestrator), None) => {
+            Command::Serve { only: None, setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() }
+        }
         (None, Some(command)) => command,
         _ => return usage(),
     };
+    let config = cli.config.as_deref();
     start_log(&command);
     let outcome = match command {
         // These two stay single-threaded: they become, or serve, one confined process.
         Command::Shim => return node::shim_main(),
         Command::Internal { name, request } => return node::confined::main(&name, &request),
-        Command::Serve { setup_code } => serve::run(cli.config.as_deref(), setup_code),
-        Command::Setup => operator::setup(cli.config.as_deref()),
-        Command::Config { command } => operator::config(command, cli.config.as_deref()),
+        Command::Serve { only, setup_code } => serve::run(part(only, setup_code), config),
+        Command::Setup => operator::setup(config),
+        Command::Config { command } => operator::config(command, config),
         Command::Keys { command } => operator::keys(&command),
-        Command::Migrate => operator::migrate(cli.config.as_deref()),
+        Command::Migrate => operator::migrate(config),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "nanoscale", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -88,6 +105,15 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn part(only: Option<Only>, setup_code: Option<String>) -> Part {
+    match only {
+        None => Part::All { setup_code },
+        Some(Only::Server) => Part::Server { setup_code },
+        Some(Only::Edge) => Part::Edge,
+        Some(Only::Node) => Part::Node,
+    }
 }
 
 /// Neither a command nor a role, or both.

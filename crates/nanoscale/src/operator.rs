@@ -47,14 +47,17 @@ pub(crate) fn keys(command: &KeysCommand) -> Result<ExitCode> {
     server::KeyRing::generate()
         .create(out)
         .with_context(|| format!("write {}; a key ring that is there is never overwritten", out.display()))?;
-    println!("wrote {}; put it into the data directory as keys.json before the first start", out.display());
+    println!(
+        "wrote {}; put it into `server` below the data directory as keys.json before the first start",
+        out.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 pub(crate) fn migrate(path: Option<&Path>) -> Result<ExitCode> {
     let config = config::load(path)?;
-    crate::serve::make_data_dir(&config.data_dir)?;
+    crate::serve::make_private(&config.server_dir())?;
     crate::block_on(async {
         let store = store::Store::open(&config.database_url).await.context("open the database")?;
         store.close().await;

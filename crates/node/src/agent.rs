@@ -20,20 +20,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use edge::Edge;
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::{Desired, Fence, Observed};
+use wire::{Capability, Desired, Fence, Observed};
 
 use crate::confine::Confine;
+use crate::edge_link::{DialEdge, EdgeLink};
 use crate::identity::Identities;
 use crate::layout::Layout;
 use crate::log::Readers;
 use crate::metrics::Sampler;
 use crate::network::Networks;
+use crate::saved::Saved;
 use crate::shim::Shim;
 
 /// How a node is set up.
@@ -55,7 +56,26 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// Private networks that workloads may reach.
     pub network_allow: Vec<Ipv4Net>,
-    pub edge: edge::Config,
+    pub gates: Gates,
+    pub separation: Separation,
+}
+
+/// The directory of sockets by which the edge reaches workloads, `gates` below the node's own.
+#[derive(Debug, Clone, Copy)]
+pub struct Gates {
+    /// Who else may enter: the edge's group, where that is another user.
+    pub group: Option<u32>,
+    /// The longest that the edge takes to drain an upstream.
+    pub drain: Duration,
+}
+
+/// What of an installation shares the node's process, and thereby its rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separation {
+    /// Server, edge and node are one process.
+    OneProcess,
+    /// Server and edge are processes of these users.
+    Processes { server: u32, edge: u32 },
 }
 
 /// The node. Cheap to clone.
@@ -68,9 +88,10 @@ struct Inner {
     config: Config,
     confine: Confine,
     networks: Networks,
-    edge: Edge,
+    edge: EdgeLink,
     sampler: Sampler,
     log_readers: Readers,
+    saved: Saved,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -85,7 +106,7 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// Absent until the control plane has spoken: until then nothing is touched.
+    /// Absent until the control plane has spoken for the first time: until then nothing is touched.
     desired: Option<Desired>,
     builds: BTreeMap<DeploymentId, build::Running>,
     workloads: BTreeMap<WorkloadId, workload::Running>,
@@ -106,8 +127,12 @@ pub(crate) struct Stale {
 // === impl Agent ===
 
 impl Agent {
-    pub fn new(config: Config, edge: Edge) -> io::Result<Self> {
+    /// A node that works in its directory. It takes up what it was told last, until it is told anew.
+    pub fn new(config: Config, dial_edge: DialEdge) -> io::Result<Self> {
         let layout = Layout::new(config.directory.clone())?;
+        layout.open_gates(config.gates.group)?;
+        let saved = Saved::load(&layout)?;
+        let desired = saved.read();
         let identities = Identities::load(&layout)?;
         let networks = Networks::new(identities.instance(), config.network_allow.clone());
         let confine =
@@ -119,8 +144,9 @@ impl Agent {
                 config,
                 confine,
                 networks,
-                edge,
-                state: Mutex::default(),
+                edge: EdgeLink::new(dial_edge),
+                saved,
+                state: Mutex::new(State { desired, ..State::default() }),
                 observed: watch::Sender::new(Observed::default()),
                 wake: Notify::new(),
                 trash: Notify::new(),
@@ -138,6 +164,8 @@ impl Agent {
             () = self.sampler().run() => {}
             () = self.empty_trash_forever() => {}
             () = self.tidy_forever() => {}
+            () = self.hear_edge_forever() => {}
+            () = self.inner.edge.run() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();
@@ -150,6 +178,25 @@ impl Agent {
         let mut converged = self.inner.converged.subscribe();
         // The sender lives as long as this does.
         let _ = converged.wait_for(|converged| *converged).await;
+    }
+
+    /// Whether a fault in the server or the edge is kept apart from what runs as root.
+    pub(crate) fn separation(&self) -> Capability {
+        let (enabled, detail) = match self.inner.config.separation {
+            Separation::OneProcess => (
+                false,
+                "server, edge and node share one process and its rights; `nanoscale serve server`, `nanoscale serve edge` and \
+                 `nanoscale serve node` run them as three, the first two without root"
+                    .to_owned(),
+            ),
+            Separation::Processes { server: 0, .. } | Separation::Processes { edge: 0, .. } => {
+                (false, "the server or the edge runs as root; give its directory to a user of its own".to_owned())
+            }
+            Separation::Processes { server, edge } => {
+                (true, format!("the server runs as user {server}, the edge as user {edge}, both without root"))
+            }
+        };
+        Capability { name: "separate_processes".into(), enabled, detail }
     }
 
     pub(crate) fn sampler(&self) -> &Sampler {
@@ -241,11 +288,14 @@ impl Agent {
 
     /// Takes a new desired state, unless it is older than the present one.
     pub(crate) fn set_desired(&self, desired: Desired) -> Result<(), Stale> {
+        let _turn = self.inner.saved.turn();
+        let has = self.lock().desired.as_ref().map(|desired| desired.fence).unwrap_or_default();
+        if desired.fence < has {
+            return Err(Stale { has });
+        }
+        // Before anything of it is done: what is found after a crash is never older than what was done.
+        self.inner.saved.write(&desired);
         self.update(|state| {
-            let has = state.desired.as_ref().map(|desired| desired.fence).unwrap_or_default();
-            if desired.fence < has {
-                return Err(Stale { has });
-            }
             state.removed_groups.retain(|group| desired.removed_groups.contains(group));
             state.desired = Some(desired);
             Ok(())

@@ -1,8 +1,11 @@
 //! Where things lie below the node's directory.
 
+mod gates;
 mod trash;
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
@@ -30,12 +33,23 @@ impl Layout {
     pub(crate) fn new(root: PathBuf) -> io::Result<Self> {
         for directory in ["groups", "runs", "logs", "uploads", "trash"] {
             std::fs::create_dir_all(root.join(directory))?;
+            std::fs::set_permissions(root.join(directory), Permissions::from_mode(0o700))?;
         }
         Ok(Self { root })
     }
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What the node was told last, sealed.
+    pub(crate) fn saved(&self) -> PathBuf {
+        self.root.join("desired.sealed")
+    }
+
+    /// Seals it.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.root.join("node.key")
     }
 
     pub(crate) fn identities(&self) -> PathBuf {

@@ -8,15 +8,18 @@
 mod agent;
 mod confine;
 pub mod confined;
+mod edge_link;
 mod identity;
 mod layout;
 mod link;
 mod log;
 mod metrics;
 mod network;
+mod saved;
 mod shim;
 
-pub use agent::{Agent, Config};
+pub use agent::{Agent, Config, Gates, Separation};
+pub use edge_link::{DialEdge, EdgeIo};
 pub use link::serve_link;
 pub use shim::main as shim_main;
 

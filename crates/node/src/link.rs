@@ -70,6 +70,7 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
         })
         .collect::<Vec<_>>();
     capabilities.push(agent.networks().capability().await);
+    capabilities.push(agent.separation());
     let kernel = nix::sys::utsname::uname()
         .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
         .unwrap_or_default();
@@ -77,9 +78,11 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
 }
 
 async fn desired_put(State(agent): State<Agent>, axum::Json(desired): axum::Json<Desired>) -> Response {
-    match agent.set_desired(desired) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(stale) => (StatusCode::CONFLICT, axum::Json(stale.has)).into_response(),
+    // It waits for the disk.
+    match tokio::task::spawn_blocking(move || agent.set_desired(desired)).await {
+        Ok(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Err(stale)) => (StatusCode::CONFLICT, axum::Json(stale.has)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 

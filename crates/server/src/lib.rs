@@ -13,7 +13,7 @@ mod platform;
 mod state;
 mod ui;
 
-pub use platform::nodes::{EmbeddedNode, LinkIo};
+pub use platform::nodes::{LinkIo, LocalNode};
 pub use platform::vault::{KeyRing, Vault};
 pub use state::{Config, Limits, NotificationConfig, Server};
 

@@ -20,7 +20,7 @@ use crate::platform::environment::Environment;
 use crate::platform::events::Events;
 use crate::platform::health::Health;
 use crate::platform::identity::Identity;
-use crate::platform::nodes::{EmbeddedNode, Nodes};
+use crate::platform::nodes::{LocalNode, Nodes};
 use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
 use crate::platform::vault::Vault;
@@ -95,15 +95,15 @@ pub struct Server {
 // === impl Server ===
 
 impl Server {
-    /// Wires the services and makes sure that the embedded node is known.
-    pub async fn build(config: Config, store: Store, vault: Vault, embedded: EmbeddedNode) -> StoreResult<Self> {
+    /// Wires the services and makes sure that the machine's own node is known.
+    pub async fn build(config: Config, store: Store, vault: Vault, local: LocalNode) -> StoreResult<Self> {
         let config = Arc::new(config);
         let vault = Arc::new(vault);
         let closing = CancellationToken::new();
         let mut tx = store.write().await?;
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
-        let nodes = Nodes::new(store.clone(), epoch, embedded).await?;
+        let nodes = Nodes::new(store.clone(), epoch, local).await?;
         let environment = Environment::new(store.clone(), vault.clone());
         let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());

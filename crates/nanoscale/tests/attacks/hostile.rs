@@ -155,8 +155,8 @@ fn targets(server: &TestServer, host: &Host, neighbour: &Neighbour, own: Option<
     let mut ports = vec![server.edge_addr().port(), server.api_url().rsplit(':').next().unwrap().parse().unwrap()];
     ports.extend(host.everywhere.iter().map(|listener| listener.local_addr().unwrap().port()));
     json!({
-        "database": [data.join("nanoscale.db"), data.join("nanoscale.db-wal"), data],
-        "keys": [data.join("keys.json")],
+        "database": [data.join("server/nanoscale.db"), data.join("server/nanoscale.db-wal"), data],
+        "keys": [data.join("server/keys.json")],
         "node": [node.join("identities.json"), node.join("runs"), node.join("uploads"), node, run(&neighbour.deployment)],
         "neighbour_release": [release.join("main.py"), release, group],
         "neighbour_volume": [volume.join("secret"), volume],

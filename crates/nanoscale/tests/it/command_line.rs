@@ -82,7 +82,7 @@ fn keys_setup_and_migrate() {
     assert_eq!(file["orchestrator"]["base_domain"], "example.com");
     let migrate = run(&["migrate", "--config", "config.json"]);
     assert!(migrate.status.success(), "{}", text(&migrate));
-    assert!(data.join("nanoscale.db").is_file());
+    assert!(data.join("server/nanoscale.db").is_file());
 }
 
 /// A shell of somebody who is signed in.

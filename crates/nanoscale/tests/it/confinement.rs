@@ -39,8 +39,8 @@ async fn database_keys_and_other_projects_are_out_of_reach() {
             std::fs::read_to_string(path.join("cgroup")).is_ok_and(|text| text.contains(theirs.id.as_str()))
         });
     let forbidden = [
-        data.join("nanoscale.db"),
-        data.join("keys.json"),
+        data.join("server/nanoscale.db"),
+        data.join("server/keys.json"),
         data.clone(),
         data.join("node/identities.json"),
         release.join("server.js"),
@@ -69,5 +69,5 @@ async fn the_data_directory_is_closed_to_other_users() {
     let server = server().start().await;
     let mode = |name: &str| std::fs::metadata(server.data_dir().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("."), 0o700);
-    assert_eq!(mode("keys.json"), 0o600);
+    assert_eq!(mode("server/keys.json"), 0o600);
 }

@@ -163,7 +163,7 @@ async fn a_lost_key_ring_is_asked_for_and_never_replaced() {
     client.env_put(&id, &[("SECRET", Some("hunter2-very-secret"))]).await.unwrap();
     server.terminate();
 
-    let keys = server.data_dir().join("keys.json");
+    let keys = server.data_dir().join("server/keys.json");
     let kept = std::fs::read(&keys).unwrap();
     std::fs::remove_file(&keys).unwrap();
     let said = refused_start(&server);

@@ -11,13 +11,13 @@ async fn health_says_ok_and_503_when_the_database_is_gone() {
     let detail: api::HealthDetail = get("/health").await.json().await.unwrap();
     assert_eq!(detail.version, env!("CARGO_PKG_VERSION"));
     assert!(detail.time.ends_with('Z'));
-    std::fs::rename(server.data_dir().join("nanoscale.db"), server.data_dir().join("moved.db")).unwrap();
+    std::fs::rename(server.data_dir().join("server/nanoscale.db"), server.data_dir().join("server/moved.db")).unwrap();
     for path in ["/api/health", "/health"] {
         let response = get(path).await;
         assert_eq!(response.status(), 503);
         assert_eq!(response.json::<api::ErrorBody>().await.unwrap().error, "DATABASE_UNAVAILABLE");
     }
-    std::fs::rename(server.data_dir().join("moved.db"), server.data_dir().join("nanoscale.db")).unwrap();
+    std::fs::rename(server.data_dir().join("server/moved.db"), server.data_dir().join("server/nanoscale.db")).unwrap();
     assert_eq!(get("/api/health").await.status(), 200);
 }
 

@@ -25,7 +25,7 @@ async fn a_deleted_project_leaves_nothing_and_its_name_is_free() {
     assert_eq!(server.app("hello.localhost").get("/").await.unwrap().status, 404);
     let left = |directory: &str| std::fs::read_dir(server.data_dir().join(directory)).unwrap().count();
     wait_until("no file is left", BUILD, async || {
-        ["node/groups", "node/logs", "node/runs", "node/uploads", "uploads"]
+        ["node/groups", "node/logs", "node/runs", "node/uploads", "server/uploads"]
             .iter()
             .all(|directory| left(directory) == 0)
     })

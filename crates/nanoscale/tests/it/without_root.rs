@@ -36,7 +36,8 @@ async fn landlock_keeps_the_servers_files_from_its_apps() {
     let client = server.setup().await;
     let id = project(&client, "nosy").await;
     let data = server.data_dir();
-    let paths = ["keys.json", "nanoscale.db", "node/identities.json"].map(|name| data.join(name).display().to_string());
+    let paths = ["server/keys.json", "server/nanoscale.db", "node/identities.json"]
+        .map(|name| data.join(name).display().to_string());
     let script = format!(
         "const fs = require('node:fs'); const tried = {}.map((path) => {{ try {{ return fs.readFileSync(path, 'latin1'); }} \
          catch (error) {{ return error.code; }} }}); \

@@ -63,7 +63,7 @@ impl Agent {
             build::start(self, spec);
         }
         // Routes go first, what they no longer lead to goes after.
-        self.apply_routes(&desired).await;
+        self.apply_routes(&desired);
         self.stop_unwanted(&desired);
         for (group, build) in todo.prune {
             self.prune_release(&group, &build);
@@ -107,6 +107,7 @@ impl Agent {
             self.end(&id).await;
             self.discard(&confine.layout.run(&id));
         }
+        confine.layout.keep_gates(|id| known.contains(id));
     }
 
     /// Everything that may run: what is wanted, and what is on its way out.
@@ -212,7 +213,8 @@ impl Agent {
         }
         let settled = {
             let state = self.lock();
-            desired.workloads.iter().all(|spec| state.workloads.get(&spec.id).is_some_and(|running| running.settled))
+            let settled = |id| state.workloads.get(id).is_some_and(|running| running.settled);
+            desired.workloads.iter().all(|spec| settled(&spec.id)) && state.routes.are_confirmed()
         };
         if settled {
             self.inner.converged.send_replace(true);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use edge::Origin;
+use edge::control::Destination;
 use ids::WorkloadId;
 use sandbox::Network;
 use wire::shim::Exit;
@@ -18,6 +19,8 @@ use crate::shim::{Shim, read_exit};
 const OWN_PORT: u16 = 3000;
 /// Below the run's directory: hands out sockets of the process's network.
 pub(super) const SOCKETS: &str = "net.sock";
+/// For the edge to say so after its longest drain.
+const DRAIN_SLACK: Duration = Duration::from_secs(2);
 
 /// Where a process listens, or would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -137,7 +140,31 @@ impl Agent {
         self.confine().kill(id);
     }
 
-    /// How to reach what listens there.
+    /// Where the edge sends visitors of what listens there; `life` tells one process of the workload from the next.
+    pub(super) fn destination(&self, id: &WorkloadId, life: i64, listen: Listen) -> Destination {
+        let name = format!("{id}@{life}");
+        let origin = match self.origin(id, listen) {
+            Origin::Namespace { sockets, port } => {
+                let gate = self.confine().layout.open_gate(&name, &sockets, self.inner.config.gates.group);
+                if let Err(error) = &gate {
+                    tracing::error!(%error, workload.id = %id, "the edge cannot be let to the workload");
+                }
+                Origin::Namespace { sockets: gate.unwrap_or(sockets), port }
+            }
+            address @ Origin::Address(_) => address,
+        };
+        Destination::Upstream { id: name, origin }
+    }
+
+    /// Waits until the edge is done with an upstream, as long as an edge that is there takes at most.
+    pub(super) async fn drained(&self, upstream: &str) {
+        let longest = self.inner.config.gates.drain + DRAIN_SLACK;
+        if tokio::time::timeout(longest, self.inner.edge.drained(upstream)).await.is_err() {
+            tracing::warn!(upstream, "the edge did not say that it is done with it");
+        }
+    }
+
+    /// How this process reaches what listens there.
     pub(super) fn origin(&self, id: &WorkloadId, listen: Listen) -> Origin {
         match listen {
             Listen { port, own_loopback: true } => {

@@ -1,135 +1,97 @@
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::sync::Arc;
 
-use edge::Target;
+use edge::control::{Destination, Report, Site};
 use ids::WorkloadId;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use wire::{Desired, RouteSpec, RouteStatus, WorkloadState};
 
 use super::{Agent, State};
 
-/// What the edge was told.
+/// What the edge was told, and what it has confirmed.
 #[derive(Default)]
 pub(super) struct Applied {
-    hosts: BTreeMap<String, Host>,
-}
-
-struct Host {
-    workload: Option<WorkloadId>,
-    target: Option<Target>,
-    port: u16,
-    port_error: Option<String>,
-    /// Ends the listener on the loopback port.
-    stop: CancellationToken,
+    generation: u64,
+    /// The workload that each host's visitors are sent to.
+    told: BTreeMap<String, Option<WorkloadId>>,
+    confirmed: BTreeMap<String, Option<WorkloadId>>,
+    port_errors: BTreeMap<String, String>,
 }
 
 impl Applied {
     pub(super) fn status(&self) -> Vec<RouteStatus> {
-        self.hosts
+        self.confirmed
             .iter()
-            .map(|(host, applied)| RouteStatus {
+            .map(|(host, workload)| RouteStatus {
                 host: host.clone(),
-                workload: applied.workload.clone(),
-                port_error: applied.port_error.clone(),
+                workload: workload.clone(),
+                port_error: self.port_errors.get(host).cloned(),
             })
             .collect()
+    }
+
+    /// Whether the edge does what it was told last.
+    pub(super) fn are_confirmed(&self) -> bool {
+        self.told == self.confirmed
+    }
+
+    fn tell(&mut self, generation: u64, told: BTreeMap<String, Option<WorkloadId>>) {
+        (self.generation, self.told) = (generation, told);
+    }
+
+    fn confirm(&mut self, report: Report) {
+        for (host, error) in &report.port_errors {
+            // Said once, and not each time it is tried again.
+            if self.port_errors.get(host) != Some(error) {
+                tracing::warn!(error, host, "a project's port cannot be served");
+            }
+        }
+        self.port_errors = report.port_errors;
+        if report.generation == self.generation {
+            self.confirmed.clone_from(&self.told);
+        }
     }
 }
 
 impl Agent {
     /// Points every route at the first of its workloads that is ready.
-    pub(super) async fn apply_routes(&self, desired: &Desired) {
-        for route in &desired.routes {
-            // One that belonged to somebody else may be free by now.
-            let is_served = |host: &Host| host.port == route.port && host.port_error.is_none();
-            let served = self.lock().routes.hosts.get(&route.host).is_some_and(is_served);
-            if !served {
-                self.listen(route).await;
-            }
-            self.note(|state| {
-                let (workload, target) = choose(state, route);
-                let Some(host) = state.routes.hosts.get_mut(&route.host) else { return };
-                host.workload = workload;
-                // A swap copies the edge's table: not for what it knows already.
-                if !host.target.as_ref().is_some_and(|known| same(known, &target)) {
-                    host.target = Some(target.clone());
-                    self.inner.edge.set_route(&route.host, target);
-                }
-            });
-        }
+    pub(super) fn apply_routes(&self, desired: &Desired) {
         self.note(|state| {
-            state.routes.hosts.retain(|host, applied| {
-                let wanted = desired.routes.iter().any(|route| &route.host == host);
-                if !wanted {
-                    self.inner.edge.remove_route(host);
-                    applied.stop.cancel();
-                }
-                wanted
-            });
+            let chosen = desired.routes.iter().map(|route| (route, choose(state, route))).collect::<Vec<_>>();
+            let told = chosen.iter().map(|(route, (workload, _))| (route.host.clone(), workload.clone())).collect();
+            let site =
+                |(route, (_, to)): (&RouteSpec, _)| Site { host: route.host.clone(), port: Some(route.port), to };
+            let generation = self.inner.edge.tell(chosen.into_iter().map(site).collect());
+            state.routes.tell(generation, told);
+            // It may have answered before it was written down what it was told.
+            state.routes.confirm(self.inner.edge.reports().borrow().clone());
         });
     }
 
-    /// Answers for the route's host at its loopback port too, whatever the Host header says.
-    async fn listen(&self, route: &RouteSpec) {
-        let stop = self.inner.closing.child_token();
-        let port_error = match TcpListener::bind((Ipv4Addr::LOCALHOST, route.port)).await {
-            Ok(listener) => {
-                let (edge, host, stopped) = (self.inner.edge.clone(), route.host.clone(), stop.clone());
-                self.inner.tasks.spawn(async move {
-                    edge.serve_host(listener, &host, stopped.cancelled_owned()).await;
-                });
-                None
-            }
-            Err(error) => Some(format!("port {} cannot be served: {error}", route.port)),
-        };
-        let mut state = self.lock();
-        let Some(host) = state.routes.hosts.get_mut(&route.host) else {
-            warn(route, port_error.as_deref());
-            let host = Host { workload: None, target: None, port: route.port, port_error, stop };
-            state.routes.hosts.insert(route.host.clone(), host);
-            return;
-        };
-        // Said once, and not each time it is tried again.
-        if host.port_error != port_error {
-            warn(route, port_error.as_deref());
+    /// Reports what the edge does, as it changes.
+    pub(super) async fn hear_edge_forever(&self) {
+        let mut reports = self.inner.edge.reports();
+        // The sender lives as long as this does.
+        while reports.changed().await.is_ok() {
+            let report = reports.borrow_and_update().clone();
+            self.update(|state| state.routes.confirm(report));
         }
-        host.stop.cancel();
-        (host.port, host.port_error, host.stop) = (route.port, port_error, stop);
     }
 }
 
-fn warn(route: &RouteSpec, error: Option<&str>) {
-    if let Some(error) = error {
-        tracing::warn!(error, host = route.host, "a project's port cannot be served");
-    }
-}
-
-fn same(known: &Target, target: &Target) -> bool {
-    match (known, target) {
-        (Target::Upstream(known), Target::Upstream(target)) => Arc::ptr_eq(known, target),
-        (Target::Down { reason: known }, Target::Down { reason }) => known == reason,
-        (Target::Starting, Target::Starting) => true,
-        _ => false,
-    }
-}
-
-fn choose(state: &State, route: &RouteSpec) -> (Option<WorkloadId>, Target) {
+fn choose(state: &State, route: &RouteSpec) -> (Option<WorkloadId>, Destination) {
     let running = |id: &WorkloadId| state.workloads.get(id);
     for id in &route.prefer {
         if let Some(upstream) = running(id).and_then(|workload| workload.upstream.clone()) {
-            return (Some(id.clone()), Target::Upstream(upstream));
+            return (Some(id.clone()), upstream);
         }
     }
     let down =
         route.prefer.iter().filter_map(running).any(|workload| workload.status.state == WorkloadState::Restarting);
     let target = if down {
-        Target::Down { reason: "The app has stopped and is being started again.".into() }
+        Destination::Down { reason: "The app has stopped and is being started again.".into() }
     } else if route.prefer.is_empty() {
-        Target::Down { reason: "Nothing is live here yet.".into() }
+        Destination::Down { reason: "Nothing is live here yet.".into() }
     } else {
-        Target::Starting
+        Destination::Starting
     };
     (None, target)
 }

@@ -1,10 +1,9 @@
 //! One process of a release, kept running: start, probe, ready, restart when it dies,
 //! drain and stop when it is no longer wanted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use edge::Upstream;
+use edge::control::Destination;
 use ids::{DeploymentId, LogStream, WorkloadId};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -36,17 +35,20 @@ pub(super) struct Running {
     pub(super) release: DeploymentId,
     pub(super) status: WorkloadStatus,
     /// There while it is ready and answers visitors.
-    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) upstream: Option<Destination>,
     pub(super) stop: CancellationToken,
     /// What an earlier process left of it has been looked at.
     pub(super) settled: bool,
 }
 
-/// What outlives this process: where the app listens, and that it was ready.
+/// What outlives the node's process: where the app listens, and that it was ready.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Kept {
     #[serde(flatten)]
     listen: Listen,
+    /// When it was started, in milliseconds: tells the lives of a workload apart.
+    #[serde(default)]
+    life: i64,
     ready: bool,
     /// Some process of it was ready before: it is started again for as long as it is wanted.
     #[serde(default)]
@@ -155,6 +157,7 @@ impl Workload {
                 }
             }
         }
+        self.agent.confine().layout.close_gates(&self.spec.id);
         self.agent.discard(&self.agent.confine().layout.run(&self.spec.id));
         self.agent.confine().kill(&self.spec.id);
         self.agent.update(|state| state.workloads.remove(&self.spec.id));
@@ -206,7 +209,7 @@ impl Workload {
             }
             Readiness::Stays { .. } => Vec::new(),
         };
-        let kept = Kept { listen, ready: false, was_ready };
+        let kept = Kept { listen, life: crate::now_ms(), ready: false, was_ready };
         self.keep(kept).map_err(node_error)?;
         let log = (spec.id.clone(), LogKind::Run);
         let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
@@ -316,10 +319,7 @@ impl Workload {
 
     fn ready(&self, kept: &Kept) {
         let upstream = match self.spec.readiness {
-            Readiness::Answers { .. } => {
-                let origin = self.agent.origin(&self.spec.id, kept.listen);
-                Some(Arc::new(Upstream::new(self.spec.id.to_string(), origin, &self.agent.inner.config.edge)))
-            }
+            Readiness::Answers { .. } => Some(self.agent.destination(&self.spec.id, kept.life, kept.listen)),
             Readiness::Stays { .. } => None,
         };
         if !kept.ready {
@@ -366,11 +366,8 @@ impl Workload {
             running.status.state = WorkloadState::Draining;
             running.upstream.take()
         });
-        if let Some(upstream) = upstream.flatten() {
-            let drained = upstream.drain().await;
-            if drained.cut > 0 {
-                tracing::info!(workload.id = %self.spec.id, cut = drained.cut, "requests were cut at the end of the drain");
-            }
+        if let Some(Destination::Upstream { id, .. }) = upstream.flatten() {
+            self.agent.drained(&id).await;
         }
     }
 

@@ -1,16 +1,18 @@
 //! HTTP/2 with the roles turned round, on two connections: what is long never holds up what is short.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use edge::Edge;
+use edge::control::Control;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{Method, Request, Response, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ids::{DeploymentId, ProjectId};
-use node::{Agent, Config};
+use node::{Agent, Config, EdgeIo};
 use tokio::net::{TcpListener, TcpStream};
 
 type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
@@ -25,9 +27,17 @@ fn agent(directory: &Path) -> Agent {
         build_disk_bytes: 1 << 30,
         disk_reserve_bytes: 0,
         network_allow: Vec::new(),
-        edge: edge::Config::default(),
+        gates: node::Gates { group: None, drain: Duration::from_secs(1) },
+        separation: node::Separation::OneProcess,
     };
-    Agent::new(config, Edge::new(edge::Config::default())).unwrap()
+    let control = Control::new(Edge::new(edge::Config::default()), None);
+    let dial = move || {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let control = control.clone();
+        tokio::spawn(async move { control.serve(theirs).await });
+        Box::pin(std::future::ready(Ok(Box::pin(ours) as Pin<Box<dyn EdgeIo>>))) as _
+    };
+    Agent::new(config, Box::new(dial)).unwrap()
 }
 
 /// The node dials; the side that accepted becomes the client.

@@ -7,6 +7,7 @@ mod session;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use ids::{DeploymentId, NodeId, WorkloadId};
 use store::{Store, StoreResult, StoredNode};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,11 +25,11 @@ const HISTORY: usize = 300;
 pub trait LinkIo: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinkIo for T {}
 
-/// The node in the server's own process. It dials like any other: for each connection
-/// that is wanted, `dial` gives the server's end of a pipe.
-pub struct EmbeddedNode {
+/// The node of the server's own machine. It dials like any other: `accept` gives the server's
+/// end of the next connection.
+pub struct LocalNode {
     pub name: String,
-    pub dial: Box<dyn Fn() -> Box<dyn LinkIo> + Send + Sync>,
+    pub accept: Box<dyn Fn() -> BoxFuture<'static, Box<dyn LinkIo>> + Send + Sync>,
 }
 
 #[derive(Clone)]
@@ -40,8 +41,8 @@ struct Inner {
     store: Store,
     /// Orders this server's desired states after those of any server before it.
     epoch: i64,
-    embedded: EmbeddedNode,
-    embedded_id: NodeId,
+    local: LocalNode,
+    local_id: NodeId,
     known: Mutex<BTreeMap<NodeId, Known>>,
     /// A node reported something new.
     observed: Notify,
@@ -77,14 +78,14 @@ impl Disk {
 }
 
 impl Nodes {
-    pub(crate) async fn new(store: Store, epoch: i64, embedded: EmbeddedNode) -> StoreResult<Self> {
+    pub(crate) async fn new(store: Store, epoch: i64, local: LocalNode) -> StoreResult<Self> {
         let mut tx = store.write().await?;
         let found = tx.node_list().await?.into_iter().find(|node| node.embedded);
         let id = found.map_or_else(NodeId::new, |node| node.id);
-        tx.node_upsert(&StoredNode { id: id.clone(), name: embedded.name.clone(), embedded: true }, now_ms()).await?;
+        tx.node_upsert(&StoredNode { id: id.clone(), name: local.name.clone(), embedded: true }, now_ms()).await?;
         tx.commit().await?;
         let known = Known {
-            name: embedded.name.clone(),
+            name: local.name.clone(),
             link: None,
             hello: None,
             observed: None,
@@ -96,8 +97,8 @@ impl Nodes {
             inner: Arc::new(Inner {
                 store,
                 epoch,
-                embedded,
-                embedded_id: id.clone(),
+                local,
+                local_id: id.clone(),
                 known: Mutex::new(BTreeMap::from([(id, known)])),
                 observed: Notify::new(),
             }),
@@ -106,7 +107,7 @@ impl Nodes {
 
     /// Keeps the links up, for ever.
     pub(crate) async fn run(&self) {
-        session::run(self, &self.inner.embedded_id).await;
+        session::run(self, &self.inner.local_id).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Known>> {
@@ -117,8 +118,8 @@ impl Nodes {
         self.lock().get_mut(id).map(look)
     }
 
-    pub(crate) fn embedded_id(&self) -> &NodeId {
-        &self.inner.embedded_id
+    pub(crate) fn local_id(&self) -> &NodeId {
+        &self.inner.local_id
     }
 
     pub(crate) fn ids(&self) -> Vec<NodeId> {
@@ -236,9 +237,9 @@ impl Nodes {
         }
     }
 
-    /// Streams to add: one connection each for what is short and for what is long.
-    fn dial(&self) -> Box<dyn LinkIo> {
-        (self.inner.embedded.dial)()
+    /// A connection of the node: one each for what is short and for what is long.
+    async fn accept(&self) -> Box<dyn LinkIo> {
+        (self.inner.local.accept)().await
     }
 }
 

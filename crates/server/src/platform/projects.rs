@@ -170,7 +170,7 @@ impl Projects {
         let unknown =
             || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
         match id.filter(|id| !id.is_empty()) {
-            None => Ok(self.nodes.embedded_id().clone()),
+            None => Ok(self.nodes.local_id().clone()),
             Some(id) => {
                 let id = id.parse::<NodeId>().map_err(|_| unknown())?;
                 self.nodes.ids().into_iter().find(|known| *known == id).ok_or_else(unknown)

@@ -207,7 +207,7 @@ pub(super) async fn preview(deployments: &Deployments, request: api::PlanRequest
         },
         root_directory: root.as_str().to_owned(),
     };
-    let link = deployments.nodes.link(deployments.nodes.embedded_id())?;
+    let link = deployments.nodes.link(deployments.nodes.local_id())?;
     match link.post::<wire::Preview>("/v1/previews", &spec).await? {
         wire::Preview::Plan { plan } => Ok(api::Plan {
             kind: plan.kind,

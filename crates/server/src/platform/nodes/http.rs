@@ -48,7 +48,7 @@ async fn node_metrics(
 }
 
 fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
-    let embedded = nodes.embedded_id() == id;
+    let embedded = nodes.local_id() == id;
     nodes.with(id, |known| shown(id, known, embedded))
 }
 

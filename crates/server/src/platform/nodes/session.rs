@@ -26,7 +26,8 @@ pub(super) async fn run(nodes: &Nodes, id: &NodeId) {
 
 async fn connect_once(nodes: &Nodes, id: &NodeId) -> Result<()> {
     let (ended, mut ends) = mpsc::channel(2);
-    let link = Link::open(nodes.dial(), nodes.dial(), ended).await?;
+    let (control, bulk) = (nodes.accept().await, nodes.accept().await);
+    let link = Link::open(control, bulk, ended).await?;
     let hello: Hello = link.get("/v1/hello").await?;
     if hello.protocol != LINK_PROTOCOL {
         return Err(Error::internal(format!("the node speaks link protocol {}, not {LINK_PROTOCOL}", hello.protocol)));

@@ -1,0 +1,142 @@
+//! The server of this process: database, keys, API.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rand::Rng;
+use server::{KeyRing, LocalNode, Server, Vault};
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::directories::{self, Held};
+use crate::config::Config;
+
+/// A server at work.
+pub(super) struct ControlPlane {
+    pub(super) address: SocketAddr,
+    /// What the first-run setup wants to know, while it is still to be done.
+    pub(super) setup_code: Option<String>,
+    store: Store,
+    serving: JoinHandle<()>,
+    _directory: Held,
+}
+
+// === impl ControlPlane ===
+
+impl ControlPlane {
+    /// Serves until `stop`. Visitors reach the edge at `edge_port`.
+    pub(super) async fn start(
+        config: &Config,
+        setup_code: Option<String>,
+        edge_port: u16,
+        node: LocalNode,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let directory = directories::hold(&config.server_dir())?;
+        let listener = super::bind(config.api_bind, "orchestrator.bind_address").await?;
+        let address = listener.local_addr()?;
+        let store = Store::open(&config.database_url).await.context("open the database")?;
+        let ring = key_ring(&config.server_dir().join("keys.json"), &store).await?;
+        let given = setup_code.filter(|code| !code.trim().is_empty());
+        let setup_code = given.unwrap_or_else(random_code);
+        let server_config = server_config(config, address, edge_port, setup_code.clone());
+        let server =
+            Server::build(server_config, store.clone(), Vault::new(&ring)?, node).await.context("start the server")?;
+        let needs_setup = server.needs_setup().await;
+        Ok(Self {
+            address,
+            setup_code: needs_setup.then_some(setup_code),
+            store,
+            serving: tokio::spawn(serve(server, listener, stop)),
+            _directory: directory,
+        })
+    }
+
+    /// Waits for the end of what is under way.
+    pub(super) async fn finish(self) -> Result<()> {
+        self.serving.await?;
+        self.store.close().await;
+        Ok(())
+    }
+
+    /// Says where people go.
+    #[expect(clippy::print_stdout, reason = "what a person wants to know after the start")]
+    pub(super) fn welcome(&self) {
+        let address = self.address;
+        match &self.setup_code {
+            Some(code) => println!("first-run setup: open http://{address}/setup#code={code}"),
+            None => println!("dashboard: http://{address}/"),
+        }
+    }
+}
+
+async fn serve(server: Server, listener: TcpListener, stop: CancellationToken) {
+    server.run(listener, stop.cancelled_owned()).await;
+}
+
+/// The keys of what is sealed in the database. New ones are made only where nothing is: they would open nothing else.
+async fn key_ring(path: &Path, store: &Store) -> Result<KeyRing> {
+    let ring = KeyRing::load(path).with_context(|| format!("read the key ring {}", path.display()))?;
+    let sealed = store.read().await?.sealed_sample().await?;
+    match (ring, sealed) {
+        (Some(ring), Some(sealed)) if !ring.fits(&sealed) => bail!(
+            "{} does not have the key that sealed the secrets in the database; restore the file that belongs to it",
+            path.display()
+        ),
+        (Some(ring), _) => Ok(ring),
+        (None, Some(_)) => bail!(
+            "{} is not there, and the database holds secrets that only its keys open; restore the file from a backup",
+            path.display()
+        ),
+        (None, None) => {
+            let ring = KeyRing::generate();
+            ring.create(path).with_context(|| format!("write the key ring {}", path.display()))?;
+            Ok(ring)
+        }
+    }
+}
+
+fn random_code() -> String {
+    // Without the letters and digits that look alike.
+    const LETTERS: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
+    let mut rng = rand::rng();
+    (0..20).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect()
+}
+
+/// Where people open the dashboard, as far as this machine can tell.
+fn public_url(config: &Config, api: SocketAddr) -> String {
+    match &config.public_url {
+        Some(url) => url.clone(),
+        None if api.ip().is_unspecified() => format!("http://{}:{}", config.base_domain.as_str(), api.port()),
+        None => format!("http://{api}"),
+    }
+}
+
+fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: String) -> server::Config {
+    server::Config {
+        data_dir: config.server_dir(),
+        base_domain: config.base_domain.clone(),
+        edge_port,
+        setup_code,
+        secure_cookies: false,
+        git_allow_hosts: config.git_allow_hosts.clone(),
+        notifications: server::NotificationConfig {
+            public_url: public_url(config, api),
+            allow_hosts: config.notification_allow_hosts.clone(),
+            first_retry: config.notification_first_retry,
+            disk_notice_percent: config.limits.disk_notice_percent,
+        },
+        limits: server::Limits {
+            build_memory_bytes: config.limits.build_memory_bytes,
+            build_timeout: config.limits.build_timeout,
+            app_memory_bytes: config.limits.app_memory_bytes,
+            start_timeout: config.limits.start_timeout,
+            settle: config.limits.settle,
+            releases_kept: config.limits.releases_kept,
+            upload_bytes: config.limits.upload_bytes,
+        },
+    }
+}
