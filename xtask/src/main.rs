@@ -22,6 +22,7 @@ const USAGE: &str = "cargo xtask <task>
   test [args…]   install what the tests need and run all of them
   vm test [names…]
                  run what depends on the kernel in an emulated Debian 12 with cgroup v2
+  vm reboot      the last part of it: that machine loses its power and starts again
   lint           formatting, clippy, types, generated files, the repository's own rules
   gen            write docs/openapi.json and the dashboard's types anew
   dist           build the release binary with the dashboard in it
@@ -82,7 +83,8 @@ fn test(rest: &[String]) -> Result<()> {
 fn virtual_machine(rest: &[String]) -> Result<()> {
     match rest {
         [task, names @ ..] if task == "test" => vm::test(names),
-        _ => bail!("cargo xtask vm test [names…]"),
+        [task] if task == "reboot" => vm::reboot(),
+        _ => bail!("cargo xtask vm test [names…], or cargo xtask vm reboot"),
     }
 }
 

@@ -18,17 +18,26 @@ use anyhow::{Result, bail};
 use crate::command::target;
 use crate::packages;
 
-/// Builds what is missing and runs the tests in the machine: those of [`selection`], or those that `names` are part of.
+/// Runs the tests in the machine: those of [`selection`] and a power failure, or those that `names` are part of.
 pub(crate) fn test(names: &[String]) -> Result<()> {
-    if !packages::is_root()? {
-        bail!("the machine's disk can only be made by root");
-    }
-    packages::install_emulator()?;
-    let image = image::ready()?;
+    let image = image()?;
     let programs = suite::programs()?;
     let parts = suite::parts(&programs, names)?;
     suite::run(&image, &programs, &parts)?;
     if names.is_empty() { reboot::run(&image, &programs) } else { Ok(()) }
+}
+
+/// The power failure alone.
+pub(crate) fn reboot() -> Result<()> {
+    reboot::run(&image()?, &suite::programs()?)
+}
+
+fn image() -> Result<image::Image> {
+    if !packages::is_root()? {
+        bail!("the machine's disk can only be made by root");
+    }
+    packages::install_emulator()?;
+    image::ready()
 }
 
 /// Everything of ours about machines.

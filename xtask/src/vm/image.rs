@@ -24,6 +24,7 @@ const PACKAGES: &[&str] = &[
     "nodejs",
     "procps",
     "python3",
+    "python3-venv",
     "systemd-sysv",
     "udev",
 ];

@@ -25,53 +25,73 @@ pub(super) enum Disk<'a> {
     Kept(&'a Path),
 }
 
-/// Starts a machine that does `task`, shows what it says, and takes its power away when it has ended, without any
-/// warning. An error if the task failed or took longer than `within`.
-pub(super) fn boot(image: &Image, disk: &Disk<'_>, payload: &Path, task: &str, within: Duration) -> Result<()> {
-    let console = directory().join(format!("console-{task}.log"));
-    let mut emulator = start(image, disk, payload, task, &console)?;
-    let lines = lines(&mut emulator)?;
-    let ended = watch(&lines, Instant::now() + within);
-    let _ = emulator.kill();
-    let _ = emulator.wait();
-    match ended {
-        Ok(Some(0)) => Ok(()),
-        Ok(Some(code)) => bail!("`{task}` failed in the virtual machine with {code}"),
-        Ok(None) => bail!("the virtual machine died during `{task}`; its console's last lines:\n{}", tail(&console)),
-        Err(error) => Err(error).with_context(|| format!("`{task}` in the virtual machine, for {within:?}")),
-    }
+/// A start of a machine, and what it is for.
+pub(super) struct Start<'a> {
+    pub(super) image: &'a Image,
+    pub(super) disk: Disk<'a>,
+    /// The drive with our programs, which says what is done for a `task`.
+    pub(super) drive: &'a Path,
+    pub(super) task: &'a str,
+    /// Besides the usual ones.
+    pub(super) kernel_parameters: &'a str,
+    pub(super) within: Duration,
 }
 
-fn start(image: &Image, disk: &Disk<'_>, payload: &Path, task: &str, console: &Path) -> Result<Child> {
-    let (system, snapshot) = match disk {
-        Disk::Fresh => (image.disk.as_path(), "on"),
-        Disk::Kept(path) => (*path, "off"),
-    };
-    // The machine's id keeps systemd from taking every start for the first one.
-    let kernel_line = format!(
-        "root=/dev/vda rw quiet console=ttyS0 panic=-1 mitigations=off systemd.unified_cgroup_hierarchy=1 \
-         systemd.machine_id=6e616e6f7363616c652d766d2d746573 vm.task={task}"
-    );
-    let drive = |path: &Path, rest: &str| format!("file={},if=virtio,format=raw,{rest}", path.display());
-    // Ends with us, however we end.
-    Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
-        .args(["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-M", "q35", "-smp", "2", "-m", "3072"])
-        .args(["-nodefaults", "-display", "none", "-no-reboot", "-append", &kernel_line])
-        .arg("-kernel")
-        .arg(&image.kernel)
-        .arg("-initrd")
-        .arg(&image.initrd)
-        .args(["-drive", &drive(system, &format!("snapshot={snapshot}"))])
-        .args(["-drive", &drive(payload, "readonly=on")])
-        .args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"])
-        .args(["-chardev", "file,id=host,path=/dev/stdout", "-device", "virtserialport,chardev=host,name=host"])
-        .args(["-serial", &format!("file:{}", console.display())])
-        .env("TMPDIR", directory())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start qemu-system-x86_64")
+impl Start<'_> {
+    /// Does the task, shows what the machine says, and takes its power away when it has ended, without any warning.
+    ///
+    /// # Errors
+    /// If the task failed or took too long, or the machine died.
+    pub(super) fn run(&self) -> Result<()> {
+        let console = directory().join(format!("console-{}.log", self.task));
+        let mut emulator = self.emulator(&console)?;
+        let lines = lines(&mut emulator)?;
+        let ended = watch(&lines, Instant::now() + self.within);
+        let _ = emulator.kill();
+        let _ = emulator.wait();
+        let Self { task, within, .. } = self;
+        match ended {
+            Ok(Some(0)) => Ok(()),
+            Ok(Some(code)) => bail!("`{task}` failed in the virtual machine with {code}"),
+            Ok(None) => {
+                bail!("the virtual machine died during `{task}`; its console's last lines:\n{}", tail(&console))
+            }
+            Err(error) => Err(error).with_context(|| format!("`{task}` in the virtual machine, for {within:?}")),
+        }
+    }
+
+    fn emulator(&self, console: &Path) -> Result<Child> {
+        // A disk that nobody sees again need not be safe from anything.
+        let (system, safety) = match self.disk {
+            Disk::Fresh => (self.image.disk.as_path(), "snapshot=on,cache=unsafe"),
+            Disk::Kept(path) => (path, "cache=writeback"),
+        };
+        // With an id that is given, systemd does not take every start for the first one.
+        let kernel = format!(
+            "root=/dev/vda rw quiet console=ttyS0 panic=-1 mitigations=off systemd.unified_cgroup_hierarchy=1 \
+             systemd.machine_id=6e616e6f7363616c652d766d2d746573 vm.task={} {}",
+            self.task, self.kernel_parameters
+        );
+        let drive = |path: &Path, rest: &str| format!("file={},if=virtio,format=raw,{rest}", path.display());
+        // Ends with us, however we end.
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
+            .args(["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-M", "q35", "-smp", "2", "-m", "3072"])
+            .args(["-nodefaults", "-display", "none", "-no-reboot", "-append", &kernel])
+            .arg("-kernel")
+            .arg(&self.image.kernel)
+            .arg("-initrd")
+            .arg(&self.image.initrd)
+            .args(["-drive", &drive(system, safety), "-drive", &drive(self.drive, "readonly=on")])
+            .args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"])
+            .args(["-chardev", "file,id=host,path=/dev/stdout", "-device", "virtserialport,chardev=host,name=host"])
+            .args(["-serial", &format!("file:{}", console.display())])
+            .env("TMPDIR", directory())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start qemu-system-x86_64")
+    }
 }
 
 fn lines(emulator: &mut Child) -> Result<Receiver<String>> {

@@ -13,10 +13,11 @@ pub(super) struct Part {
 }
 
 pub(super) const PARTS: &[Part] = &[
-    Part { package: "sandbox", kind: "lib", name: "sandbox", tests: &[] },
-    Part { package: "sandbox", kind: "test", name: "it", tests: &[] },
-    Part { package: "nanoscale", kind: "test", name: "it", tests: IT },
-    Part { package: "nanoscale", kind: "test", name: "attacks", tests: &[] },
+    Part { package: "sandbox", kind: "lib", name: "sandbox", tests: &[], but: &[] },
+    // Debian has npm in half a thousand packages.
+    Part { package: "sandbox", kind: "test", name: "it", tests: &[], but: &["npm_runs_a_script"] },
+    Part { package: "nanoscale", kind: "test", name: "it", tests: IT, but: &[] },
+    Part { package: "nanoscale", kind: "test", name: "attacks", tests: &[], but: &[] },
 ];
 
 const IT: &[&str] = &[

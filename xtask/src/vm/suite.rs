@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::image::Image;
-use super::machine::{self, Disk};
+use super::machine::{Disk, Start};
 use super::payload::{MOUNT, Payload};
 use super::selection::{PARTS, Part};
 use crate::command::{Command, cargo, root};
@@ -32,6 +32,7 @@ impl Programs {
 pub(super) struct Run {
     part: &'static Part,
     names: Vec<String>,
+    but: &'static [&'static str],
 }
 
 /// Compiles all tests, with the very same command that runs them natively.
@@ -69,13 +70,14 @@ pub(super) fn parts(programs: &Programs, wanted: &[String]) -> Result<Vec<Run>> 
         let listed = Command::new(program).args(["--list", "--format", "terse"]).output()?;
         let has = |name: &str| listed.lines().any(|line| line.contains(name));
         if wanted.is_empty() {
-            let gone = part.tests.iter().filter(|name| !has(name)).collect::<Vec<_>>();
+            let gone = part.tests.iter().chain(part.but).filter(|name| !has(name)).collect::<Vec<_>>();
             if !gone.is_empty() {
                 bail!("xtask/src/vm/selection.rs names tests that are not there: {gone:?}");
             }
-            runs.push(Run { part, names: part.tests.iter().map(|name| (*name).to_owned()).collect() });
+            let names = part.tests.iter().map(|name| (*name).to_owned()).collect();
+            runs.push(Run { part, names, but: part.but });
         } else if wanted.iter().any(|name| has(name)) {
-            runs.push(Run { part, names: wanted.to_owned() });
+            runs.push(Run { part, names: wanted.to_owned(), but: &[] });
         }
     }
     if runs.is_empty() {
@@ -90,15 +92,19 @@ pub(super) fn run(image: &Image, programs: &Programs, runs: &[Run]) -> Result<()
     payload.at_its_place("sandbox-run", programs.find("sandbox", "bin", "sandbox-run")?)?;
     payload.at_its_place("examples", &root().join("examples"))?;
     let mut script = String::new();
-    for Run { part, names } in runs {
+    for Run { part, names, but } in runs {
         let Part { package, kind, name, .. } = part;
         let file = format!("{package}-{kind}-{name}");
         payload.program(&file, programs.find(package, kind, name)?)?;
-        writeln!(script, "run {MOUNT}/{file} {}", names.join(" "))?;
+        let but = but.iter().map(|name| format!("--skip {name} ")).collect::<String>();
+        writeln!(script, "run {MOUNT}/{file} {but}{}", names.join(" "))?;
     }
     payload.task("suite", &script)?;
     let started = Instant::now();
-    let ended = machine::boot(image, &Disk::Fresh, &payload.finish()?, "suite", DEADLINE);
+    let drive = payload.finish()?;
+    let start =
+        Start { image, disk: Disk::Fresh, drive: &drive, task: "suite", kernel_parameters: "", within: DEADLINE };
+    let ended = start.run();
     eprintln!("the virtual machine ran its tests for {:.0?}", started.elapsed());
     ended
 }

@@ -11,7 +11,7 @@ use ids::DeploymentState;
 use testkit::{App, Client, PATIENCE, Secrets, example, random_secret, wait_some};
 
 const API: &str = "http://127.0.0.1:4000";
-const EDGE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const EDGE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
 const SETUP_CODE: &str = "in-the-virtual-machine";
 /// What apps may take from the start of the node's process on.
 const SERVED_WITHIN: Duration = Duration::from_secs(10);
@@ -23,9 +23,11 @@ fn app(name: &str) -> App {
     App::new(EDGE, format!("{name}.localhost"))
 }
 
-/// Whether an app answers as it should.
-async fn serves(name: &str, says: &str) -> bool {
-    app(name).get("/").await.is_ok_and(|reply| reply.status == 200 && reply.text().to_lowercase().contains(says))
+/// Whether an app answers as it should, and how else.
+async fn serves(name: &str, says: &str) -> Result<(), String> {
+    let reply = app(name).get("/").await.map_err(|error| error.to_string())?;
+    let (status, text) = (reply.status, reply.text());
+    if status == 200 && text.to_lowercase().contains(says) { Ok(()) } else { Err(format!("{status} {text}")) }
 }
 
 fn archive_of(directory: &Path) -> Vec<u8> {
@@ -41,10 +43,12 @@ async fn before() {
     wait_some("the server is up", PATIENCE, async || client.setup("admin", &password, SETUP_CODE).await.ok()).await;
     for (name, says) in APPS {
         let create = api::ProjectCreate { name: name.into(), ..api::ProjectCreate::default() };
-        let project = client.project_create(&create).await.unwrap().project.id;
+        // The node may have to find the server first.
+        let made = async || client.project_create(&create).await.ok();
+        let project = wait_some("the node is there", PATIENCE, made).await.project.id;
         let deployment = client.upload(&project, archive_of(&example(name))).await.unwrap();
         client.wait_for(&deployment.id, DeploymentState::Live, PATIENCE).await;
-        assert!(serves(name, says).await, "{name} serves");
+        assert_eq!(serves(name, says).await, Ok(()), "{name}");
     }
 }
 
@@ -55,9 +59,8 @@ fn uptime() -> f64 {
 
 /// When the node's process was started, in seconds since the machine's start.
 fn started() -> Option<f64> {
-    let unit = std::env::var("NANOSCALE_TEST_NODE_UNIT").unwrap_or_else(|_| "nanoscale.service".into());
     let shown = std::process::Command::new("systemctl")
-        .args(["show", "--value", "--property=ExecMainStartTimestampMonotonic", &unit])
+        .args(["show", "--value", "--property=ExecMainStartTimestampMonotonic", "nanoscale-node.service"])
         .output()
         .unwrap();
     let microseconds = String::from_utf8_lossy(&shown.stdout).trim().parse::<f64>().unwrap();
@@ -66,12 +69,13 @@ fn started() -> Option<f64> {
 
 #[tokio::test]
 async fn after() {
+    let client = Client::new(API, Secrets::default());
+    assert!(client.login("admin", "whatever").await.is_err_and(|failure| failure.status == 0), "no server answers");
     let started = wait_some("the node is started", PATIENCE, async || started()).await;
-    let serving = APPS.map(|(name, says)| async move {
-        wait_some(&format!("{name} serves"), PATIENCE, async || serves(name, says).await.then_some(())).await;
+    let [first, second] = APPS.map(|(name, says)| async move {
+        wait_some(&format!("{name} serves"), PATIENCE, async || serves(name, says).await.ok()).await;
         (name, uptime())
     });
-    let [first, second] = serving;
     let (first, second) = tokio::join!(first, second);
     for (name, at) in [first, second] {
         let took = at - started;
