@@ -69,6 +69,9 @@ pub struct Token {
     pub id: TokenId,
     pub name: String,
     pub scopes: Vec<String>,
+    /// The token that made it and with which it is revoked; absent when somebody who was signed in made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<TokenId>,
     pub created_at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Time>,

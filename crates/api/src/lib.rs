@@ -5,6 +5,7 @@
 //! absent rather than null, errors as [`ErrorBody`].
 
 mod auth;
+mod cache;
 mod deployment;
 mod env;
 mod event;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
+pub use cache::{BuildCache, BuildCacheList, BuildCachePrune, BuildCachePruned};
 pub use deployment::{
     Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, Redeploy, Release,
     ReleaseChange, ReleaseList, Rollback, RollbackEnd, RollbackPlan,
@@ -131,6 +133,10 @@ pub type Time = String;
         NodeMetrics,
         WorkloadMetrics,
         MetricsHistory,
+        BuildCache,
+        BuildCacheList,
+        BuildCachePrune,
+        BuildCachePruned,
         NotificationChannel,
         NotificationChannelCreate,
         NotificationChannelList,

@@ -10,7 +10,7 @@ pub struct Node {
     pub name: String,
     pub status: NodeStatus,
     pub health_status: HealthStatus,
-    /// Runs inside the server's own process.
+    /// Of the server's own machine.
     pub embedded: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -66,6 +66,9 @@ pub struct WorkloadMetrics {
     pub process: String,
     #[schema(example = "ready")]
     pub state: String,
+    /// Why it is not ready, where it failed or is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Since it started.

@@ -37,6 +37,9 @@ pub struct Run {
     pub scheduled_for: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
+    /// Number of the signal that ended it; it has no exit code then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
     /// Why it did not succeed.

@@ -21,6 +21,8 @@ pub struct Run {
     /// When a scheduled one was due.
     pub scheduled_for: Option<i64>,
     pub exit_code: Option<i64>,
+    /// What ended it, where it did not end by itself.
+    pub signal: Option<i64>,
     pub failure: Option<Failure>,
     pub created_by: Option<String>,
     pub created_at: i64,
@@ -42,6 +44,7 @@ impl Run {
             timeout_seconds: 0,
             scheduled_for: None,
             exit_code: None,
+            signal: None,
             failure: None,
             created_by: None,
             created_at: now,

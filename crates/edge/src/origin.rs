@@ -1,13 +1,13 @@
 //! Where the connections to an upstream come from.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
@@ -76,7 +76,8 @@ async fn connect_inside(sockets: &Path, port: u16) -> io::Result<TcpStream> {
 pub async fn take_sockets(path: &Path) -> io::Result<Vec<OwnedFd>> {
     // A socket's path has at most 107 bytes (unix(7)); one below an open directory always fits.
     let (parent, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
-    let directory = File::open(parent)?;
+    // To be walked through, which is all that the edge may do with it.
+    let directory = rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
     let stream = UnixStream::connect(short).await?;
     loop {

@@ -5,6 +5,7 @@ mod client;
 mod find;
 mod output;
 mod secret;
+mod size;
 mod time;
 
 mod login;

@@ -66,8 +66,10 @@ pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
 }
 
 async fn serve(config: Config, setup_code: Option<String>, mut termination: Termination) -> Result<()> {
-    make_private(&config.data_dir)?;
+    directories::make(&config.data_dir)?;
     let _node = directories::hold(&config.node_dir())?;
+    let directory = directories::hold(&config.server_dir())?;
+    make_private(&config.data_dir)?;
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let http = visitors.local_addr()?;
     let edge = Edge::new(edge_config(&config));
@@ -75,7 +77,7 @@ async fn serve(config: Config, setup_code: Option<String>, mut termination: Term
         .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let local = local_node(&config, agent.clone());
-    let server = ControlPlane::start(&config, setup_code, http.port(), local, stop.clone()).await?;
+    let server = ControlPlane::start(&config, directory, setup_code, http.port(), local, stop.clone()).await?;
 
     let node = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());
@@ -146,14 +148,24 @@ fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> R
         directory: config.node_dir(),
         program: std::env::current_exe().context("find this program")?,
         log_max_bytes: config.limits.log_bytes,
+        log_group_max_bytes: config.limits.log_project_bytes,
         log_max_age: config.limits.log_age,
         stop_grace: config.limits.stop_grace,
         build_disk_bytes: config.limits.build_disk_bytes,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
+        cache_bytes: config.limits.cache_bytes,
+        builds_at_once: builds_at_once(config),
+        build_pressure_percent: config.limits.build_pressure_percent,
         network_allow: config.network_allow.clone(),
         gates: Gates { group, drain: config.limits.drain },
         separation,
     })
+}
+
+/// As many builds as there are cores, unless the configuration says otherwise.
+fn builds_at_once(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.limits.builds_at_once.and_then(|count| count.try_into().ok()).unwrap_or_else(cores)
 }
 
 /// The node of this process dials like any other, over a pipe in memory.

@@ -2,9 +2,12 @@
 //! points routes at what is ready. Everything happens in [`converge`], which takes no
 //! input but the state below, and is woken by every change of it.
 
+pub(crate) mod admission;
 mod build;
+mod caches;
 mod converge;
 mod disk;
+mod garbage;
 mod host_ports;
 mod job;
 mod probe;
@@ -46,7 +49,9 @@ pub struct Config {
     pub program: PathBuf,
     /// Most bytes a workload's log may take.
     pub log_max_bytes: u64,
-    /// Age at which a log that nobody writes any more is removed.
+    /// Most bytes the logs of a group may take together.
+    pub log_group_max_bytes: u64,
+    /// Age at which lines are removed.
     pub log_max_age: Duration,
     /// How long a process has between SIGTERM and SIGKILL.
     pub stop_grace: Duration,
@@ -54,6 +59,12 @@ pub struct Config {
     pub build_disk_bytes: u64,
     /// Bytes of disk that builds leave free.
     pub disk_reserve_bytes: u64,
+    /// Most bytes that the caches of all builds take; a part of the disk when absent.
+    pub cache_bytes: Option<u64>,
+    /// Most builds at the same time; at least one.
+    pub builds_at_once: usize,
+    /// Builds wait while programs wait for memory for a larger part of the time.
+    pub build_pressure_percent: u64,
     /// Private networks that workloads may reach.
     pub network_allow: Vec<Ipv4Net>,
     pub gates: Gates,
@@ -92,6 +103,8 @@ struct Inner {
     sampler: Sampler,
     log_readers: Readers,
     saved: Saved,
+    caches: caches::Ledger,
+    admission: admission::Admission,
     state: Mutex<State>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
@@ -116,6 +129,8 @@ struct State {
     routes: routes::Applied,
     removed_groups: BTreeSet<ProjectId>,
     swept: bool,
+    /// What an earlier process left running is known.
+    settled: bool,
 }
 
 /// A desired state older than the one the node has.
@@ -141,6 +156,8 @@ impl Agent {
             inner: Arc::new(Inner {
                 sampler: Sampler::new(config.directory.clone()),
                 log_readers: Readers::new(),
+                caches: caches::Ledger::default(),
+                admission: admission::Admission::new(),
                 config,
                 confine,
                 networks,
@@ -166,6 +183,8 @@ impl Agent {
             () = self.tidy_forever() => {}
             () = self.hear_edge_forever() => {}
             () = self.inner.edge.run() => {}
+            () = self.collect_garbage() => {}
+            () = self.govern_caches() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

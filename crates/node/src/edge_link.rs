@@ -57,7 +57,8 @@ impl EdgeLink {
         let mut reports = self.report.subscribe();
         let gone = |report: &Report| {
             let plan = self.plan.borrow();
-            let current = report.generation == plan.generation;
+            // Before the first plan the edge goes on with what it knows.
+            let current = plan.generation > 0 && report.generation == plan.generation;
             current && !report.upstreams.contains(upstream) && !leads_to(&plan, upstream)
         };
         // The sender is in `self`.

@@ -77,6 +77,18 @@ impl Layout {
         self.group(group).join("cache")
     }
 
+    /// What is known of a group's cache: beside it, where no build can write.
+    pub(crate) fn cache_record(&self, group: &ProjectId) -> PathBuf {
+        self.group(group).join("cache.json")
+    }
+
+    /// Every group but those that only looked at a source.
+    pub(crate) fn groups(&self) -> Vec<ProjectId> {
+        let entries = std::fs::read_dir(self.root.join("groups")).into_iter().flatten().flatten();
+        let groups = entries.filter(|entry| !entry.path().join(PREVIEW).exists());
+        groups.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+    }
+
     /// What outlives releases.
     pub(crate) fn volume(&self, group: &ProjectId, name: &ProcessName) -> PathBuf {
         self.volumes(group).join(name.as_str())
@@ -107,8 +119,17 @@ impl Layout {
         self.runs().join(workload.as_str())
     }
 
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     pub(crate) fn group_logs(&self, group: &ProjectId) -> PathBuf {
-        self.root.join("logs").join(group.as_str())
+        self.logs().join(group.as_str())
+    }
+
+    /// Logs of what is run once, each under the run's id.
+    pub(crate) fn job_logs(&self, group: &ProjectId) -> PathBuf {
+        self.group_logs(group).join("jobs")
     }
 
     pub(crate) fn log(&self, group: &ProjectId, workload: &WorkloadId, kind: LogKind) -> PathBuf {
@@ -116,7 +137,7 @@ impl Layout {
         match kind {
             LogKind::Build => directory.join(workload.as_str()).join("build"),
             LogKind::Run => directory.join(workload.as_str()).join("run"),
-            LogKind::Job => directory.join("jobs").join(workload.as_str()),
+            LogKind::Job => self.job_logs(group).join(workload.as_str()),
         }
     }
 

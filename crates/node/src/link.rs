@@ -1,6 +1,7 @@
 //! The node's API, served to its control plane over the link and to nobody else: the node
 //! dials, then the roles turn round and it answers HTTP/2 requests on that connection.
 
+mod caches;
 mod logs;
 
 use std::time::Duration;
@@ -51,6 +52,8 @@ fn router(agent: Agent) -> Router {
         .route("/v1/uploads/{upload}", put(upload_put))
         .route("/v1/previews", post(preview))
         .route("/v1/ports/{port}", get(port))
+        .route("/v1/caches", get(caches::list))
+        .route("/v1/caches/prune", post(caches::prune))
         .route("/v1/logs/build/{group}/{workload}", get(logs::build))
         .route("/v1/logs/job/{group}/{workload}", get(logs::job))
         .route("/v1/logs/run/{group}", get(logs::run))
@@ -71,6 +74,7 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
         .collect::<Vec<_>>();
     capabilities.push(agent.networks().capability().await);
     capabilities.push(agent.separation());
+    capabilities.push(crate::agent::admission::capability());
     let kernel = nix::sys::utsname::uname()
         .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
         .unwrap_or_default();

@@ -1,11 +1,12 @@
 //! Logs as segment files of JSON lines: appended to by writers that come and go, bounded in
 //! bytes and age, packed once they are closed, read by position.
 //!
-//! `write`, `segment`, `read` and `tail` know one log; `group`, `position`, `page` and `merge`
+//! `write`, `segment`, `read`, `tail` and `pack` know one log; `group`, `position`, `page` and `merge`
 //! all logs of the processes of a group.
 
 mod group;
 mod merge;
+mod pack;
 mod page;
 mod position;
 mod read;
@@ -23,6 +24,7 @@ use wire::LogRecord;
 
 pub(crate) use group::{Filter, Group};
 pub(crate) use merge::Merge;
+pub(crate) use pack::{Bounds, logs, pack, trim};
 pub(crate) use page::page;
 pub(crate) use position::{Place, Position};
 pub(crate) use read::Follower;

@@ -107,6 +107,15 @@ fn meminfo(key: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// Bytes that programs can have without any going to swap.
+pub(crate) fn memory_available() -> Option<u64> {
+    meminfo("MemAvailable")
+}
+
+pub(crate) fn memory_total() -> Option<u64> {
+    meminfo("MemTotal")
+}
+
 fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()

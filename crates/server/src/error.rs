@@ -137,12 +137,12 @@ impl Error {
         )
     }
 
-    /// More people sign in at once than passwords can be compared.
+    /// More people sign in at once, or more from one address, than passwords can be compared.
     pub(crate) fn sign_in_busy() -> Self {
         Self::new(
             Kind::TooMany { retry_after_seconds: 2 },
             "TOO_MANY_ATTEMPTS",
-            "too many people sign in at this moment; try again in 2 s",
+            "too many sign-ins wait at this moment; try again in 2 s",
         )
     }
 

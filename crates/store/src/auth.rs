@@ -31,6 +31,8 @@ pub struct NewToken<'a> {
     pub name: &'a TokenName,
     pub scopes: &'a [String],
     pub token_hash: &'a str,
+    /// The token that makes it, if one does: it goes with that.
+    pub parent_id: Option<&'a TokenId>,
     pub created_at: i64,
     pub expires_at: Option<i64>,
 }
@@ -40,6 +42,7 @@ pub struct StoredToken {
     pub id: TokenId,
     pub name: String,
     pub scopes: Vec<String>,
+    pub parent_id: Option<TokenId>,
     pub created_at: i64,
     pub last_used_at: Option<i64>,
     pub expires_at: Option<i64>,
@@ -146,14 +149,15 @@ impl Tx {
 
     pub async fn token_insert(&mut self, token: NewToken<'_>) -> StoreResult<()> {
         sqlx::query(
-            "insert into api_tokens (id, token_hash, user_id, name, scopes, created_at, expires_at) \
-             values ($1, $2, $3, $4, $5, $6, $7)",
+            "insert into api_tokens (id, token_hash, user_id, name, scopes, parent_id, created_at, expires_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(token.id.as_str())
         .bind(token.token_hash)
         .bind(token.user_id.as_str())
         .bind(token.name.as_str())
         .bind(token.scopes.join(" "))
+        .bind(token.parent_id.map(TokenId::as_str))
         .bind(token.created_at)
         .bind(token.expires_at)
         .execute(&mut *self.inner)
@@ -194,7 +198,7 @@ impl Tx {
 
     pub async fn token_list(&mut self, user_id: &UserId) -> StoreResult<Vec<StoredToken>> {
         let rows = sqlx::query(
-            "select id, name, scopes, created_at, last_used_at, expires_at from api_tokens \
+            "select id, name, scopes, parent_id, created_at, last_used_at, expires_at from api_tokens \
              where user_id = $1 order by id desc",
         )
         .bind(user_id.as_str())
@@ -206,6 +210,10 @@ impl Tx {
                     id: parse("token id", row.try_get("id")?)?,
                     name: row.try_get("name")?,
                     scopes: words(row.try_get("scopes")?),
+                    parent_id: row
+                        .try_get::<Option<String>, _>("parent_id")?
+                        .map(|id| parse("token id", &id))
+                        .transpose()?,
                     created_at: row.try_get("created_at")?,
                     last_used_at: row.try_get("last_used_at")?,
                     expires_at: row.try_get("expires_at")?,
@@ -214,7 +222,7 @@ impl Tx {
             .collect()
     }
 
-    /// Whether there was one.
+    /// Removes a token, and with it those that it made, and those that these made. Whether there was one.
     pub async fn token_delete(&mut self, user_id: &UserId, id: &TokenId) -> StoreResult<bool> {
         let done = sqlx::query("delete from api_tokens where id = $1 and user_id = $2")
             .bind(id.as_str())

@@ -9,7 +9,7 @@ use crate::text::{REASON_MAX, last_lines, plain};
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, release_id, deployment_id, kind, name, command, state, timeout_seconds, \
-    scheduled_for, exit_code, failure_code, reason, last_lines, created_by, created_at, finished_at";
+    scheduled_for, exit_code, signal, failure_code, reason, last_lines, created_by, created_at, finished_at";
 
 fn run(row: &AnyRow) -> StoreResult<Run> {
     let text = |column: &str| row.try_get::<Option<String>, _>(column);
@@ -27,6 +27,7 @@ fn run(row: &AnyRow) -> StoreResult<Run> {
         timeout_seconds: row.try_get("timeout_seconds")?,
         scheduled_for: row.try_get("scheduled_for")?,
         exit_code: row.try_get("exit_code")?,
+        signal: row.try_get("signal")?,
         failure: text("reason")?.map(|reason| Failure {
             code,
             reason,
@@ -55,6 +56,7 @@ fn scheduled_job(row: &AnyRow) -> StoreResult<ScheduledJob> {
 pub struct RunEnd<'a> {
     pub state: RunState,
     pub exit_code: Option<i64>,
+    pub signal: Option<i64>,
     pub failure: Option<&'a Failure>,
 }
 
@@ -63,7 +65,7 @@ impl Tx {
     pub async fn run_insert(&mut self, run: &Run) -> StoreResult<bool> {
         let done = sqlx::query(&format!(
             "insert into runs ({COLUMNS}) values \
-             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) on conflict do nothing"
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) on conflict do nothing"
         ))
         .bind(run.id.as_str())
         .bind(run.project_id.as_str())
@@ -76,6 +78,7 @@ impl Tx {
         .bind(run.timeout_seconds)
         .bind(run.scheduled_for)
         .bind(run.exit_code)
+        .bind(run.signal)
         .bind(run.failure.as_ref().and_then(|failure| failure.code.as_deref()))
         .bind(run.failure.as_ref().map(|failure| plain(&failure.reason, REASON_MAX)))
         .bind(run.failure.as_ref().map(|failure| last_lines(&failure.last_lines)))
@@ -112,21 +115,22 @@ impl Tx {
         rows.iter().map(run).collect()
     }
 
-    /// A project's runs before the one with id `before`, newest first; only those of a schedule when it is named.
+    /// A project's runs before the one with id `before`, newest first; only those of a schedule when it is named,
+    /// which leaves out other kinds of that name: a process may have it too.
     pub async fn run_list(
         &mut self,
         project: &ProjectId,
-        name: Option<&str>,
+        schedule: Option<&str>,
         before: &str,
         limit: i64,
     ) -> StoreResult<Vec<Run>> {
         let rows = sqlx::query(&format!(
-            "select {COLUMNS} from runs where project_id = $1 and id < $2 and ($3 = '' or name = $3) \
-             order by id desc limit $4"
+            "select {COLUMNS} from runs where project_id = $1 and id < $2 \
+             and ($3 = '' or (kind = 'schedule' and name = $3)) order by id desc limit $4"
         ))
         .bind(project.as_str())
         .bind(before)
-        .bind(name.unwrap_or_default())
+        .bind(schedule.unwrap_or_default())
         .bind(limit)
         .fetch_all(&mut *self.inner)
         .await?;
@@ -148,12 +152,13 @@ impl Tx {
     pub async fn run_end(&mut self, id: &RunId, end: RunEnd<'_>, now: i64) -> StoreResult<bool> {
         debug_assert!(end.state.is_settled());
         let done = sqlx::query(
-            "update runs set state = $2, exit_code = $3, failure_code = $4, reason = $5, last_lines = $6, \
-             finished_at = $7 where id = $1 and state = 'running'",
+            "update runs set state = $2, exit_code = $3, signal = $4, failure_code = $5, reason = $6, \
+             last_lines = $7, finished_at = $8 where id = $1 and state = 'running'",
         )
         .bind(id.as_str())
         .bind(end.state.as_str())
         .bind(end.exit_code)
+        .bind(end.signal)
         .bind(end.failure.and_then(|failure| failure.code.as_deref()))
         .bind(end.failure.map(|failure| plain(&failure.reason, REASON_MAX)))
         .bind(end.failure.map(|failure| last_lines(&failure.last_lines)))

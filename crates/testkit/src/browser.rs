@@ -54,7 +54,7 @@ impl Browser {
         let scratch = Scratch::new("browser", None);
         let profile = scratch.path().join("profile");
         let output = File::create(scratch.path().join("output")).expect("make a file");
-        let mut command = child::mortal(PROGRAM, None);
+        let mut command = child::mortal(PROGRAM, child::Rights::Own);
         command
             .args(OPTIONS)
             .arg(format!("--user-data-dir={}", profile.display()))

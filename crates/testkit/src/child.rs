@@ -27,12 +27,27 @@ static SPAWNER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
     orders
 });
 
-/// A command that is killed when the test process ends, as ourselves or as the user with this id.
-pub(crate) fn mortal(program: impl AsRef<std::ffi::OsStr>, user: Option<u32>) -> Command {
+/// What a process may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rights {
+    /// What this process may.
+    Own,
+    /// As this user, nothing.
+    None(u32),
+    /// As this user, bind ports below 1024.
+    Bind(u32),
+}
+
+/// A command that is killed when the test process ends.
+pub(crate) fn mortal(program: impl AsRef<std::ffi::OsStr>, rights: Rights) -> Command {
     let mut command = Command::new("/usr/bin/setpriv");
     command.args(["--pdeathsig", "KILL"]);
-    if let Some(user) = user {
+    if let Rights::None(user) | Rights::Bind(user) = rights {
         command.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".into()]);
+    }
+    if let Rights::Bind(_) = rights {
+        let only = "-all,+net_bind_service";
+        command.args(["--inh-caps", only, "--ambient-caps", only, "--bounding-set", only, "--no-new-privs"]);
     }
     command.arg("--").arg(program);
     command

@@ -1,5 +1,6 @@
 //! The API as a typed client: one method per operation, named like it.
 
+mod caches;
 mod failure;
 mod notifications;
 mod runs;
@@ -63,6 +64,14 @@ impl Client {
             .build()
             .expect("build an HTTP client");
         Self { http, base: base.into(), token: None, secrets }
+    }
+
+    /// Another caller, who comes from `address`, one of the loopback's.
+    pub fn from_address(&self, address: std::net::Ipv4Addr) -> Self {
+        let http =
+            reqwest::Client::builder().cookie_store(true).no_proxy().local_address(std::net::IpAddr::V4(address));
+        let http = http.tls_built_in_root_certs(false).connect_timeout(PATIENCE).build().expect("build an HTTP client");
+        Self { http, ..Self::new(self.base.clone(), self.secrets.clone()) }
     }
 
     /// Another caller, with an API token instead of a session.

@@ -31,7 +31,7 @@ pub use mail::{Mail, MailServer};
 pub use postgres::Postgres;
 pub use receiver::{Received, Receiver, Stall};
 pub use secrets::{Secrets, random_secret};
-pub use server::{Builder, Database, TestServer};
+pub use server::{Builder, Database, Part, TestServer};
 pub use visitor::{App, Reply, Socket, WebSocket};
 pub use wait::{PATIENCE, wait_some, wait_until};
 

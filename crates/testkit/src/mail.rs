@@ -65,7 +65,7 @@ impl MailServer {
             options = json!({ "tls": tls, "certificate": file("certificate.pem"), "key": file("key.pem"),
                 "username": Self::USERNAME, "password": password });
         }
-        let mut command = child::mortal("/usr/bin/python3", None);
+        let mut command = child::mortal("/usr/bin/python3", child::Rights::Own);
         command.args(["-W", "ignore", "-c", SERVER, &options.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = child::spawn(command).expect("start a mail server");
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();

@@ -1,42 +1,30 @@
+//! The real binary at work.
+
+mod builder;
+mod process;
+
+use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
-use std::{fs, io};
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::child;
 use crate::client::Client;
-use crate::postgres::Postgres;
 use crate::scratch::{Scratch, sweep};
 use crate::secrets::{Secrets, random_secret};
 use crate::visitor::App;
-use crate::wait::{PATIENCE, wait_some};
+
+use builder::merge;
+pub use builder::{Builder, Database};
+use process::Form;
+pub use process::Part;
 
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Where a server keeps its rows.
-#[derive(Debug, Clone)]
-pub enum Database {
-    Sqlite,
-    /// `postgres://…` of an empty database.
-    Postgres(String),
-}
-
-/// How to start a server.
-#[derive(Debug)]
-pub struct Builder {
-    program: PathBuf,
-    config: Value,
-    database: Option<Database>,
-    env: Vec<(String, String)>,
-    unprivileged: bool,
-}
-
-/// The user without any right, for a server that runs without root.
-const NOBODY: u32 = 65_534;
 
 /// The real binary at work in a directory of its own. Dropping it ends it and all its apps.
 #[derive(Debug)]
@@ -45,8 +33,8 @@ pub struct TestServer {
     program: PathBuf,
     config: Value,
     env: Vec<(String, String)>,
-    unprivileged: bool,
-    process: Option<Child>,
+    form: Form,
+    processes: BTreeMap<Part, Child>,
     addresses: Addresses,
     setup_code: String,
     secrets: Secrets,
@@ -58,115 +46,9 @@ struct Addresses {
     edge: SocketAddr,
 }
 
-// === impl Builder ===
-
-impl Builder {
-    /// `host:port` of a git server that may be plain http and on this machine.
-    pub fn git_allow(mut self, host: impl Into<String>) -> Self {
-        let hosts = self.config["git"]["allow_hosts"].as_array_mut().expect("a list from the start");
-        hosts.push(host.into().into());
-        self
-    }
-
-    /// `host:port` of a receiver or mail server that may be plain http and on this machine.
-    pub fn notification_allow(mut self, host: impl Into<String>) -> Self {
-        let hosts = self.config["notifications"]["allow_hosts"].as_array_mut().expect("a list from the start");
-        hosts.push(host.into().into());
-        self
-    }
-
-    /// Lays `patch` over the configuration: objects are merged, anything else is replaced.
-    pub fn config(mut self, patch: Value) -> Self {
-        merge(&mut self.config, patch);
-        self
-    }
-
-    /// Instead of SQLite, or of what `NANOSCALE_TEST_DATABASE` says.
-    pub fn database(mut self, database: Database) -> Self {
-        self.database = Some(database);
-        self
-    }
-
-    /// An environment variable besides PATH and the setup code; nothing else is inherited.
-    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.push((key.into(), value.into()));
-        self
-    }
-
-    /// As a user without root's rights: what a person has who just tries it.
-    pub fn unprivileged(mut self) -> Self {
-        self.unprivileged = true;
-        self
-    }
-
-    /// Starts the server and waits until it listens.
-    pub async fn start(mut self) -> TestServer {
-        let scratch = Scratch::new("server", Some(&self.program));
-        if self.unprivileged {
-            // The build's directory may be closed to that user.
-            let program = scratch.path().join("nanoscale");
-            fs::copy(&self.program, &program).expect("copy the server's binary");
-            std::os::unix::fs::chown(scratch.path(), Some(NOBODY), Some(NOBODY)).expect("give the directory away");
-            self.program = program;
-        }
-        self.config["data_dir"] = json!(scratch.path().join("data"));
-        match self.database.unwrap_or_else(usual_database) {
-            Database::Sqlite => {}
-            Database::Postgres(url) => self.config["database_url"] = json!(url),
-        }
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = TestServer {
-            scratch,
-            program: self.program,
-            config: self.config,
-            env: self.env,
-            unprivileged: self.unprivileged,
-            process: None,
-            addresses: Addresses { api: unknown, edge: unknown },
-            setup_code: random_secret(),
-            secrets: Secrets::default(),
-        };
-        server.start().await;
-        server
-    }
-}
-
-fn usual_database() -> Database {
-    match std::env::var("NANOSCALE_TEST_DATABASE").as_deref() {
-        Ok("postgres") => Database::Postgres(Postgres::shared().database()),
-        Ok("sqlite" | "") | Err(_) => Database::Sqlite,
-        Ok(other) => panic!("NANOSCALE_TEST_DATABASE is `{other}`; it may be sqlite or postgres"),
-    }
-}
-
-fn merge(base: &mut Value, patch: Value) {
-    match (base, patch) {
-        (Value::Object(base), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, patch) => *base = patch,
-    }
-}
-
 // === impl TestServer ===
 
 impl TestServer {
-    /// `program` is `env!("CARGO_BIN_EXE_nanoscale")` of the calling test.
-    pub fn builder(program: impl AsRef<Path>) -> Builder {
-        let program = fs::canonicalize(program).expect("the server's binary is there");
-        // Everything that only waits is short here, so that tests need not wait along.
-        let config = json!({
-            "orchestrator": { "bind_address": "127.0.0.1:0" },
-            "edge": { "http_bind": "127.0.0.1:0" },
-            "git": { "allow_hosts": [] },
-            "notifications": { "allow_hosts": [], "first_retry_ms": 100 },
-            "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
-        });
-        Builder { program, config, database: None, env: Vec::new(), unprivileged: false }
-    }
-
     pub fn api_url(&self) -> String {
         format!("http://{}", self.addresses.api)
     }
@@ -220,14 +102,25 @@ impl TestServer {
         self.scratch.path().join("config.json")
     }
 
-    /// The server's process id, while it runs.
+    /// The process id of the server, while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Child::id)
+        self.pid_of(Part::Server).or_else(|| self.pid_of(Part::All))
     }
 
-    /// Ends the server's process, and only that, without a chance to say goodbye.
+    pub fn pid_of(&self, part: Part) -> Option<u32> {
+        self.processes.get(&part).map(Child::id)
+    }
+
+    /// Ends the server's processes, and only those, without a chance to say goodbye.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
+        for part in self.parts() {
+            self.kill_part(*part);
+        }
+    }
+
+    /// Ends one of them.
+    pub fn kill_part(&mut self, part: Part) {
+        if let Some(mut process) = self.processes.remove(&part) {
             child::signal(&process, Signal::SIGKILL);
             process.wait().expect("wait for the server");
         }
@@ -235,13 +128,33 @@ impl TestServer {
 
     /// Asks the server to end, and checks that it does so in time and in peace. Apps go on running.
     pub fn terminate(&mut self) {
-        let mut process = self.process.take().expect("the server runs");
+        for part in self.parts() {
+            self.terminate_part(*part);
+        }
+    }
+
+    /// Asks one of its processes to end.
+    pub fn terminate_part(&mut self, part: Part) {
+        let mut process = self.processes.remove(&part).expect("the server runs");
         child::signal(&process, Signal::SIGTERM);
         let Some(status) = child::wait(&mut process, STOP_DEADLINE) else {
-            self.process = Some(process);
-            panic!("the server does not stop within {STOP_DEADLINE:?}; it wrote:\n{}", self.output());
+            self.processes.insert(part, process);
+            panic!("{part:?} does not stop within {STOP_DEADLINE:?}; it wrote:\n{}", self.output());
         };
-        assert!(status.success(), "the server ended with {status}; it wrote:\n{}", self.output());
+        assert!(status.success(), "{part:?} ended with {status}; it wrote:\n{}", self.output());
+    }
+
+    /// Ends every app too, as a loss of power does; for a server that was killed.
+    pub fn end_apps(&self) {
+        assert!(self.processes.is_empty(), "kill the server first: it starts its apps again");
+        sweep(self.scratch.path(), &self.program);
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        match self.form {
+            Form::Three => &[Part::Edge, Part::Server, Part::Node],
+            Form::One | Form::Unprivileged => &[Part::All],
+        }
     }
 
     /// Starts the server again in its directory and at its addresses; kills it first if it still runs.
@@ -254,48 +167,6 @@ impl TestServer {
     pub fn configure(&mut self, patch: Value) {
         merge(&mut self.config, patch);
     }
-
-    async fn start(&mut self) {
-        let text = serde_json::to_vec_pretty(&self.config).expect("JSON");
-        fs::write(self.config_path(), text).expect("write the configuration");
-        let before = self.output().len();
-        self.process = Some(self.spawn().expect("start the server"));
-        self.addresses = self.listening(before).await;
-        // The next start comes back to the same places.
-        self.config["orchestrator"]["bind_address"] = json!(self.addresses.api);
-        self.config["edge"]["http_bind"] = json!(self.addresses.edge);
-    }
-
-    fn spawn(&self) -> io::Result<Child> {
-        let output = fs::OpenOptions::new().create(true).append(true).open(self.output_path())?;
-        let nobody = self.unprivileged.then_some(NOBODY);
-        let mut command = child::mortal(&self.program, nobody);
-        command
-            .args(["serve", "--config"])
-            .arg(self.config_path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("NANOSCALE_SETUP_CODE", &self.setup_code)
-            .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        child::spawn(command)
-    }
-
-    /// Reads the addresses that the server prints once it is up.
-    async fn listening(&mut self, before: usize) -> Addresses {
-        let what = format!("the server listens; see {}", self.output_path().display());
-        let found = wait_some(&what, PATIENCE, async || {
-            let ended = self.process.as_mut().and_then(|process| process.try_wait().expect("wait for the server"));
-            let output = self.output();
-            if let Some(status) = ended {
-                panic!("the server ended at its start with {status}; it wrote:\n{}", &output[before..]);
-            }
-            output[before..].lines().find_map(parse_listening)
-        });
-        found.await
-    }
 }
 
 impl TestServer {
@@ -304,7 +175,7 @@ impl TestServer {
         let mut logs = vec![self.output_path()];
         collect_files(&self.data_dir().join("node/logs"), &mut logs);
         for log in logs {
-            let found = self.secrets.found_in(&String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()));
+            let found = self.secrets.found_in(&String::from_utf8_lossy(&read_log(&log)));
             assert!(found.is_empty(), "{} holds secrets: {found:?}", log.display());
         }
     }
@@ -317,12 +188,19 @@ fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// A log's bytes, also of one that is packed.
+fn read_log(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let packed = path.extension().is_some_and(|extension| extension == "zst");
+    packed.then(|| zstd::decode_all(&bytes[..]).ok()).flatten().unwrap_or(bytes)
+}
+
 impl Drop for TestServer {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
+        for (part, mut process) in std::mem::take(&mut self.processes) {
             child::signal(&process, Signal::SIGTERM);
             if child::wait(&mut process, STOP_DEADLINE).is_none() {
-                eprintln!("the server did not stop within {STOP_DEADLINE:?} and is killed");
+                eprintln!("{part:?} did not stop within {STOP_DEADLINE:?} and is killed");
                 child::signal(&process, Signal::SIGKILL);
                 let _ = process.wait();
             }
@@ -332,10 +210,4 @@ impl Drop for TestServer {
             self.assert_logs_hold_no_secret();
         }
     }
-}
-
-/// `listening api=ADDRESS edge=ADDRESS`. The last line may not be there as a whole yet.
-fn parse_listening(line: &str) -> Option<Addresses> {
-    let (api, edge) = line.strip_prefix("listening api=")?.split_once(" edge=")?;
-    Some(Addresses { api: api.parse().ok()?, edge: edge.trim().parse().ok()? })
 }

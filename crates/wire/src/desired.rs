@@ -1,7 +1,7 @@
 use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-use crate::NetworkPolicy;
+use crate::{Failure, NetworkPolicy};
 
 /// Orders desired states, also between servers: a node refuses what is older than what it has.
 /// The epoch is taken from the database when a server starts, the generation counts within it.
@@ -122,6 +122,9 @@ pub struct WorkloadSpec {
     pub context: Context,
     pub program: Program,
     pub readiness: Readiness,
+    /// Why no process of it can be started, as its environment is not known; one that runs goes on.
+    #[serde(default)]
+    pub unstartable: Option<Failure>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

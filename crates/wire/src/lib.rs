@@ -4,6 +4,7 @@
 //! workloads and the group they belong to, never projects: the group only says whose
 //! things may share caches and users.
 
+mod cache;
 mod desired;
 mod hello;
 mod log;
@@ -11,6 +12,7 @@ mod network;
 mod observed;
 pub mod shim;
 
+pub use cache::{Cache, CachePrune, Caches};
 pub use desired::{
     BuildSettings, BuildSpec, Context, Desired, Fence, GroupSpec, JobSpec, Limits, PreviewSpec, Probe, Program,
     Readiness, RouteSpec, Runtime, Source, Volume, WorkloadSpec,

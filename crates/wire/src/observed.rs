@@ -30,6 +30,8 @@ pub struct BuildStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BuildStep {
+    /// Waits for its turn, or for memory.
+    Wait,
     /// Waits for the server to stream the archive to it.
     AwaitUpload,
     Fetch,
@@ -40,6 +42,7 @@ pub enum BuildStep {
 impl BuildStep {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Wait => "wait",
             Self::AwaitUpload | Self::Fetch => "fetch",
             Self::Install => "install",
             Self::Build => "build",

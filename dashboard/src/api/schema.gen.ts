@@ -209,6 +209,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nodes/{id}/caches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What builds on a machine keep for later ones. */
+        get: operations["cache_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/caches/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes build caches of a machine: one project's, as many as free `bytes`, or all that no build works with. */
+        post: operations["cache_prune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes/{id}/metrics": {
         parameters: {
             query?: never;
@@ -366,6 +400,24 @@ export interface paths {
         head?: never;
         /** Changes settings; the next deployment takes them up. */
         patch: operations["project_update"];
+        trace?: never;
+    };
+    "/api/projects/{id}/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What builds of a project keep for later ones. */
+        get: operations["project_cache"];
+        put?: never;
+        post?: never;
+        /** Clears a project's build cache; its next build takes as long as a first one. */
+        delete: operations["project_cache_clear"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/projects/{id}/deployments": {
@@ -660,7 +712,7 @@ export interface paths {
         put?: never;
         /**
          * Makes an API token. This answer is the only place it is ever shown. A token makes none that may do more, or lives
-         *     longer, than itself.
+         *     longer, than itself; and what it makes is revoked with it.
          */
         post: operations["token_create"];
         delete?: never;
@@ -679,7 +731,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revokes an API token at once. */
+        /** Revokes an API token at once, and with it the tokens that it made. */
         delete: operations["token_delete"];
         options?: never;
         head?: never;
@@ -714,6 +766,53 @@ export interface components {
              * @description 0 until setup is done.
              */
             users_count: number;
+        };
+        /** @description What a project's builds keep on its node for later ones: downloads, compiled dependencies. */
+        BuildCache: {
+            /** Format: int64 */
+            bytes: number;
+            /** @description A build works with it now, so it stays. */
+            in_use: boolean;
+            last_used_at?: null | components["schemas"]["String"];
+            project_id: components["schemas"]["ProjectId"];
+            /** @description Absent while the project is being removed. */
+            project_name?: string | null;
+            /**
+             * Format: double
+             * @description What installing and building takes without it; absent until a build succeeded.
+             */
+            rebuild_seconds?: number | null;
+        };
+        /** @description The build caches of a node, the one that would go first in front. */
+        BuildCacheList: {
+            /**
+             * Format: int64
+             * @description Of all of them.
+             */
+            bytes: number;
+            caches: components["schemas"]["BuildCache"][];
+            /**
+             * Format: int64
+             * @description Beyond it the node removes some by itself, those first that are old, large and soon made again.
+             */
+            limit_bytes: number;
+            /** @description Projects whose caches could go now, in that order. */
+            would_free: components["schemas"]["ProjectId"][];
+        };
+        /** @description Removes one project's cache, or as many as free `bytes`, or all. Those that builds work with stay. */
+        BuildCachePrune: {
+            /** Format: int64 */
+            bytes?: number | null;
+            /** @description Only say what would be freed. */
+            dry_run?: boolean;
+            project_id?: string | null;
+        };
+        /** @description What was freed, or would be. */
+        BuildCachePruned: {
+            /** Format: int64 */
+            bytes: number;
+            dry_run: boolean;
+            freed: components["schemas"]["BuildCache"][];
         };
         /** @description One protection and whether it holds here. */
         Capability: {
@@ -950,7 +1049,7 @@ export interface components {
         Node: {
             /** @description What the node can enforce on this kernel, and what it cannot. */
             capabilities: components["schemas"]["Capability"][];
-            /** @description Runs inside the server's own process. */
+            /** @description Of the server's own machine. */
             embedded: boolean;
             health_status: components["schemas"]["HealthStatus"];
             id: components["schemas"]["NodeId"];
@@ -1433,6 +1532,11 @@ export interface components {
             /** @description Why it did not succeed. */
             reason?: string | null;
             scheduled_for?: null | components["schemas"]["String"];
+            /**
+             * Format: int64
+             * @description Number of the signal that ended it; it has no exit code then.
+             */
+            signal?: number | null;
             state: components["schemas"]["RunState"];
         };
         /** @description A command to run once, with the live release's files, environment, volumes and network. */
@@ -1527,6 +1631,7 @@ export interface components {
             id: components["schemas"]["TokenId"];
             last_used_at?: null | components["schemas"]["String"];
             name: string;
+            parent_id?: null | components["schemas"]["TokenId"];
             scopes: string[];
         };
         TokenCreate: {
@@ -1590,6 +1695,8 @@ export interface components {
              */
             process: string;
             project_id: components["schemas"]["ProjectId"];
+            /** @description Why it is not ready, where it failed or is started again. */
+            reason?: string | null;
             /** Format: int32 */
             restarts: number;
             /** @example ready */
@@ -1864,14 +1971,15 @@ export interface operations {
     };
     deployment_log: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["DeploymentId"];
-                /** @description Stay and send what comes, as server-sent events. */
-                follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
-                after: string | null;
             };
             cookie?: never;
         };
@@ -2020,6 +2128,116 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cache_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCacheList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cache_prune: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildCachePrune"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCachePruned"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2311,14 +2529,15 @@ export interface operations {
     };
     notification_delivery_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["NotificationChannelId"];
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -2712,6 +2931,88 @@ export interface operations {
             };
         };
     };
+    project_cache: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCache"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    project_cache_clear: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildCachePruned"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     deployment_list: {
         parameters: {
             query?: {
@@ -2899,28 +3200,29 @@ export interface operations {
     };
     project_logs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
+                follow?: boolean;
+                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
+                after?: string;
+                /** @description RFC 3339; only lines of this time and later ones. */
+                since?: string;
+                /** @description RFC 3339; only earlier lines. Not with `follow`. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description Only lines of this deployment: its id or its number. */
+                deployment?: string;
+                /** @description Only lines of this stream. */
+                stream?: components["schemas"]["LogStream"];
+                /** @description At most the last so many, 1000 when absent, up to 10000. */
+                limit?: number;
+                /** @description `next_cursor` of the page after. Not with `follow`. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description Stay and send what comes, as server-sent events, after the last lines there are. */
-                follow: boolean;
-                /** @description With `follow`: go on after the line with this id, or a page's `position`; `Last-Event-ID` says the same. */
-                after: string | null;
-                /** @description RFC 3339; only lines of this time and later ones. */
-                since: string | null;
-                /** @description RFC 3339; only earlier lines. Not with `follow`. */
-                until: string | null;
-                /** @description Only lines with this text in them, whatever its case. */
-                search: string | null;
-                /** @description Only lines of this deployment: its id or its number. */
-                deployment: string | null;
-                /** @description Only lines of this stream. */
-                stream: null | components["schemas"]["LogStream"];
-                /** @description At most the last so many, 1000 when absent, up to 10000. */
-                limit: number | null;
-                /** @description `next_cursor` of the page after. Not with `follow`. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3177,16 +3479,17 @@ export interface operations {
     };
     run_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only runs of the schedule with this name. */
+                schedule?: string;
+                /** @description At most so many, 50 when absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                /** @description Only runs of the schedule with this name. */
-                schedule: string | null;
-                /** @description At most so many, 50 when absent. */
-                limit: number | null;
-                /** @description `next_cursor` of the page before. */
-                cursor: string | null;
             };
             cookie?: never;
         };
@@ -3670,14 +3973,15 @@ export interface operations {
     };
     run_log: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["RunId"];
-                /** @description Stay and send what comes, as server-sent events. */
-                follow: boolean;
-                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
-                after: string | null;
             };
             cookie?: never;
         };

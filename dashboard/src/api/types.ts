@@ -3,6 +3,10 @@ import type { components } from "./schema.gen";
 type Schemas = components["schemas"];
 
 export type AuthStatus = Schemas["AuthStatus"];
+export type BuildCache = Schemas["BuildCache"];
+export type BuildCacheList = Schemas["BuildCacheList"];
+export type BuildCachePrune = Schemas["BuildCachePrune"];
+export type BuildCachePruned = Schemas["BuildCachePruned"];
 export type Capability = Schemas["Capability"];
 export type Credentials = Schemas["Credentials"];
 export type DeliveryState = Schemas["DeliveryState"];

@@ -37,10 +37,14 @@ impl Payload {
         Command::new("objcopy").arg("--strip-debug").arg(program).arg(copy).quiet()
     }
 
+    pub(super) fn directory(&self, name: &str, path: &Path) -> Result<()> {
+        Command::new("cp").arg("-a").arg(path).arg(self.directory.join(name)).quiet()
+    }
+
     /// A file or directory, which will also be at its own path: compiled tests have that in them.
     pub(super) fn at_its_place(&mut self, name: &str, path: &Path) -> Result<()> {
         if path.is_dir() {
-            Command::new("cp").arg("-a").arg(path).arg(self.directory.join(name)).quiet()?;
+            self.directory(name, path)?;
         } else {
             self.program(name, path)?;
         }

@@ -21,6 +21,7 @@ pub(super) fn run(image: &Image, programs: &Programs) -> Result<()> {
     let mut payload = Payload::new("reboot")?;
     payload.program("nanoscale", programs.find("nanoscale", "bin", "nanoscale")?)?;
     payload.program("reboot-tests", programs.find("nanoscale", "test", "reboot")?)?;
+    payload.directory("systemd", &root().join("packaging/systemd"))?;
     payload.at_its_place("examples", &root().join("examples"))?;
     let test = |name| format!("run {MOUNT}/reboot-tests --exact --nocapture {name}\n{TELL}\n");
     payload.task("before", &format!("{INSTALL}\n{}", test("before")))?;

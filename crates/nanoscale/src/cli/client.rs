@@ -114,6 +114,11 @@ impl Client {
         self.answer(self.request(Method::PATCH, path).json(body)).await
     }
 
+    /// Deletes something that is answered with a body.
+    pub(super) async fn delete_for<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Answer<T>> {
+        self.answer(self.request(Method::DELETE, path)).await
+    }
+
     pub(super) async fn delete(&self, path: &[&str]) -> Result<StatusCode> {
         Ok(self.send(self.request(Method::DELETE, path).timeout(ANSWER_TIMEOUT)).await?.status())
     }

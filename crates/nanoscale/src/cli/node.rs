@@ -1,5 +1,7 @@
 //! The machines that apps run on.
 
+mod caches;
+
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -27,7 +29,13 @@ enum NodeCommand {
         /// Its id or name.
         node: String,
     },
+    /// What builds keep on a machine for later ones, what would go first in front.
+    Caches(caches::CachesArgs),
+    /// Remove what builds keep. Those that builds work with stay; the next build of the others takes longer.
+    Prune(caches::PruneArgs),
 }
+
+pub(super) use caches::print_pruned;
 
 pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
@@ -38,6 +46,8 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
             let projects = client.get::<api::ProjectList>(&["projects"]).await?.value.projects;
             node.show(args.format.json, |node| print(node, &projects))?;
         }
+        NodeCommand::Caches(which) => caches::list(&client, which, args.format.json).await?,
+        NodeCommand::Prune(which) => caches::prune(&client, which, args.format.json).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

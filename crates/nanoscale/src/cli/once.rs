@@ -158,6 +158,10 @@ fn verdict(answer: &Answer<api::Run>, format: Format) -> Result<ExitCode> {
         (RunState::Failed, Some(Ok(code))) if code != 0 => return Ok(ExitCode::from(code)),
         _ => output::error(&format!("the run is {}{why}", run.state)),
     }
+    // As a shell has it.
+    if let Some(code) = run.signal.and_then(|signal| u8::try_from(128 + signal).ok()) {
+        return Ok(ExitCode::from(code));
+    }
     Ok(match (run.state, run.failure_code.as_deref()) {
         (RunState::Cancelled, _) => ExitCode::from(INTERRUPTED),
         (_, Some("TIMEOUT")) => ExitCode::from(TIMED_OUT),

@@ -48,6 +48,8 @@ enum ProjectCommand {
     },
     /// Print a project's address.
     Open { project: String },
+    /// Remove what its builds keep for later ones. The next build takes as long as a first one.
+    ClearCache { project: String },
 }
 
 #[derive(clap::Args)]
@@ -129,6 +131,11 @@ pub(super) async fn run(args: ProjectArgs) -> Result<ExitCode> {
         ProjectCommand::Delete { project, yes } => delete(&client, &project, yes).await?,
         ProjectCommand::Open { project } => {
             find::project(&client, &project).await?.show(format.json, |project| output::line(&project.url))?;
+        }
+        ProjectCommand::ClearCache { project } => {
+            let project = find::project(&client, &project).await?.value;
+            let path = ["projects", project.id.as_str(), "cache"];
+            client.delete_for::<api::BuildCachePruned>(&path).await?.show(format.json, super::node::print_pruned)?;
         }
     }
     Ok(ExitCode::SUCCESS)

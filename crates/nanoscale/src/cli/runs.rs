@@ -110,7 +110,10 @@ fn print(run: &api::Run) -> Result<()> {
     let mut fields = Fields::default();
     fields.add("id", &run.id).add("project", &run.project_id).add("release of", &run.deployment_id);
     fields.add("kind", run.kind).add_some("name", run.name.as_ref()).add("command", &run.command);
-    fields.add("state", output::run_state(run.state)).add_some("exit code", run.exit_code);
+    fields
+        .add("state", output::run_state(run.state))
+        .add_some("exit code", run.exit_code)
+        .add_some("signal", run.signal);
     fields.add_some("due", run.scheduled_for.as_deref().map(time::local));
     fields.add_some("by", run.created_by.as_ref()).add("started", time::local(&run.created_at));
     fields.add_some("finished", run.finished_at.as_deref().map(time::local)).add_some("took", took(run));

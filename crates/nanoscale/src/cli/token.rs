@@ -35,7 +35,7 @@ enum TokenCommand {
         #[arg(long, value_name = "TIME", value_parser = time::parse_future)]
         expires: Option<Timestamp>,
     },
-    /// End a token at once.
+    /// End a token at once, and those that it made.
     Revoke { id: TokenId },
 }
 

@@ -24,6 +24,8 @@ enum Kind {
     Flag,
     /// Smallest, largest and default.
     Number(u64, u64, u64),
+    /// Smallest and largest; the machine says what is usual.
+    Measured(u64, u64),
     /// Accepted for the guide's sake; the sentence says why nothing comes of it.
     Idle(&'static str),
 }
@@ -34,6 +36,10 @@ const fn text(path: &'static str, aliases: &'static [&'static str]) -> Setting {
 
 const fn number(path: &'static str, min: u64, max: u64, default: u64) -> Setting {
     Setting { path, aliases: &[], kind: Kind::Number(min, max, default) }
+}
+
+const fn measured(path: &'static str, min: u64, max: u64) -> Setting {
+    Setting { path, aliases: &[], kind: Kind::Measured(min, max) }
 }
 
 const fn idle(path: &'static str, why: &'static str) -> Setting {
@@ -67,6 +73,9 @@ const SETTINGS: &[Setting] = &[
     number("limits.build_memory_mb", 64, 1 << 20, 2048),
     number("limits.build_disk_mb", 64, 1 << 30, 10_240),
     number("limits.disk_reserve_mb", 0, 1 << 30, 512),
+    measured("limits.cache_mb", 0, 1 << 30),
+    measured("limits.builds_at_once", 1, 1024),
+    number("limits.build_pressure_percent", 0, 100, 20),
     number("limits.build_timeout_seconds", 1, 86_400, 1800),
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
     number("limits.start_timeout_seconds", 1, 3600, 60),
@@ -76,6 +85,7 @@ const SETTINGS: &[Setting] = &[
     number("limits.releases_kept", 1, 1000, 5),
     number("limits.upload_mb", 1, 1 << 20, 512),
     number("limits.log_mb", 1, 1 << 20, 16),
+    number("limits.log_project_mb", 1, 1 << 20, 256),
     number("limits.log_days", 1, 3650, 14),
     number("limits.disk_notice_percent", 1, 100, 90),
     Setting { path: "github.enabled", aliases: &[], kind: Kind::Flag },
@@ -167,7 +177,9 @@ impl Values {
                 };
                 let value = match setting.kind {
                     Kind::List => value.split(',').map(|part| Value::from(part.trim())).collect(),
-                    Kind::Number(..) => value.trim().parse::<u64>().map_or_else(|_| value.clone().into(), Value::from),
+                    Kind::Number(..) | Kind::Measured(..) => {
+                        value.trim().parse::<u64>().map_or_else(|_| value.clone().into(), Value::from)
+                    }
                     Kind::Flag => Value::Bool(matches!(value.as_str(), "true" | "1")),
                     Kind::Text | Kind::Idle(_) => value.clone().into(),
                 };
@@ -239,13 +251,25 @@ impl Values {
         let Some(Setting { kind: Kind::Number(min, max, default), .. }) = setting(path) else {
             unreachable!("{path} is in the table as a number");
         };
-        let Some(value) = self.values.get(path) else { return *default };
+        self.number_from(path, *min, *max).unwrap_or(*default)
+    }
+
+    /// A number whose default depends on the machine.
+    pub(super) fn measured(&mut self, path: &'static str) -> Option<u64> {
+        let Some(Setting { kind: Kind::Measured(min, max), .. }) = setting(path) else {
+            unreachable!("{path} is in the table as a number that is measured");
+        };
+        self.number_from(path, *min, *max)
+    }
+
+    fn number_from(&mut self, path: &'static str, min: u64, max: u64) -> Option<u64> {
+        let value = self.values.get(path)?;
         match value.as_u64() {
-            Some(number) if (*min..=*max).contains(&number) => number,
+            Some(number) if (min..=max).contains(&number) => Some(number),
             _ => {
                 let shown = value.to_string();
                 self.mistake(path, format!("{shown} is not a whole number from {min} to {max}"));
-                *default
+                None
             }
         }
     }

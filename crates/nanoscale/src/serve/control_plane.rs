@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::directories::{self, Held};
+use super::directories::Held;
 use crate::config::Config;
 
 /// A server at work.
@@ -27,15 +27,15 @@ pub(super) struct ControlPlane {
 // === impl ControlPlane ===
 
 impl ControlPlane {
-    /// Serves until `stop`. Visitors reach the edge at `edge_port`.
+    /// Serves until `stop`, from a `directory` that it holds. Visitors reach the edge at `edge_port`.
     pub(super) async fn start(
         config: &Config,
+        directory: Held,
         setup_code: Option<String>,
         edge_port: u16,
         node: LocalNode,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let directory = directories::hold(&config.server_dir())?;
         let listener = super::bind(config.api_bind, "orchestrator.bind_address").await?;
         let address = listener.local_addr()?;
         let store = Store::open(&config.database_url).await.context("open the database")?;

@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// The control plane, without any right on the machine.
 pub(super) async fn server(config: Config, setup_code: Option<String>, mut termination: Termination) -> Result<()> {
-    directories::make(&config.server_dir())?;
+    let directory = hold(&config.server_dir())?;
     let socket = Arc::new(Socket::bind(&config.server_dir(), LINK).context("listen for the node")?);
     let accept = move || {
         let socket = socket.clone();
@@ -39,7 +39,7 @@ pub(super) async fn server(config: Config, setup_code: Option<String>, mut termi
     let node = LocalNode { name: config.node_name.clone(), accept: Box::new(accept) };
     let stop = CancellationToken::new();
     let port = config.edge_http_bind.port();
-    let server = ControlPlane::start(&config, setup_code, port, node, stop.clone()).await?;
+    let server = ControlPlane::start(&config, directory, setup_code, port, node, stop.clone()).await?;
     super::announce(&format!("listening api={}", server.address));
     server.welcome();
     termination.requested().await;

@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "the other black-box tests have use for all of it")]
 mod apps;
 mod hostile;
+mod pressure;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! The binary as a person at a shell has it.
 
+mod disk;
 mod jobs;
 
 use std::io::Write;

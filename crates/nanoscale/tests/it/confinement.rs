@@ -73,3 +73,26 @@ async fn the_data_directory_is_closed_to_other_users() {
     assert_eq!(mode("."), 0o700);
     assert_eq!(mode("server/keys.json"), 0o600);
 }
+
+#[tokio::test]
+async fn a_static_site_has_no_way_out() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let create = api::ProjectCreate {
+        name: "site".into(),
+        build_command: Some("sh build.sh".into()),
+        output_directory: Some("site".into()),
+        ..api::ProjectCreate::default()
+    };
+    let id = project_with(&client, create).await;
+    let build = "mkdir -p site/about; echo front > site/index.html; echo about > site/about/index.html\n\
+        ln -s about site/inside; ln -s /etc/passwd site/passwd; ln -s / site/root; ln -s .. site/up; ln -s /etc/passwd site/404.html\n";
+    deploy(&client, &id, archive(&[("build.sh", build), ("notes", "nobody's business")])).await;
+    let site = server.app("site.localhost");
+    assert_eq!(site.get("/").await.unwrap().text(), "front\n");
+    assert_eq!(site.get("/inside/").await.unwrap().text(), "about\n");
+    for path in ["/passwd", "/root/etc/passwd", "/root/", "/up/notes", "/404.html", "/missing"] {
+        let reply = site.get(path).await.unwrap();
+        assert_eq!((reply.status, reply.text().contains("root:")), (404, false), "{path}");
+    }
+}

@@ -1,6 +1,7 @@
 use ids::DeploymentState;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::wait_some;
 
 use crate::apps::{archive, deploy, project_with};
 use crate::{BUILD, server};
@@ -182,4 +183,59 @@ async fn a_lost_key_ring_is_asked_for_and_never_replaced() {
     deploy(&client, &id, tell_app()).await;
     let told: Value = serde_json::from_str(&server.app("tell.localhost").get("/").await.unwrap().text()).unwrap();
     assert_eq!(told["run"]["SECRET"], "hunter2-very-secret");
+}
+
+/// Answers with its `NAME`, and ends when it is asked to.
+fn mortal_app() -> Vec<u8> {
+    let server = "require('node:http').createServer((q, r) => {\
+        if (q.url === '/exit') process.exit(1); r.end(process.env.NAME); }).listen(process.env.PORT);";
+    archive(&[("package.json", "{}"), ("index.js", server)])
+}
+
+#[tokio::test]
+async fn an_environment_that_does_not_open_stops_nobody_else() {
+    let mut server = server().start().await;
+    let client = server.setup().await;
+    let mut ids = Vec::new();
+    for name in ["torn", "sound"] {
+        let env_vars = vec![api::EnvVarInput { key: "NAME".into(), value: name.into() }];
+        let create = api::ProjectCreate { name: name.into(), env_vars, ..api::ProjectCreate::default() };
+        let id = project_with(&client, create).await;
+        deploy(&client, &id, mortal_app()).await;
+        ids.push(id);
+    }
+    let (torn, sound) = (&ids[0], &ids[1]);
+    server.terminate();
+    // What was sealed for one project does not open for another.
+    let swap = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('update releases set env_sealed = \
+        (select env_sealed from releases where project_id = ?) where project_id = ?', sys.argv[2:]); db.commit()";
+    let database = server.data_dir().join("nanoscale.db");
+    let arguments = ["-c", swap, database.to_str().unwrap(), sound.as_str(), torn.as_str()];
+    assert!(std::process::Command::new("python3").args(arguments).status().unwrap().success());
+    server.restart().await;
+
+    // What runs goes on, and the rest of the node does what it shall.
+    let said = async |name: &str| server.app(format!("{name}.localhost")).get("/").await.unwrap().text();
+    assert_eq!(said("torn").await, "torn");
+    deploy(&client, sound, mortal_app()).await;
+    assert_eq!(said("sound").await, "sound");
+    let run = client.run_create(torn, "true", None).await.unwrap();
+    let run = wait_some("the run has ended", BUILD, async || {
+        let run = client.run(&run.id).await.unwrap();
+        run.state.is_settled().then_some(run)
+    });
+    assert_eq!(run.await.failure_code.as_deref(), Some("ENV_UNREADABLE"));
+
+    // It says why it is not started again.
+    let _ = server.app("torn.localhost").get("/exit").await;
+    let node = client.nodes().await.unwrap().remove(0).id;
+    let reason = wait_some("its workload says why", BUILD, async || {
+        let workloads = client.node_get(&node).await.unwrap().workloads;
+        let workload = workloads.into_iter().find(|it| &it.project_id == torn)?;
+        workload.reason.filter(|reason| reason.contains("keys.json"))
+    });
+    reason.await;
+    // A new deployment has the variables as they are set.
+    deploy(&client, torn, mortal_app()).await;
+    assert_eq!(said("torn").await, "torn");
 }

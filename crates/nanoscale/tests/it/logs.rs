@@ -1,19 +1,15 @@
 //! Logs under load and over time: what floods, what is read by many, what is kept.
 
-use std::os::fd::AsRawFd;
+mod load;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use ids::{DeploymentId, ProjectId};
 use serde_json::json;
-use testkit::{Browser, LogsQuery, TestServer, wait_some, wait_until};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use testkit::{Browser, LogsQuery, TestServer, wait_until};
 
 use crate::apps::{archive, deploy, project};
 use crate::{BUILD, server};
-
-/// How long a process's use of the processor is watched.
-const WATCHED: Duration = Duration::from_secs(3);
 
 /// Writes a line for every request but those of the probe, and runs `code` first.
 fn chatty(code: &str) -> Vec<u8> {
@@ -36,156 +32,6 @@ fn size(directory: &Path) -> u64 {
     let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
     // A file may go meanwhile.
     files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
-}
-
-/// The process that works for a deployment: it lives in the run's directory.
-fn shim_of(server: &TestServer, deployment: &DeploymentId) -> u32 {
-    let run = server.data_dir().join("node/runs").join(deployment.as_str());
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let mut shims = pids.filter(|pid| {
-        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == run)
-            && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"\0shim\0"))
-    });
-    shims.next().expect("the deployment has a shim")
-}
-
-/// Time on a processor, over all threads (proc(5): utime and stime, in hundredths of a second).
-fn cpu(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().collect::<Vec<_>>();
-    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(10 * ticks)
-}
-
-/// The share of one processor that a process takes while `meanwhile` is done again and again.
-async fn load(pid: u32, mut meanwhile: impl AsyncFnMut()) -> f64 {
-    let (began, before) = (Instant::now(), cpu(pid));
-    wait_until("the time has passed", WATCHED * 10, async || {
-        meanwhile().await;
-        began.elapsed() > WATCHED
-    })
-    .await;
-    (cpu(pid) - before).as_secs_f64() / began.elapsed().as_secs_f64()
-}
-
-/// Asks a shim how its process does.
-async fn status(server: &TestServer, deployment: &DeploymentId) -> String {
-    // The path may be too long for a socket's address (unix(7)).
-    let run = std::fs::File::open(server.data_dir().join("node/runs").join(deployment.as_str())).unwrap();
-    let path = format!("/proc/self/fd/{}/shim.sock", run.as_raw_fd());
-    let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
-    stream.write_all(b"{\"op\":\"status\"}\n").await.unwrap();
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).await.unwrap();
-    answer
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flood_waits_for_its_log_and_disturbs_nobody() {
-    let server = server().config(json!({"limits": {"log_mb": 2}})).start().await;
-    let client = server.setup().await;
-    let (flood, quiet) = (project(&client, "flood").await, project(&client, "quiet").await);
-    deploy(&client, &quiet, chatty("")).await;
-    // Opened anew, as node makes its own end one that does not wait.
-    let yes = "require('node:child_process').spawn('sh', ['-c', 'exec yes > /dev/stdout'], {stdio: 'inherit'})";
-    let flooding = deploy(&client, &flood, chatty(yes)).await;
-    let log = log_dir(&server, &flood, &flooding.id);
-    let mut follow =
-        client.follow_project_logs(&quiet, &LogsQuery { limit: Some(1), ..LogsQuery::default() }).await.unwrap();
-    let visitor = server.app("quiet.localhost");
-    let mut asked = 0;
-    let share = load(shim_of(&server, &flooding.id), async || {
-        asked += 1;
-        visitor.get(&format!("/{asked}")).await.unwrap();
-        let wanted = format!("asked /{asked}");
-        let line = wait_some("the quiet app's line", Duration::from_secs(10), async || {
-            follow.next().await.filter(|line| line.text == wanted)
-        });
-        line.await;
-        let began = Instant::now();
-        assert!(status(&server, &flooding.id).await.contains("\"pid\""));
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        assert!(size(&log) < 4 << 20, "{}", size(&log));
-    });
-    let share = share.await;
-    let newest = client.project_logs(&flood, &LogsQuery { limit: Some(1), ..LogsQuery::default() }).await.unwrap();
-    assert_eq!(texts(&newest), ["y"]);
-    println!("the flood's shim took {share:.2} of a processor; {asked} lines of the other app came meanwhile");
-    assert!(share < 0.6, "{share}");
-    let began = Instant::now();
-    client.project_delete(&flood).await.unwrap();
-    client.wait_deleted(&flood, BUILD).await;
-    println!("it was gone after {:?}", began.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_back_is_not_lost_and_its_owner_is_told() {
-    let server = server().config(json!({"limits": {"log_mb": 64}})).start().await;
-    let client = server.setup().await;
-    let id = project(&client, "burst").await;
-    let burst =
-        "let all = ''; for (let n = 1; n <= 300000; n++) all += `line ${n}\\n`; process.stdout.write(all + 'done\\n')";
-    let deployment = deploy(&client, &id, chatty(burst)).await;
-    let search = |text: &str| LogsQuery { search: Some(text.into()), ..LogsQuery::default() };
-    wait_until("the last line", BUILD, async || !client.project_logs(&id, &search("done")).await.unwrap().is_empty())
-        .await;
-    let told = client.project_logs(&id, &search("nothing is lost")).await.unwrap();
-    assert!(told.len() == 1 && told[0].stream == ids::LogStream::Sys, "{told:?}");
-    let mut segments = std::fs::read_dir(log_dir(&server, &id, &deployment.id))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect::<Vec<_>>();
-    segments.sort();
-    let all = segments.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>();
-    let numbers =
-        all.lines().filter_map(|line| line.split_once("\"m\":\"line ")?.1.strip_suffix("\"}")?.parse::<u32>().ok());
-    assert!(numbers.eq(1..=300_000));
-}
-
-fn threads(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap().trim().parse().unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_followers_of_a_quiet_log_cost_nothing_and_too_many_are_told() {
-    let server = server().start().await;
-    let client = server.setup().await;
-    let id = project(&client, "quiet").await;
-    deploy(&client, &id, chatty("console.log('one line')")).await;
-    let pid = server.pid().unwrap();
-    let last = LogsQuery { limit: Some(1), ..LogsQuery::default() };
-    let mut followers = Vec::new();
-    for _ in 0..200 {
-        let mut follow = client.follow_project_logs(&id, &last).await.unwrap();
-        assert_eq!(follow.next().await.unwrap().text, "one line");
-        followers.push(follow);
-    }
-    let share = load(pid, async || {}).await;
-    println!("200 followers: {share:.3} of a processor, {} threads", threads(pid));
-    assert!(share < 0.05, "{share}");
-    assert!(threads(pid) < 40, "{}", threads(pid));
-    // All of them hear of a line, soon.
-    let began = Instant::now();
-    server.app("quiet.localhost").get("/news").await.unwrap();
-    for follow in &mut followers {
-        assert_eq!(follow.next().await.unwrap().text, "asked /news");
-    }
-    println!("all had a line after {:?}; {} threads", began.elapsed(), threads(pid));
-    assert!(threads(pid) < 40, "{}", threads(pid));
-    for _ in 200..256 {
-        followers.push(client.follow_project_logs(&id, &last).await.unwrap());
-    }
-    let refused = client.follow_project_logs(&id, &last).await.unwrap_err();
-    assert_eq!((refused.status, refused.code()), (503, "TOO_MANY_READERS"), "{refused}");
-    // Reading what is there is not following.
-    assert_eq!(client.project_logs(&id, &last).await.unwrap().len(), 1);
-    followers.truncate(255);
-    wait_until("there is room again", Duration::from_secs(10), async || {
-        client.follow_project_logs(&id, &last).await.is_ok()
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -276,6 +122,24 @@ async fn what_cannot_be_asked_for_is_refused_with_the_field() {
     }
 }
 
+/// Nothing is there to be watched yet.
+#[tokio::test]
+async fn who_follows_before_the_first_deployment_hears_its_first_line_at_once() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "hello").await;
+    let mut follow = client.follow_project_logs(&id, &LogsQuery::default()).await.unwrap();
+    deploy(&client, &id, chatty("console.log('first')")).await;
+    let mut heard = async |wanted: &str| {
+        let line = follow.next_within(std::time::Duration::from_secs(5)).await.expect("it comes soon").unwrap();
+        assert!(line.text.starts_with(wanted), "{line:?}");
+    };
+    heard("web starts: ").await;
+    heard("first").await;
+    server.app("hello.localhost").get("/second").await.unwrap();
+    heard("asked /second").await;
+}
+
 #[tokio::test]
 async fn who_comes_back_goes_on_where_he_was_over_a_change_of_releases() {
     let mut server = server().start().await;
@@ -354,4 +218,104 @@ async fn a_person_searches_back_and_loads_older_lines() {
     page.choose("select[aria-label='Time range']", "Last hour").await;
     page.click("button[title='Standard error']").await;
     page.wait_for(&says("No line matches."), BUILD).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_packed_is_found_and_a_project_keeps_within_its_bytes() {
+    let limits = json!({"limits": {"log_mb": 4, "log_project_mb": 1}});
+    let mut server = server().config(limits).start().await;
+    let client = server.setup().await;
+    let id = project(&client, "hello").await;
+    let talk = "for (let n = 0; n < 30000; n++) console.log(`line ${n} of many, which are all much alike`)";
+    let first = deploy(&client, &id, chatty(talk)).await;
+    let last = LogsQuery { limit: Some(1), search: Some("line 29999 ".into()), ..LogsQuery::default() };
+    wait_until("the last line", BUILD, async || !client.project_logs(&id, &last).await.unwrap().is_empty()).await;
+    let log = log_dir(&server, &id, &first.id);
+    let packed = || {
+        let names = std::fs::read_dir(&log).into_iter().flatten().flatten().map(|file| file.file_name());
+        names.filter(|name| name.to_str().unwrap().ends_with(".zst")).count()
+    };
+    let before = size(&log);
+    assert!(before > 2 << 20 && packed() == 0, "{before}");
+    // A server that starts looks at everything.
+    server.restart().await;
+    wait_until("closed segments are packed", BUILD, async || packed() > 1 && size(&log) < 3 << 19).await;
+    let all = LogsQuery { search: Some("of many".into()), limit: Some(10_000), ..LogsQuery::default() };
+    let mut query = all.clone();
+    let mut found = Vec::new();
+    loop {
+        let page = client.project_log_page(&id, &query).await.unwrap();
+        found.splice(0..0, page.lines.into_iter().map(|line| line.text));
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    let expected = (0..30_000).map(|n| format!("line {n} of many, which are all much alike"));
+    assert!(found.into_iter().eq(expected));
+    // And a follower comes from there to what is written now.
+    let early = LogsQuery { search: Some("line 77 ".into()), ..LogsQuery::default() };
+    let after = client.project_logs(&id, &early).await.unwrap()[0].id.clone();
+    let mut follow =
+        client.follow_project_logs(&id, &LogsQuery { after: Some(after), ..LogsQuery::default() }).await.unwrap();
+    for n in 78..30_000 {
+        assert!(follow.next().await.unwrap().text.starts_with(&format!("line {n} ")));
+    }
+    server.app("hello.localhost").get("/now").await.unwrap();
+    assert_eq!(follow.next().await.unwrap().text, "asked /now");
+
+    // Noise does not get smaller by packing: the oldest of it goes, and what is written now stays.
+    let noise = "const { randomBytes } = require('node:crypto'); \
+        for (let n = 0; n < 3000; n++) console.log(randomBytes(750).toString('base64'))";
+    let second = deploy(&client, &id, chatty(noise)).await;
+    server.app("hello.localhost").get("/after").await.unwrap();
+    let asked = LogsQuery { search: Some("/after".into()), ..LogsQuery::default() };
+    wait_until("the last line", BUILD, async || !client.project_logs(&id, &asked).await.unwrap().is_empty()).await;
+    let noisy = log_dir(&server, &id, &second.id);
+    assert!(size(&noisy) > 2 << 20, "{}", size(&noisy));
+    server.restart().await;
+    wait_until("the project's bytes", BUILD, async || size(&noisy) + size(&log) < (1 << 20) + (1 << 19)).await;
+    assert_eq!(client.project_logs(&id, &asked).await.unwrap().len(), 1);
+}
+
+/// Makes all files of a log as old as that.
+fn age(directory: &Path, days: u64) {
+    let at = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+    for entry in std::fs::read_dir(directory).unwrap() {
+        std::fs::File::options().append(true).open(entry.unwrap().path()).unwrap().set_modified(at).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn logs_of_commands_and_workers_that_are_over_go_when_they_are_old() {
+    let mut server = server().config(json!({"limits": {"log_days": 7}})).start().await;
+    let client = server.setup().await;
+    let id = project(&client, "crew").await;
+    let web = "require('node:http').createServer((q, r) => r.end('ok')).listen(process.env.PORT)";
+    let worker = "worker: sh -c 'echo working; while true; do sleep 1; done'\n";
+    let app = |procfile: &str| archive(&[("package.json", "{}"), ("index.js", web), ("Procfile", procfile)]);
+    let first = deploy(&client, &id, app(&format!("web: node index.js\n{worker}"))).await;
+    let second = deploy(&client, &id, app("web: node index.js\n")).await;
+    let mut runs = Vec::new();
+    for text in ["old", "young"] {
+        let run = client.run_create(&id, &format!("echo {text}"), None).await.unwrap();
+        wait_until("it has ended", BUILD, async || client.run(&run.id).await.unwrap().state.is_settled()).await;
+        runs.push(run);
+    }
+    let logs = server.data_dir().join("node/logs").join(id.as_str());
+    let jobs = runs.iter().map(|run| logs.join("jobs").join(run.id.as_str())).collect::<Vec<_>>();
+    let workers = logs.join(format!("{}.worker", first.id)).join("run");
+    wait_until("the worker is over", BUILD, async || {
+        !server.data_dir().join("node/runs").join(format!("{}.worker", first.id)).exists()
+    })
+    .await;
+    for log in [&jobs[0], &workers] {
+        assert!(size(log) > 0, "{}", log.display());
+        age(log, 8);
+    }
+    server.restart().await;
+    wait_until("what is old is gone", BUILD, async || size(&jobs[0]) + size(&workers) == 0).await;
+    assert!(size(&jobs[1]) > 0 && size(&log_dir(&server, &id, &second.id)) > 0);
+    let found = client.project_logs(&id, &LogsQuery::default()).await.unwrap();
+    assert!(!found.iter().any(|line| line.text == "working"), "{found:?}");
 }

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod admission;
 mod apps;
 mod both;
 mod browser;
+mod caches;
 mod cancel;
 mod command_line;
 mod confinement;
@@ -22,6 +24,7 @@ mod ports;
 mod processes;
 mod removal;
 mod runs_page;
+mod separate;
 mod sessions;
 mod sources;
 mod without_root;

@@ -153,6 +153,9 @@ async fn one_offs_run_with_the_release_and_tell_how_they_ended() {
     let run = client.run_create(&id, "sh -c 'echo why; exit 9'", None).await.unwrap();
     let run = ended(&client, &run.id).await;
     assert_eq!((run.state, run.exit_code, run.last_lines), (RunState::Failed, Some(9), vec!["why".to_owned()]));
+    let run = client.run_create(&id, "kill -9 $$", None).await.unwrap();
+    let run = ended(&client, &run.id).await;
+    assert_eq!((run.state, run.exit_code, run.signal), (RunState::Failed, None, Some(9)));
 
     // Inside the running app: its processes are there.
     let run =
@@ -197,8 +200,36 @@ async fn schedules_come_from_the_procfile_and_from_their_owner() {
     let shown = listed.iter().map(|it| (it.name.as_str(), it.enabled, it.next_run_at.is_some())).collect::<Vec<_>>();
     assert_eq!(shown, [("cron-beat", false, false), ("nightly", true, true)]);
     assert_eq!(listed[0].last_run.as_ref().unwrap().id, run.id);
+    // A command inside the process of a schedule's name is none of its runs.
+    client.schedule_put(&id, "web", &put("0 3 * * *", true)).await.unwrap();
+    let inside = client.run_create(&id, "true", Some("web")).await.unwrap();
+    ended(&client, &inside.id).await;
+    assert!(client.run_list_of(&id, "web").await.unwrap().is_empty());
+    let web = client.schedule_list(&id).await.unwrap().into_iter().find(|it| it.name == "web").unwrap();
+    assert_eq!(web.last_run, None);
+    let own = client.schedule_run(&id, "web").await.unwrap();
+    let runs = client.run_list_of(&id, "web").await.unwrap();
+    assert_eq!(runs.into_iter().map(|run| run.id).collect::<Vec<_>>(), [own.id]);
     client.schedule_delete(&id, "nightly").await.unwrap();
     assert_eq!(client.schedule_delete(&id, "nightly").await.unwrap_err().code(), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_project_with_all_the_schedules_it_may_have_can_change_them() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let id = project(&client, "busy").await;
+    let mut put =
+        api::SchedulePut { schedule: "@daily".into(), command: "true".into(), enabled: true, timeout_seconds: None };
+    for number in 0..100 {
+        client.schedule_put(&id, &format!("job-{number}"), &put).await.unwrap();
+    }
+    assert_eq!(client.schedule_put(&id, "job-100", &put).await.unwrap_err().code(), "TOO_MANY_SCHEDULES");
+    put.enabled = false;
+    client.schedule_put(&id, "job-7", &put).await.unwrap();
+    let listed = client.schedule_list(&id).await.unwrap();
+    let off = listed.iter().filter(|it| !it.enabled).map(|it| it.name.as_str()).collect::<Vec<_>>();
+    assert_eq!((listed.len(), off), (100, vec!["job-7"]));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use wire::{
 };
 
 use super::Agent;
+use super::admission::Turn;
 use super::release::Manifest;
 use super::step::Step;
 use crate::confine::{PROGRAM_DIRECTORIES, Program, Role};
@@ -32,9 +33,9 @@ pub(super) struct Running {
 
 pub(super) fn start(agent: &Agent, spec: BuildSpec) {
     let stop = CancellationToken::new();
+    let (turn, step) = agent.queue_up(&spec);
     agent.update(|state| {
-        let status =
-            BuildStatus { id: spec.id.clone(), step: BuildStep::Fetch, commit: None, plan: None, outcome: None };
+        let status = BuildStatus { id: spec.id.clone(), step, commit: None, plan: None, outcome: None };
         state
             .builds
             .insert(spec.id.clone(), Running { group: spec.group.clone(), status, awaits: None, stop: stop.clone() });
@@ -43,23 +44,27 @@ pub(super) fn start(agent: &Agent, spec: BuildSpec) {
     let closing = agent.inner.closing.clone();
     agent.inner.tasks.clone().spawn(async move {
         tokio::select! {
-            () = run(&agent, &spec, &stop) => {}
+            () = run(&agent, &spec, &stop, turn) => {}
             () = closing.cancelled() => {}
         }
     });
 }
 
 /// Builds, then waits until nobody wants to hear of it any more.
-async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
+async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Turn) {
+    let mut overgrown = false;
     let outcome = tokio::select! {
         outcome = outcome(agent, spec) => Some(outcome),
-        reason = agent.disk_overrun(spec) => {
-            Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", reason) })
+        overrun = agent.disk_overrun(spec) => {
+            overgrown = overrun.by_itself;
+            Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", overrun.reason) })
         }
         () = stop.cancelled() => None,
     };
     let id = WorkloadId::from(&spec.id);
     agent.end(&id).await;
+    drop(turn);
+    agent.left_cache(&spec.group, overgrown);
     agent.discard(&agent.confine().layout.run(&id));
     if let Source::Upload { upload } = &spec.source {
         // The control plane keeps it, and sends it again when it is wanted again.
@@ -76,6 +81,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
                     build.status.outcome = Some(outcome);
                 }
             });
+            agent.look_at_caches();
             stop.cancelled().await;
         }
         None => {
@@ -84,6 +90,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken) {
         }
     }
     agent.update(|state| state.builds.remove(&spec.id));
+    agent.look_at_caches();
 }
 
 async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
@@ -93,6 +100,9 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
             status.plan = Some(manifest.plan);
         });
         return BuildOutcome::Built { release: manifest.release };
+    }
+    if let Err(failure) = agent.admit(spec).await {
+        return BuildOutcome::Failed { failure };
     }
     let timeout = Duration::from_secs(spec.timeout_seconds);
     match tokio::time::timeout(timeout, build(agent, spec)).await {
@@ -117,6 +127,8 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     let runtime = Runtime { directory: spec.settings.root_directory.clone(), ..release.runtime.clone() };
     report(agent, spec, |status| status.plan = Some(outline.clone()));
 
+    let cold = agent.cache_is_empty(&spec.group);
+    let began = std::time::Instant::now();
     for (step, name, command) in
         [(BuildStep::Install, "install", &plan.install_command), (BuildStep::Build, "build", &plan.build_command)]
     {
@@ -140,6 +152,7 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
         };
         agent.run_step(spec, step).await?;
     }
+    agent.note_rebuild_cost(&spec.group, cold, began.elapsed());
     agent.check_directory(spec, &release.runtime.directory)?;
     let manifest = Manifest { release: release.clone(), commit, plan: outline };
     agent.write_manifest(&spec.group, &spec.id, &manifest).map_err(node_error)?;
@@ -308,7 +321,7 @@ fn outline(plan: &plan::Plan, release: &ReleaseSpec) -> wire::Plan {
     }
 }
 
-fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)) {
+pub(super) fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)) {
     agent.update(|state| {
         if let Some(build) = state.builds.get_mut(&spec.id) {
             change(&mut build.status);
@@ -316,7 +329,7 @@ fn report(agent: &Agent, spec: &BuildSpec, change: impl FnOnce(&mut BuildStatus)
     });
 }
 
-fn log(agent: &Agent, spec: &BuildSpec, lines: &[String]) {
+pub(super) fn log(agent: &Agent, spec: &BuildSpec, lines: &[String]) {
     if let Err(error) = agent.confine().log(&WorkloadId::from(&spec.id), &spec.group, LogKind::Build, lines) {
         tracing::warn!(%error, build.id = %spec.id, "cannot write a build log");
     }

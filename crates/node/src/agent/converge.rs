@@ -5,7 +5,6 @@ use ids::{DeploymentId, ProjectId, WorkloadId};
 use wire::Desired;
 
 use super::{Agent, build, job, workload};
-use crate::layout::{LogKind, remove_file};
 
 /// Even without a signal the world is looked at this often.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -29,7 +28,7 @@ impl Agent {
             self.converge().await;
             tokio::select! {
                 () = self.inner.wake.notified() => {}
-                () = tokio::time::sleep(PERIOD) => self.collect_garbage(),
+                () = tokio::time::sleep(PERIOD) => {}
             }
         }
     }
@@ -62,6 +61,10 @@ impl Agent {
         for spec in todo.builds {
             build::start(self, spec);
         }
+        // What visitors were sent to before this process began is found again before the edge is told anything.
+        if !self.is_settled(&desired) {
+            return;
+        }
         // Routes go first, what they no longer lead to goes after.
         self.apply_routes(&desired);
         self.stop_unwanted(&desired);
@@ -71,7 +74,7 @@ impl Agent {
         for group in todo.remove_groups {
             self.remove_group(&group);
         }
-        self.announce_convergence(&desired);
+        self.announce_convergence();
         self.forget_links().await;
     }
 
@@ -131,6 +134,8 @@ impl Agent {
             builds: desired.builds.iter().filter(|spec| !state.builds.contains_key(&spec.id)).cloned().collect(),
             ..Todo::default()
         };
+        // Ids are in the order of time: after a start those come first that were asked for first.
+        todo.builds.sort_by(|a, b| a.id.cmp(&b.id));
         let busy = |group: &ProjectId| {
             state.workloads.values().any(|workload| &workload.status.group == group)
                 || state.jobs.values().any(|job| &job.group == group)
@@ -206,56 +211,18 @@ impl Agent {
         gone.is_ok()
     }
 
-    /// Convergence after a start is over when every workload that was ready before serves again.
-    fn announce_convergence(&self, desired: &Desired) {
-        if *self.inner.converged.borrow() {
-            return;
-        }
-        let settled = {
-            let state = self.lock();
-            let settled = |id| state.workloads.get(id).is_some_and(|running| running.settled);
-            desired.workloads.iter().all(|spec| settled(&spec.id)) && state.routes.are_confirmed()
-        };
-        if settled {
+    /// Whether every workload has been looked for that an earlier process may have left running.
+    fn is_settled(&self, desired: &Desired) -> bool {
+        let mut state = self.lock();
+        let settled = |id| state.workloads.get(id).is_some_and(|running| running.settled);
+        state.settled |= desired.workloads.iter().all(|spec| settled(&spec.id));
+        state.settled
+    }
+
+    /// The first convergence is over when the edge has confirmed it: what was ready before serves again.
+    fn announce_convergence(&self) {
+        if !*self.inner.converged.borrow() && self.lock().routes.are_confirmed() {
             self.inner.converged.send_replace(true);
-        }
-    }
-
-    /// Removes logs past their age.
-    fn collect_garbage(&self) {
-        let confine = self.confine();
-        let Ok(groups) = std::fs::read_dir(confine.layout.root().join("logs")) else { return };
-        let (busy, max_age) = {
-            let state = self.lock();
-            let builds = state.builds.keys().map(WorkloadId::from);
-            let busy = state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<BTreeSet<_>>();
-            (busy, self.inner.config.log_max_age)
-        };
-        for group in names::<ProjectId>(groups) {
-            let Ok(workloads) = std::fs::read_dir(confine.layout.group_logs(&group)) else { continue };
-            for id in names::<WorkloadId>(workloads) {
-                if busy.contains(&id) {
-                    continue;
-                }
-                for kind in [LogKind::Build, LogKind::Run] {
-                    remove_older(&confine.layout.log(&group, &id, kind), max_age);
-                }
-            }
-        }
-    }
-}
-
-/// Entries of a directory that are named by an id.
-fn names<T: std::str::FromStr>(entries: std::fs::ReadDir) -> impl Iterator<Item = T> {
-    entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
-}
-
-fn remove_older(log: &std::path::Path, max_age: Duration) {
-    for segment in crate::log::segments(log).unwrap_or_default() {
-        let age =
-            segment.path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
-        if age.is_some_and(|age| age > max_age) {
-            let _ = remove_file(&segment.path);
         }
     }
 }

@@ -16,9 +16,16 @@ const SHARE: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(500);
 const MEGABYTE: u64 = 1 << 20;
 
+/// Why a build cannot go on.
+pub(super) struct Overrun {
+    pub(super) reason: String,
+    /// It took too much itself, with its group's cache.
+    pub(super) by_itself: bool,
+}
+
 impl Agent {
-    /// Resolves, with a sentence, when this build has taken too much.
-    pub(super) async fn disk_overrun(&self, spec: &BuildSpec) -> String {
+    /// Resolves when this build has taken too much.
+    pub(super) async fn disk_overrun(&self, spec: &BuildSpec) -> Overrun {
         let layout = &self.confine().layout;
         let trees = [
             layout.release(&spec.group, &spec.id),
@@ -33,20 +40,25 @@ impl Agent {
                 tokio::task::spawn_blocking(move || (free(&root), trees.iter().map(|tree| size(tree)).sum::<u64>()));
             if let Ok((free, taken)) = counted.await {
                 if taken > config.build_disk_bytes {
-                    return format!(
-                        "the build and its cache took {} MB of disk, more than the {} MB they may take (limits.build_disk_mb)",
+                    let reason = format!(
+                        "the build and its cache took {} MB of disk, more than the {} MB they may take (limits.build_disk_mb); \
+                        the cache was cleared",
                         taken / MEGABYTE,
                         config.build_disk_bytes / MEGABYTE
                     );
+                    return Overrun { reason, by_itself: true };
                 }
+                // While caches that others can do without leave the disk, a part of the reserve has to do.
                 if let Ok(free) = free
                     && free < config.disk_reserve_bytes
+                    && !(self.relieve_disk() && free > config.disk_reserve_bytes / 2)
                 {
-                    return format!(
+                    let reason = format!(
                         "the disk has {} MB left, and the last {} MB are not for builds (limits.disk_reserve_mb); make room and deploy again",
                         free / MEGABYTE,
                         config.disk_reserve_bytes / MEGABYTE
                     );
+                    return Overrun { reason, by_itself: false };
                 }
             }
             tokio::time::sleep((begun.elapsed() * SHARE).max(SHORTEST)).await;
@@ -54,14 +66,20 @@ impl Agent {
     }
 }
 
+/// Bytes of the file system that `path` is on.
+pub(super) fn total(path: &Path) -> io::Result<u64> {
+    let stat = nix::sys::statvfs::statvfs(path)?;
+    Ok(stat.blocks() * stat.fragment_size())
+}
+
 /// Bytes of the file system that `path` is on which are free to users.
-fn free(path: &Path) -> io::Result<u64> {
+pub(super) fn free(path: &Path) -> io::Result<u64> {
     let stat = nix::sys::statvfs::statvfs(path)?;
     Ok(stat.blocks_available() * stat.fragment_size())
 }
 
 /// Bytes on disk of everything below `tree`, as far as paths reach.
-fn size(tree: &Path) -> u64 {
+pub(super) fn size(tree: &Path) -> u64 {
     let mut bytes = 0;
     let mut directories: Vec<PathBuf> = vec![tree.to_owned()];
     while let Some(directory) = directories.pop() {

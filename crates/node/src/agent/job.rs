@@ -25,6 +25,8 @@ const ENDED: &str = "ended.json";
 pub(super) struct Running {
     pub(super) group: ProjectId,
     pub(super) release: DeploymentId,
+    /// What it writes to.
+    pub(super) log: (WorkloadId, LogKind),
     pub(super) status: JobStatus,
     pub(super) stop: CancellationToken,
 }
@@ -35,6 +37,7 @@ pub(super) fn start(agent: &Agent, spec: JobSpec) {
         let running = Running {
             group: spec.context.group.clone(),
             release: spec.context.release.clone(),
+            log: log_of(&spec),
             status: JobStatus { id: spec.id.clone(), outcome: None },
             stop: stop.clone(),
         };
@@ -48,6 +51,14 @@ pub(super) fn start(agent: &Agent, spec: JobSpec) {
             () = closing.cancelled() => {}
         }
     });
+}
+
+/// The log of a job: its own, or that of the deployment it is a step of.
+fn log_of(spec: &JobSpec) -> (WorkloadId, LogKind) {
+    match &spec.log_of {
+        Some(deployment) => (WorkloadId::from(deployment), LogKind::Build),
+        None => (spec.id.clone(), LogKind::Job),
+    }
 }
 
 struct Job {
@@ -115,7 +126,7 @@ impl Job {
             env: Vec::new(),
             network,
             inside,
-            log: self.log_target(),
+            log: log_of(&self.spec),
         };
         agent.start_process(start).await.map(Some)
     }
@@ -173,7 +184,7 @@ impl Job {
     }
 
     fn last_lines(&self) -> Vec<String> {
-        let lines = self.agent.last_lines(&self.spec.context, &self.log_target(), LAST_LINES);
+        let lines = self.agent.last_lines(&self.spec.context, &log_of(&self.spec), LAST_LINES);
         lines.into_iter().map(|line| line.text).collect()
     }
 
@@ -185,15 +196,8 @@ impl Job {
         });
     }
 
-    fn log_target(&self) -> (WorkloadId, LogKind) {
-        match &self.spec.log_of {
-            Some(deployment) => (WorkloadId::from(deployment), LogKind::Build),
-            None => (self.spec.id.clone(), LogKind::Job),
-        }
-    }
-
     fn log(&self, line: String) {
-        let (id, kind) = self.log_target();
+        let (id, kind) = log_of(&self.spec);
         let line = match self.spec.log_of {
             Some(_) => format!("release command: {line}"),
             None => line,

@@ -37,7 +37,7 @@ pub(super) struct Running {
     /// There while it is ready and answers visitors.
     pub(super) upstream: Option<Destination>,
     pub(super) stop: CancellationToken,
-    /// What an earlier process left of it has been looked at.
+    /// What an earlier process left of it has been looked at, and serves again if it did before.
     pub(super) settled: bool,
 }
 
@@ -67,7 +67,7 @@ enum End {
     /// Before it was ever ready.
     Failed(Failure),
     /// It had been ready.
-    Died(Option<Exit>),
+    Died(Failure),
 }
 
 pub(super) fn start(agent: &Agent, spec: WorkloadSpec) {
@@ -125,7 +125,7 @@ impl Workload {
             Some(kept) => self.agent.find_process(&self.spec.id).await.map(|process| Live { process, kept }),
             None => None,
         };
-        if live.is_none() {
+        if !live.as_ref().is_some_and(|live| live.kept.ready) {
             self.update(|running| running.settled = true);
         }
         loop {
@@ -137,7 +137,7 @@ impl Workload {
                 Ok(live) => self.attend(live, &mut history).await,
                 Err(failure) if history.was_ready => {
                     tracing::warn!(workload.id = %self.spec.id, reason = failure.reason, "cannot be started again");
-                    End::Died(None)
+                    End::Died(failure)
                 }
                 Err(failure) => End::Failed(failure),
             };
@@ -147,8 +147,8 @@ impl Workload {
                     self.give_up(failure).await;
                     break;
                 }
-                End::Died(exit) => {
-                    self.died(exit.as_ref(), &mut history);
+                End::Died(failure) => {
+                    self.died(failure, &mut history);
                     tokio::select! {
                         () = tokio::time::sleep(history.backoff) => {}
                         () = self.stop.cancelled() => break,
@@ -176,6 +176,9 @@ impl Workload {
 
     async fn launch(&self, was_ready: bool) -> Result<Live, Failure> {
         let Self { agent, spec, .. } = self;
+        if let Some(failure) = &spec.unstartable {
+            return Err(failure.clone());
+        }
         agent.prepare_process(&spec.id, &spec.context, LogKind::Run)?;
         let argv;
         let (program, shown) = match &spec.program {
@@ -234,7 +237,7 @@ impl Workload {
             };
             if let Some(failure) = ended {
                 self.agent.stop_process(&self.spec.id, Some(process)).await;
-                return if history.was_ready { End::Died(None) } else { End::Failed(failure) };
+                return if history.was_ready { End::Died(self.death(None)) } else { End::Failed(failure) };
             }
             if let Err(error) = self.keep(Kept { ready: true, was_ready: true, ..*kept }) {
                 tracing::warn!(%error, workload.id = %self.spec.id, "cannot remember that it is ready");
@@ -250,7 +253,7 @@ impl Workload {
                     *history = History { was_ready: true, backoff: FIRST_BACKOFF, deaths: 0 };
                 }
                 self.agent.stop_process(&self.spec.id, None).await;
-                End::Died(exit)
+                End::Died(self.death(exit.as_ref()))
             }
             () = self.stop.cancelled() => {
                 self.drain().await;
@@ -339,13 +342,17 @@ impl Workload {
         });
     }
 
-    fn died(&self, exit: Option<&Exit>, history: &mut History) {
+    fn death(&self, exit: Option<&Exit>) -> Failure {
+        match self.agent.ran_out_of_memory(&self.spec.id) {
+            true => failed("OUT_OF_MEMORY", self.too_little_memory()),
+            false => failed("APP_EXITED", format!("the app {}", how(exit))),
+        }
+    }
+
+    fn died(&self, failure: Failure, history: &mut History) {
         history.deaths += 1;
-        let (code, how) = match self.agent.ran_out_of_memory(&self.spec.id) {
-            true => ("OUT_OF_MEMORY", self.too_little_memory()),
-            false => ("APP_EXITED", format!("the app {}", how(exit))),
-        };
-        let text = format!("{how}; starting it again in {} ms", history.backoff.as_millis());
+        let Failure { code, reason, .. } = failure;
+        let text = format!("{reason}; starting it again in {} ms", history.backoff.as_millis());
         self.log_run(text.clone());
         let lines = self.agent.last_lines(&self.spec.context, &self.run_log(), DYING_LINES);
         let last_lines = lines.into_iter().map(|line| line.text).collect();
@@ -355,7 +362,7 @@ impl Workload {
             running.status.restarts += 1;
             let since = running.status.crash_loop_since_ms.or_else(|| Some(crate::now_ms()));
             running.status.crash_loop_since_ms = since.filter(|_| history.deaths >= CRASH_LOOP);
-            running.status.failure = Some(Failure { code: code.into(), reason: text, last_lines });
+            running.status.failure = Some(Failure { code, reason: text, last_lines });
             running.settled = true;
         });
     }

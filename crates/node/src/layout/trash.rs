@@ -24,6 +24,11 @@ impl Layout {
         }
     }
 
+    /// Whether what was discarded has left the disk.
+    pub(crate) fn trash_is_empty(&self) -> bool {
+        std::fs::read_dir(self.trash()).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
     /// Removes what was discarded. Blocks, for as long as the disk takes.
     pub(crate) fn empty_trash(&self) -> io::Result<()> {
         let trash = self.trash();

@@ -9,6 +9,8 @@ use super::Record;
 
 const PLAIN: &str = ".ndjson";
 const PACKED: &str = ".ndjson.zst";
+/// One that is being packed; no segment yet.
+pub(super) const PART: &str = "packing.part";
 /// Where a segment's first whole line is looked for.
 const HEAD: u64 = 64 * 1024;
 /// A file's time may be that far behind the clock, in milliseconds: it is taken from the kernel's last tick.
@@ -19,7 +21,7 @@ pub(crate) struct Segment {
     /// The number of its first line.
     pub(super) first: u64,
     pub(super) packed: bool,
-    pub(crate) path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// What a file's name says of it: its first line, and whether it is packed.
@@ -37,6 +39,14 @@ pub(super) fn name(first: u64, packed: bool) -> String {
 
 /// The segments of a log, oldest first. One that is there plain and packed counts once.
 pub(crate) fn list(directory: &Path) -> io::Result<Vec<Segment>> {
+    let mut segments = all(directory)?;
+    // Both hold the same lines: a packed one gets its name when it is complete.
+    segments.dedup_by_key(|segment| segment.first);
+    Ok(segments)
+}
+
+/// Its files.
+pub(super) fn all(directory: &Path) -> io::Result<Vec<Segment>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -50,8 +60,6 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<Segment>> {
         }
     }
     segments.sort_unstable();
-    // Both hold the same lines: a packed one gets its name when it is complete.
-    segments.dedup_by_key(|segment| segment.first);
     Ok(segments)
 }
 
@@ -127,6 +135,6 @@ fn unpack(path: &Path) -> io::Result<Option<Box<dyn Read + Send>>> {
 }
 
 /// Logs lie in directories that are not the node's own: no link leads out of them.
-fn open_file(path: &Path) -> io::Result<File> {
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)
 }

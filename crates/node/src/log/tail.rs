@@ -5,6 +5,9 @@ use std::path::Path;
 use super::Record;
 use super::segment::{self, Segment};
 
+/// Bytes of the lines of a failure.
+const TAIL: usize = 64 << 10;
+
 /// Reads a log backwards, from its newest line at the time of the call. What is torn is skipped.
 pub(crate) struct Backward {
     /// Not read yet, oldest first.
@@ -53,14 +56,20 @@ impl Backward {
     }
 }
 
-/// The last `count` lines that `keep` accepts, oldest first.
+/// The last `count` lines that `keep` accepts, oldest first: what a failure is shown with. Fewer
+/// when they are long, as they go through the link and into a database.
 pub(crate) fn tail(directory: &Path, count: usize, keep: impl Fn(&Record) -> bool) -> io::Result<Vec<Record>> {
     let mut lines = Backward::new(directory)?;
     let mut found = VecDeque::new();
+    let mut size = 0;
     while found.len() < count
         && let Some((record, _)) = lines.next()?
     {
         if keep(&record) {
+            size += record.size();
+            if size > TAIL && !found.is_empty() {
+                break;
+            }
             found.push_front(record);
         }
     }

@@ -1,4 +1,5 @@
 mod group;
+mod pack;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::path::Path;
 use ids::LogStream;
 
 use super::segment::{self, name};
+use super::tail::Backward;
 use super::{Follower, Record, Writer, tail};
 
 const ALL: usize = usize::MAX;
@@ -46,10 +48,17 @@ fn forwards(directory: &Path, after: u64) -> Vec<Record> {
     }
 }
 
+fn backwards(directory: &Path) -> Vec<Record> {
+    let mut lines = Backward::new(directory).unwrap();
+    let mut records = std::iter::from_fn(|| Some(lines.next().unwrap()?.0)).collect::<Vec<_>>();
+    records.reverse();
+    records
+}
+
 /// What both directions of reading give, which must be the same.
 fn both(directory: &Path) -> Vec<Record> {
     let records = forwards(directory, 0);
-    assert_eq!(tail(directory, ALL, |_| true).unwrap(), records);
+    assert_eq!(backwards(directory), records);
     records
 }
 
@@ -139,7 +148,7 @@ fn a_segment_removed_while_it_is_read_loses_nothing_else() {
         append(&dir.path().join(name(first, false)), line(first, &first.to_string()).as_bytes());
     }
     let mut follower = Follower::after(dir.path().to_owned(), 0);
-    let mut backward = super::tail::Backward::new(dir.path()).unwrap();
+    let mut backward = Backward::new(dir.path()).unwrap();
     assert_eq!(texts(&follower.read(1).unwrap()), ["1"]);
     assert_eq!(backward.next().unwrap().unwrap().0.text, "4");
     for first in [1, 2] {
@@ -196,4 +205,30 @@ fn a_log_is_written_as_long_as_a_writer_has_it() {
     drop(writer);
     assert!(!super::write::is_written(dir.path()).unwrap());
     assert!(!super::write::is_written(&dir.path().join("missing")).unwrap());
+}
+
+#[test]
+fn a_failure_is_shown_with_its_last_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 256 << 10).unwrap();
+    for n in 0..3000 {
+        writer.line(if n % 2 == 0 { LogStream::Out } else { LogStream::Err }, format!("{n} {}", "y".repeat(100)));
+        writer.flush().unwrap();
+    }
+    writer.line(LogStream::Sys, "the app ended with exit code 1".into());
+    writer.flush().unwrap();
+    drop(writer);
+    super::pack(dir.path()).unwrap();
+    append(&newest(dir.path()).with_file_name(name(3002, false)), b"{\"n\":3002,\"t\":9,\"s\":\"err\",\"m\":\"cut o");
+    let last = tail(dir.path(), 200, |record| record.stream != LogStream::Sys).unwrap();
+    assert_eq!(last.len(), 200);
+    assert!(last[0].text.starts_with("2800 ") && last[199].text.starts_with("2999 "));
+    // Long ones are fewer, and one is always shown.
+    let mut writer = Writer::open(dir.path(), 256 << 10).unwrap();
+    for length in [30_000, 30_000, 30_000, 100_000] {
+        writer.line(LogStream::Out, "z".repeat(length));
+        writer.flush().unwrap();
+        let count = tail(dir.path(), 200, |record| record.text.starts_with('z')).unwrap().len();
+        assert!((1..=2).contains(&count), "{count}");
+    }
 }

@@ -155,7 +155,7 @@ impl Newest {
                 let file: File = openat(directory, segment::name(first, true).as_str(), flags, Mode::empty())?.into();
                 // The lines before an error count.
                 let _ = zstd::Decoder::new(file)?.read_to_end(&mut bytes);
-                open_segment(directory, last_line(&bytes, first).0, OFlag::O_CREAT)?;
+                open_segment(directory, last_line(&bytes, first).0.max(first.saturating_add(1)), OFlag::O_CREAT)?;
                 continue;
             }
             let mut file = open_segment(directory, first, OFlag::empty())?;
@@ -171,7 +171,7 @@ impl Newest {
             }
             // A line cut short by a crash is no line; what follows it goes to a segment of its
             // own. Two segments never share their first number.
-            open_segment(directory, next.max(first + 1), OFlag::O_CREAT)?;
+            open_segment(directory, next.max(first.saturating_add(1)), OFlag::O_CREAT)?;
         }
     }
 
@@ -202,9 +202,8 @@ fn last_line(bytes: &[u8], first: u64) -> (u64, i64) {
 
 /// The newest segment by its first number, and whether it is packed.
 fn newest(directory: &File) -> io::Result<Option<(u64, bool)>> {
-    // Of two with one number the plain one may be the one that is written to.
-    let key = |(first, packed): &(u64, bool)| (*first, !*packed);
-    Ok(names(directory)?.iter().filter_map(|name| segment::parse(name)).max_by_key(key))
+    // What is there plain and packed is closed: the plain one is about to go.
+    Ok(names(directory)?.iter().filter_map(|name| segment::parse(name)).max())
 }
 
 /// Names of the segments of a log.
@@ -224,10 +223,8 @@ fn names(directory: &File) -> io::Result<Vec<String>> {
 fn open_segment(directory: &File, first: u64, create: OFlag) -> io::Result<File> {
     let flags = create | OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
     let fd = openat(directory, segment::name(first, false).as_str(), flags, Mode::from_bits_truncate(0o640))?;
-    if !create.is_empty() {
-        // A shim writes to what its node has begun. Only root can, and only it needs to.
-        let owner = directory.metadata()?;
-        let _ = fchown(fd.as_fd(), Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())));
-    }
+    // A shim writes to what its node has begun. Only root can, and only it needs to.
+    let owner = directory.metadata()?;
+    let _ = fchown(fd.as_fd(), Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())));
     Ok(fd.into())
 }

@@ -239,7 +239,7 @@ impl Deployments {
     async fn forget_start(&self, tx: &mut Tx, deployment: &Deployment) -> Result<()> {
         if let Some(run) = tx.run_of_release(&deployment.id).await? {
             let failure = Failure { reason: "its deployment was stopped".into(), ..Failure::default() };
-            let end = RunEnd { state: RunState::Cancelled, exit_code: None, failure: Some(&failure) };
+            let end = RunEnd { state: RunState::Cancelled, exit_code: None, signal: None, failure: Some(&failure) };
             tx.run_end(&run.id, end, now_ms()).await?;
         }
         if let Some(id) = &deployment.release_id {

@@ -49,7 +49,7 @@ impl Logs {
     async fn lines(&self, node: &NodeId, path: &str, query: &LogQuery) -> Result<Lines> {
         let place = if query.before.is_some() { "cursor" } else { "after" };
         let query = serde_urlencoded::to_string(query).map_err(Error::internal)?;
-        Lines::of(self.nodes.link(node)?.stream(&format!("{path}?{query}")).await?, place)
+        Lines::of(self.nodes.link(node).await?.stream(&format!("{path}?{query}")).await?, place)
     }
 
     /// The deployment that a request names by id or by number.

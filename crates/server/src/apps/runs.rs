@@ -77,16 +77,16 @@ impl Runs {
         self.store.read().await?.run(id).await?.ok_or_else(|| Error::not_found("run"))
     }
 
-    /// Newest first.
+    /// Newest first; only those of `schedule` when there is one.
     async fn list(
         &self,
         project: &ProjectId,
-        name: Option<&str>,
+        schedule: Option<&str>,
         before: Option<&RunId>,
         limit: i64,
     ) -> Result<Vec<Run>> {
         let before = before.map_or("~", RunId::as_str);
-        Ok(self.store.read().await?.run_list(project, name, before, limit).await?)
+        Ok(self.store.read().await?.run_list(project, schedule, before, limit).await?)
     }
 
     /// Stops a run; its node ends the process.
@@ -98,7 +98,7 @@ impl Runs {
             return Err(settled(&run));
         }
         let failure = Failure { reason: format!("stopped by {}", user.username), ..Failure::default() };
-        let end = RunEnd { state: RunState::Cancelled, exit_code: None, failure: Some(&failure) };
+        let end = RunEnd { state: RunState::Cancelled, exit_code: None, signal: None, failure: Some(&failure) };
         if !tx.run_end(id, end, now_ms()).await? {
             let run = tx.run(id).await?.unwrap_or(run);
             return Err(settled(&run));

@@ -104,7 +104,7 @@ impl Uploads {
 
     async fn push(&self, upload: &DeploymentId) -> Result<()> {
         let file = tokio::fs::File::open(self.path(upload)).await.map_err(Error::internal)?;
-        let link = self.nodes.link(self.nodes.local_id())?;
+        let link = self.nodes.link(self.nodes.local_id()).await?;
         link.put_file(&format!("/v1/uploads/{upload}"), file).await
     }
 

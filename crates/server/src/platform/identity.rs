@@ -114,7 +114,7 @@ impl Identity {
         let subject = format!("{}|{address}", name.as_ref().map_or("", UserName::as_str));
         // Who is locked out does not wait for a turn.
         refuse_locked(self.store.read().await?.login_locked_until(&subject).await?, now_ms())?;
-        let turn = Turn::take().await?;
+        let turn = Turn::take_for(address).await?;
         let found = self.attempt(&subject, name.as_ref()).await?;
         let password = credentials.password.chars().take(PASSWORD_MAX).collect::<String>();
         let (user, hash) = found.unzip();

@@ -6,6 +6,7 @@ mod session;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use ids::{DeploymentId, NodeId, WorkloadId};
@@ -18,6 +19,8 @@ use crate::error::{Error, Result};
 use crate::now_ms;
 pub(crate) use link::Link;
 
+/// Somebody who asks a node something waits this long for it to come back.
+const LINK_WAIT: Duration = Duration::from_secs(5);
 /// Samples kept for a plot: ten minutes at one every two seconds.
 const HISTORY: usize = 300;
 
@@ -51,7 +54,7 @@ struct Inner {
 /// What the server knows of a node while it runs.
 struct Known {
     name: String,
-    link: Option<Link>,
+    link: watch::Sender<Option<Link>>,
     hello: Option<Hello>,
     observed: Option<Observed>,
     metrics: VecDeque<Metrics>,
@@ -86,7 +89,7 @@ impl Nodes {
         tx.commit().await?;
         let known = Known {
             name: local.name.clone(),
-            link: None,
+            link: watch::Sender::new(None),
             hello: None,
             observed: None,
             metrics: VecDeque::new(),
@@ -167,16 +170,23 @@ impl Nodes {
         });
     }
 
-    /// The way to ask a node something.
-    pub(crate) fn link(&self, id: &NodeId) -> Result<Link> {
-        self.with(id, |known| known.link.clone()).flatten().ok_or_else(|| {
-            Error::unavailable("NODE_OFFLINE", "the node of this project is not connected; try again in a moment")
-        })
+    /// The way to ask a node something. One that is being started again is waited for.
+    pub(crate) async fn link(&self, id: &NodeId) -> Result<Link> {
+        let offline =
+            || Error::unavailable("NODE_OFFLINE", "the node of this project is not connected; try again in a moment");
+        let mut links = self.with(id, |known| known.link.subscribe()).ok_or_else(offline)?;
+        let link = tokio::time::timeout(LINK_WAIT, links.wait_for(Option::is_some)).await;
+        link.ok().and_then(|link| link.ok()?.clone()).ok_or_else(offline)
+    }
+
+    /// The way to ask a node that somebody named.
+    pub(crate) async fn known_link(&self, id: &NodeId) -> Result<Link> {
+        if self.lock().contains_key(id) { self.link(id).await } else { Err(Error::not_found("node")) }
     }
 
     /// Whether nobody on the node listens on a loopback port.
     pub(crate) async fn port_is_free(&self, id: &NodeId, port: u16) -> Result<bool> {
-        self.link(id)?.get(&format!("/v1/ports/{port}")).await
+        self.link(id).await?.get(&format!("/v1/ports/{port}")).await
     }
 
     /// State of a workload as its node sees it.

@@ -56,6 +56,11 @@ impl Projects {
         found.ok_or_else(|| Error::not_found("project"))
     }
 
+    /// Every project, by name.
+    pub(crate) async fn list(&self) -> Result<Vec<Project>> {
+        Ok(self.store.read().await?.project_list().await?)
+    }
+
     /// Host name at the edge.
     pub(crate) fn domain(&self, project: &Project) -> String {
         format!("{}.{}", project.slug, self.config.base_domain.as_str())

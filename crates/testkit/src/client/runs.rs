@@ -8,6 +8,11 @@ impl Client {
         self.get::<api::RunList>(&format!("/api/projects/{project}/runs")).await.map(|list| list.runs)
     }
 
+    pub async fn run_list_of(&self, project: impl std::fmt::Display, schedule: &str) -> Result<Vec<api::Run>> {
+        let path = format!("/api/projects/{project}/runs?schedule={schedule}");
+        self.get::<api::RunList>(&path).await.map(|list| list.runs)
+    }
+
     pub async fn run_create(
         &self,
         project: impl std::fmt::Display,

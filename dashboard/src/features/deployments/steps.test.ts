@@ -25,6 +25,16 @@ describe("stepsOf", () => {
     expect(statuses({ state: "starting", step: "probe" })).toEqual(["done", "done", "done", "done", "running"]);
   });
 
+  it("tells of waiting only when there was some", () => {
+    expect(statuses({ step: "wait" })).toEqual(["running", "waiting", "waiting", "waiting", "waiting", "waiting"]);
+    const steps = [{ name: "wait", started_at: "2026-03-01T12:00:00Z", finished_at: "2026-03-01T12:00:30Z" }];
+    const fetching = stepsOf(deployment({ step: "fetch", steps }));
+    expect(fetching.slice(0, 2).map(({ name, status, took }) => [name, status, took])).toEqual([
+      ["wait", "done", 30_000],
+      ["fetch", "running", undefined],
+    ]);
+  });
+
   it("does without a step", () => {
     expect(statuses({ state: "queued" })).toEqual(Array(5).fill("waiting"));
     expect(statuses({})).toEqual(["running", "waiting", "waiting", "waiting", "waiting"]);

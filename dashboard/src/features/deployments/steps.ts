@@ -1,6 +1,6 @@
 import type { Deployment, DeploymentState } from "@/api/types";
 
-export type StepName = "fetch" | "install" | "build" | "start" | "probe";
+export type StepName = "wait" | "fetch" | "install" | "build" | "start" | "probe";
 export type StepStatus = "done" | "running" | "failed" | "stopped" | "waiting" | "skipped";
 
 export interface Step {
@@ -14,6 +14,7 @@ export interface Step {
 }
 
 const labels: Record<StepName, string> = {
+  wait: "Wait",
   fetch: "Fetch",
   install: "Install",
   build: "Build",
@@ -22,6 +23,8 @@ const labels: Record<StepName, string> = {
 };
 
 const all: readonly StepName[] = ["fetch", "install", "build", "start", "probe"];
+/** One that had to wait for its turn, or for memory. */
+const withWait: readonly StepName[] = ["wait", ...all];
 /** A rollback starts a release that exists already. */
 const withoutBuild: readonly StepName[] = ["start", "probe"];
 
@@ -30,11 +33,12 @@ export function isSettled(state: DeploymentState): boolean {
 }
 
 function isStep(name: string | null | undefined): name is StepName {
-  return all.some((step) => step === name);
+  return withWait.some((step) => step === name);
 }
 
-function stepNames(deployment: Pick<Deployment, "trigger">): readonly StepName[] {
-  return deployment.trigger === "rollback" ? withoutBuild : all;
+function stepNames(deployment: Pick<Deployment, "trigger" | "step" | "steps">): readonly StepName[] {
+  if (deployment.trigger === "rollback") return withoutBuild;
+  return deployment.step === "wait" || deployment.steps?.some((step) => step.name === "wait") ? withWait : all;
 }
 
 function skips(deployment: Deployment, name: StepName): boolean {

@@ -4,6 +4,7 @@ import { Link, useParams } from "react-router";
 
 import { ApiError } from "@/api/error";
 import type { Capability, Node, NodeMetrics, WorkloadMetrics } from "@/api/types";
+import { NodeCaches } from "@/features/caches/NodeCaches";
 import { useProjects } from "@/features/projects/queries";
 import { formatBytes, formatPercent, formatRate, percentOf, plural } from "@/format/quantity";
 import { formatDuration } from "@/format/time";
@@ -64,6 +65,7 @@ const protectionNames: Record<string, string> = {
   ipc_namespace: "IPC namespace",
   seccomp: "System call filter",
   no_new_privs: "No new privileges",
+  memory_pressure: "Pressure on memory",
 };
 
 function Protections({ capabilities }: { capabilities: readonly Capability[] }) {
@@ -170,7 +172,10 @@ export default function NodePage() {
       {node.metrics && <Stats metrics={node.metrics} />}
       <NodePlots nodeId={node.id} />
       <div className="grid items-start gap-5 lg:grid-cols-2">
-        <Workloads node={node} />
+        <div className="flex min-w-0 flex-col gap-5">
+          <Workloads node={node} />
+          <NodeCaches nodeId={node.id} />
+        </div>
         <Protections capabilities={node.capabilities} />
       </div>
     </div>

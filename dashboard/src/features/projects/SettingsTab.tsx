@@ -4,6 +4,7 @@ import { useNavigate } from "react-router";
 
 import { fieldError, formError, messageOf } from "@/api/error";
 import type { Project } from "@/api/types";
+import { ProjectCache } from "@/features/caches/ProjectCache";
 import { RedeployButton } from "@/features/deployments/actions";
 import { Button } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
@@ -163,6 +164,7 @@ export default function SettingsTab() {
       <PageTitle>{`Settings · ${project.name}`}</PageTitle>
       <SettingsForm key={project.id} project={project} />
       <RuntimeSettings key={`${project.id} runtime`} project={project} />
+      <ProjectCache projectId={project.id} />
       <DangerZone project={project} />
     </div>
   );

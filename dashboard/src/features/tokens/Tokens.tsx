@@ -115,7 +115,7 @@ export function Tokens() {
           if (!open) setRevoking(null);
         }}
         title={`Revoke ${revoking?.name ?? "the token"}?`}
-        description="Whatever uses it is refused from then on."
+        description="Whatever uses it is refused from then on, and so are the tokens that it made."
         confirm="Revoke"
         danger
         busy={revoke.isPending}

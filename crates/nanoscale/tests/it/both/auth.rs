@@ -104,6 +104,30 @@ async fn fifty_guesses_at_once_get_no_more_tries_than_one_after_the_other() {
     assert_eq!((locked.status, locked.code()), (429, "TOO_MANY_ATTEMPTS"));
 }
 
+/// Sign-ins that wait from one address leave room for those from another.
+#[tokio::test]
+async fn a_flood_of_sign_ins_from_one_address_keeps_nobody_else_out() {
+    let server = server().start().await;
+    server.client().setup("ada", "long enough", server.setup_code()).await.unwrap();
+    let mut flood = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let client = server.client();
+        flood.spawn(async move { client.login(&format!("nobody{number}"), "not the password").await });
+    }
+    let refused = async {
+        while let Some(result) = flood.join_next().await {
+            let failure = result.unwrap().unwrap_err();
+            if failure.status == 429 {
+                return failure.code().to_owned();
+            }
+        }
+        panic!("the queue of the address is never full");
+    };
+    assert_eq!(refused.await, "TOO_MANY_ATTEMPTS");
+    let elsewhere = server.client().from_address([127, 0, 0, 2].into());
+    elsewhere.login("ada", "long enough").await.unwrap();
+}
+
 async fn session_of(server: &TestServer, password: &str) -> String {
     let response = reqwest::Client::new()
         .post(format!("{}/api/auth/login", server.api_url()))
@@ -220,6 +244,35 @@ async fn a_token_makes_sees_and_ends_only_what_it_could_be_itself() {
     assert_eq!(with(&brief).me().await.unwrap_err().status, 401);
     // Whoever signs in with a password has all of them.
     admin.token_delete(&full.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_token_made_ends_with_it() {
+    let server = server().start().await;
+    let admin = server.setup().await;
+    let with = |made: &api::TokenCreated| server.client().with_token(&made.token);
+    let first = admin.token_create("first").await.unwrap();
+    let other = admin.token_create("other").await.unwrap();
+    let child = with(&first).token_create("child").await.unwrap();
+    let grandchild = with(&child).token_create("grandchild").await.unwrap();
+    let listed = admin.token_list().await.unwrap().tokens;
+    let parent = |made: &api::TokenCreated| listed.iter().find(|it| it.id == made.id).unwrap().parent_id.clone();
+    assert_eq!(
+        (parent(&first), parent(&child), parent(&grandchild)),
+        (None, Some(first.id.clone()), Some(child.id.clone()))
+    );
+    let mut events = with(&grandchild).events(None).await.unwrap();
+
+    admin.token_delete(&first.id).await.unwrap();
+    for gone in [&first, &child, &grandchild] {
+        assert_eq!(with(gone).me().await.unwrap_err().status, 401);
+    }
+    assert!(events.next_within(AT_ONCE).await.unwrap().is_none());
+    with(&other).me().await.unwrap();
+    // A child may end before what made it.
+    let child = with(&other).token_create("child").await.unwrap();
+    with(&child).token_delete(&child.id).await.unwrap();
+    with(&other).me().await.unwrap();
 }
 
 #[tokio::test]

@@ -9,15 +9,36 @@ use crate::server;
 const OPEN: [&str; 6] =
     ["/api/health", "/health", "/api/auth/setup", "/api/auth/login", "/api/auth/logout", "/api/auth/status"];
 
-fn documented() -> Vec<(Method, String)> {
+fn document() -> Value {
     let text = std::fs::read_to_string(testkit::workspace().join("docs/openapi.json")).unwrap();
-    let document: Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn documented() -> Vec<(Method, String)> {
+    let document = document();
     let paths = document["paths"].as_object().unwrap();
     let routes = paths.iter().flat_map(|(path, item)| {
         let methods = item.as_object().unwrap().keys();
         methods.map(|method| (method.to_uppercase().parse().unwrap(), path.clone())).collect::<Vec<_>>()
     });
     routes.collect()
+}
+
+#[test]
+fn every_parameter_is_documented_where_it_is() {
+    let document = document();
+    let mut queries = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                let wanted = if path.contains(&format!("{{{name}}}")) { "path" } else { "query" };
+                assert_eq!(parameter["in"], wanted, "{method} {path}: {name}");
+                queries += usize::from(wanted == "query");
+            }
+        }
+    }
+    assert!(queries > 15, "{queries}");
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ async fn a_run_says_what_the_command_says_and_ends_as_it_does() {
     let bad = shell.run(here, &["run", "shop", "--", "sh", "-c", "echo wrong >&2; exit 7"]).await;
     assert_eq!(bad.status.code(), Some(7), "{}", text(&bad));
     assert!(bad.stdout.is_empty() && String::from_utf8_lossy(&bad.stderr).contains("wrong"), "{}", text(&bad));
+    let killed = shell.run(here, &["run", "shop", "--", "sh", "-c", "kill -TERM 0"]).await;
+    assert_eq!(killed.status.code(), Some(143), "{}", text(&killed));
     let slow = shell.run(here, &["run", "shop", "--timeout", "1s", "--", "sleep", "600"]).await;
     assert_eq!(slow.status.code(), Some(124), "{}", text(&slow));
     let json = shell.run(here, &["run", "shop", "--json", "--", "echo", "hidden"]).await;

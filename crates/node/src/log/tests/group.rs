@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::{LogQuery, LogRecord};
 
-use crate::layout::Layout;
+use crate::layout::{Layout, LogKind};
 use crate::log::{Filter, Group, Growing, Merge, Place, Position, Writer, page, segments};
 
 /// Keeps all lines of a run, in several segments.
@@ -19,6 +19,7 @@ struct World {
     _directory: tempfile::TempDir,
     group: Group,
     writers: BTreeMap<WorkloadId, Writer>,
+    built: Vec<WorkloadId>,
     clock_ms: i64,
     /// How many lines were written.
     written: usize,
@@ -29,11 +30,25 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(directory.path().to_owned()).unwrap();
         let group = Group::new(layout, ProjectId::new());
-        Self { _directory: directory, group, writers: BTreeMap::new(), clock_ms: 1_000_000, written: 0 }
+        Self {
+            _directory: directory,
+            group,
+            writers: BTreeMap::new(),
+            built: Vec::new(),
+            clock_ms: 1_000_000,
+            written: 0,
+        }
+    }
+
+    /// A deployment that is built, and has no process yet.
+    fn build(&mut self) {
+        let id = WorkloadId::from(&ids::DeploymentId::new());
+        std::fs::create_dir_all(self.group.layout.log(&self.group.group, &id, LogKind::Build)).unwrap();
+        self.built.push(id);
     }
 
     fn start(&mut self) -> WorkloadId {
-        let id = WorkloadId::from(&ids::DeploymentId::new());
+        let id = self.built.pop().unwrap_or_else(|| WorkloadId::from(&ids::DeploymentId::new()));
         self.clock_ms += 1;
         std::fs::create_dir_all(self.group.layout.run(&id)).unwrap();
         std::fs::create_dir_all(self.group.log(&id)).unwrap();
@@ -118,6 +133,7 @@ fn step(world: &mut World, random: &mut StdRng, merge: Option<&mut Merge>, seen:
     let any = running.get(random.random_range(0..running.len().max(1)));
     match (random.random_range(0..20), any) {
         (0, _) | (_, None) if running.len() < 4 => drop(world.start()),
+        (19, _) => world.build(),
         (1, Some(id)) => world.end(id),
         (2, Some(id)) => world.restart(id),
         (3..12, Some(id)) => world.line(id, if random.random_bool(0.3) { LONG } else { 3 }),
@@ -224,4 +240,19 @@ fn a_page_has_what_was_asked_for() {
     assert_eq!(count(LogQuery { since_ms, until_ms, ..all.clone() }), 10);
     assert_eq!(count(LogQuery { since_ms: Some(i64::MAX), ..all.clone() }), 0);
     assert_eq!(count(LogQuery { until_ms: Some(0), ..all }), 0);
+}
+
+#[test]
+fn a_build_that_begins_to_run_is_not_taken_for_over() {
+    let mut world = World::new();
+    world.build();
+    let mut merge = world.merge(&world.page(&LogQuery::default()).position.unwrap());
+    assert!(drain(&mut merge).is_empty());
+    let watched = merge.directories();
+    let id = world.start();
+    let log = world.group.log(&id);
+    assert!(log.ancestors().take(2).any(|path| watched.iter().any(|it| it == path)), "{watched:?}");
+    world.line(&id, 3);
+    world.flush(&id);
+    assert_eq!(sorted(&drain(&mut merge)), [0]);
 }

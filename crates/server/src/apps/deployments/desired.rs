@@ -22,6 +22,9 @@ const APP_CPU_WEIGHT: u64 = 100;
 const BUILD_PIDS: u64 = 4096;
 const APP_PIDS: u64 = 1024;
 
+/// Names and values of an environment.
+pub(super) type Variables = Vec<(String, String)>;
+
 /// One project with all that matters of it now.
 pub(super) struct Held {
     pub(super) project: Project,
@@ -60,7 +63,13 @@ impl Deployments {
             desired.jobs.extend(self.job_specs(held));
             let starting = starting.filter(|_| !held.gated);
             for deployment in starting.iter().chain(&live) {
-                desired.workloads.extend(self.workload_specs(held, deployment, live.is_some())?);
+                match self.workload_specs(held, deployment, live.is_some()) {
+                    Ok(specs) => desired.workloads.extend(specs),
+                    // The others go on without it.
+                    Err(error) => {
+                        tracing::warn!(%error, deployment.id = %deployment.id, "a release cannot be described")
+                    }
+                }
             }
             let serves = |deployment: &&&Deployment| {
                 let release = held.release_of(deployment).map(release_spec);
@@ -115,7 +124,14 @@ impl Deployments {
     fn workload_specs(&self, held: &Held, deployment: &Deployment, replaces: bool) -> Result<Vec<WorkloadSpec>> {
         let Some(release) = held.release_of(deployment) else { return Ok(Vec::new()) };
         let spec = release_spec(release)?;
-        let context = self.context(held, release, &spec)?;
+        let (env, unstartable) = match self.env(&held.project, Some(&release.env_sealed)) {
+            Ok(env) => (env, None),
+            Err(error) => {
+                tracing::warn!(%error, deployment.id = %deployment.id, "an environment cannot be opened");
+                (Vec::new(), Some(told(&error)))
+            }
+        };
+        let context = self.context(held, release, &spec, env);
         // A release that was live before has shown that it lasts.
         let proven = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::Live;
         let settle = if replaces && !proven { self.config.limits.settle } else { Duration::ZERO };
@@ -129,6 +145,7 @@ impl Deployments {
             context: context.clone(),
             program,
             readiness: Readiness::Answers { probe },
+            unstartable: unstartable.clone(),
         });
         let stays = if proven { Duration::ZERO } else { self.config.limits.settle };
         let workers = spec.workers.into_iter().map(|worker| WorkloadSpec {
@@ -136,18 +153,19 @@ impl Deployments {
             context: context.clone(),
             program: wire::Program::Command { command: worker.command },
             readiness: Readiness::Stays { milliseconds: milliseconds(stays) },
+            unstartable: unstartable.clone(),
         });
         Ok(web.into_iter().chain(workers).collect())
     }
 
     /// What all processes of a release have in common.
-    pub(super) fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec) -> Result<Context> {
+    pub(super) fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec, env: Variables) -> Context {
         let RuntimeSettings { network, volumes, limits, .. } = &release.runtime;
-        Ok(Context {
+        Context {
             group: held.project.id.clone(),
             release: release.deployment_id.clone(),
             runtime: spec.runtime.clone(),
-            env: self.env(&held.project, Some(&release.env_sealed))?,
+            env,
             limits: Limits {
                 memory_bytes: limits.memory_mb.map_or(self.config.limits.app_memory_bytes, |megabytes| megabytes << 20),
                 pids: limits.processes.unwrap_or(APP_PIDS),
@@ -156,10 +174,10 @@ impl Deployments {
             },
             network: policy(network),
             volumes: volumes.iter().map(|it| Volume { name: it.name.clone(), path: it.path.clone() }).collect(),
-        })
+        }
     }
 
-    fn env(&self, project: &Project, sealed: Option<&str>) -> Result<Vec<(String, String)>> {
+    pub(super) fn env(&self, project: &Project, sealed: Option<&str>) -> Result<Variables> {
         sealed.map_or(Ok(Vec::new()), |sealed| self.environment.open_snapshot(&project.id, sealed))
     }
 }
@@ -172,6 +190,12 @@ impl Held {
     pub(super) fn in_state(&self, state: DeploymentState) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.state == state)
     }
+}
+
+/// What a node says of what it was not told.
+fn told(error: &Error) -> wire::Failure {
+    let (code, reason) = error.told();
+    wire::Failure { code: code.into(), reason: reason.into(), last_lines: Vec::new() }
 }
 
 fn policy(settings: &NetworkSettings) -> NetworkPolicy {
@@ -207,7 +231,7 @@ pub(super) async fn preview(deployments: &Deployments, request: api::PlanRequest
         },
         root_directory: root.as_str().to_owned(),
     };
-    let link = deployments.nodes.link(deployments.nodes.local_id())?;
+    let link = deployments.nodes.link(deployments.nodes.local_id()).await?;
     match link.post::<wire::Preview>("/v1/previews", &spec).await? {
         wire::Preview::Plan { plan } => Ok(api::Plan {
             kind: plan.kind,

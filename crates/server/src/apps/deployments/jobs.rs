@@ -9,10 +9,11 @@ use domain::release::Release;
 use domain::run::{Due, Run, due};
 use ids::{DeploymentState, ProcessName, ProjectId, RunKind, RunState, WorkloadId};
 use store::{RunEnd, Tx};
+use wire::shim::Exit;
 use wire::{JobOutcome, JobSpec, Observed, ReleaseSpec};
 
 use super::desired::Held;
-use super::reconcile::from_wire;
+use super::reconcile::{failure_of, from_wire};
 use super::{Deployments, live};
 use crate::apps::runs::TIMEOUT_SECONDS;
 use crate::error::{Error, Result};
@@ -76,7 +77,7 @@ impl Deployments {
         };
         Ok(Some(JobSpec {
             id: WorkloadId::from(&run.id),
-            context: self.context(held, release, &spec)?,
+            context: self.context(held, release, &spec, self.env(&held.project, Some(&release.env_sealed))?),
             command: run.command.clone(),
             inside,
             log_of: (run.kind == RunKind::Release).then(|| run.deployment_id.clone()),
@@ -90,35 +91,22 @@ impl Deployments {
             let gone = !held.releases.iter().any(|release| Some(&release.id) == run.release_id.as_ref());
             let id = WorkloadId::from(&run.id);
             let outcome = observed.jobs.iter().find(|job| job.id == id).and_then(|job| job.outcome.as_ref());
-            let failed = |failure| (RunState::Failed, None, Some(failure));
-            let (state, exit_code, failure) = match outcome {
-                _ if gone => failed(Failure {
+            let ended = match outcome {
+                _ if gone => Ended::failed(Failure {
                     code: Some("RELEASE_MISSING".into()),
                     reason: "its release is not kept any more".into(),
                     last_lines: Vec::new(),
                 }),
-                None => continue,
-                Some(JobOutcome::Failed { failure }) => failed(from_wire(failure)),
-                Some(JobOutcome::Lost) => {
-                    let reason = "the machine went down while it ran; nobody knows how far it came".into();
-                    (RunState::Lost, None, Some(Failure { code: Some("LOST".into()), reason, last_lines: Vec::new() }))
-                }
-                Some(JobOutcome::Exited { exit, last_lines }) => match (exit.code, exit.signal) {
-                    (Some(0), _) => (RunState::Succeeded, Some(0), None),
-                    (code, signal) => {
-                        let reason = match (code, signal) {
-                            (Some(code), _) => format!("ended with exit code {code}"),
-                            (None, Some(signal)) => format!("was ended by signal {signal}"),
-                            (None, None) => "ended".into(),
-                        };
-                        let code_name = Some("COMMAND_FAILED".to_owned());
-                        let failure = Failure { code: code_name, reason, last_lines: last_lines.clone() };
-                        (RunState::Failed, code.map(i64::from), Some(failure))
-                    }
+                // No node will ever be told of it.
+                None => match self.job_spec(held, run) {
+                    Err(error) => Ended::failed(failure_of(&error)),
+                    Ok(_) => continue,
                 },
+                Some(outcome) => Ended::of(outcome),
             };
+            let Ended { state, exit_code, signal, failure } = ended;
             let mut tx = self.store.write().await?;
-            let end = RunEnd { state, exit_code, failure: failure.as_ref() };
+            let end = RunEnd { state, exit_code, signal, failure: failure.as_ref() };
             if tx.run_end(&run.id, end, now_ms()).await? {
                 tx.event_insert("run.updated", Some(&run.project_id), Some(&run.deployment_id), now_ms()).await?;
                 tx.run_purge(&run.project_id, RUNS_KEPT).await?;
@@ -273,6 +261,47 @@ impl Deployments {
         let spec = release_spec(&release)?;
         let web = spec.web.iter().map(|_| WEB.to_owned());
         Ok(web.chain(spec.workers.iter().map(|worker| worker.name.as_str().to_owned())).collect())
+    }
+}
+
+/// How a run ended.
+struct Ended {
+    state: RunState,
+    exit_code: Option<i64>,
+    signal: Option<i64>,
+    failure: Option<Failure>,
+}
+
+impl Ended {
+    fn failed(failure: Failure) -> Self {
+        Self { state: RunState::Failed, exit_code: None, signal: None, failure: Some(failure) }
+    }
+
+    fn of(outcome: &JobOutcome) -> Self {
+        match outcome {
+            JobOutcome::Failed { failure } => Self::failed(from_wire(failure)),
+            JobOutcome::Lost => {
+                let reason = "the machine went down while it ran; nobody knows how far it came".into();
+                let failure = Failure { code: Some("LOST".into()), reason, last_lines: Vec::new() };
+                Self { state: RunState::Lost, ..Self::failed(failure) }
+            }
+            JobOutcome::Exited { exit: Exit { code: Some(0), .. }, .. } => {
+                Self { state: RunState::Succeeded, exit_code: Some(0), signal: None, failure: None }
+            }
+            JobOutcome::Exited { exit, last_lines } => {
+                let reason = match (exit.code, exit.signal) {
+                    (Some(code), _) => format!("ended with exit code {code}"),
+                    (None, Some(signal)) => format!("was ended by signal {signal}"),
+                    (None, None) => "ended".into(),
+                };
+                let code = Some("COMMAND_FAILED".to_owned());
+                Self {
+                    exit_code: exit.code.map(i64::from),
+                    signal: exit.signal.map(i64::from),
+                    ..Self::failed(Failure { code, reason, last_lines: last_lines.clone() })
+                }
+            }
+        }
     }
 }
 

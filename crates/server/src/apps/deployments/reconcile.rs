@@ -124,14 +124,7 @@ impl Deployments {
 
     async fn fail_build(&self, deployment: &Deployment, error: &Error) -> Result<()> {
         tracing::warn!(%error, deployment.id = %deployment.id, "a build cannot be described");
-        let (code, reason) = error.told();
-        let failure = Failure { code: Some(code.into()), reason: reason.into(), last_lines: Vec::new() };
-        let mut tx = self.store.write().await?;
-        self.end(&mut tx, deployment, DeploymentState::Failed, &failure).await?;
-        self.promote(&mut tx, &deployment.project_id).await?;
-        tx.commit().await?;
-        self.wake.notify_one();
-        Ok(())
+        self.fail(deployment, &failure_of(error)).await
     }
 
     async fn advance_build(
@@ -220,12 +213,15 @@ impl Deployments {
             }),
             (_, Some(workload)) => Some(workload.failure.as_ref().map(from_wire).unwrap_or_default()),
             (Some(release), None) => {
-                let spec = release_spec(release)?;
+                let spec = match release_spec(release) {
+                    Ok(spec) => spec,
+                    Err(error) => return self.fail(deployment, &failure_of(&error)).await,
+                };
                 if deployment.trigger != Trigger::Rollback {
                     match self.release_command(deployment, &spec).await? {
                         Gate::Open => {}
                         Gate::Closed => return Ok(()),
-                        Gate::Failed(failure) => return self.fail_start(deployment, &failure).await,
+                        Gate::Failed(failure) => return self.fail(deployment, &failure).await,
                     }
                 }
                 let wanted = usize::from(spec.web.is_some()) + spec.workers.len();
@@ -237,12 +233,12 @@ impl Deployments {
             }
         };
         if let Some(failure) = failure {
-            self.fail_start(deployment, &failure).await?;
+            self.fail(deployment, &failure).await?;
         }
         Ok(())
     }
 
-    async fn fail_start(&self, deployment: &Deployment, failure: &Failure) -> Result<()> {
+    async fn fail(&self, deployment: &Deployment, failure: &Failure) -> Result<()> {
         let mut tx = self.store.write().await?;
         self.end(&mut tx, deployment, DeploymentState::Failed, failure).await?;
         self.promote(&mut tx, &deployment.project_id).await?;
@@ -255,7 +251,9 @@ impl Deployments {
     async fn is_gated(&self, tx: &mut Tx, held: &Held) -> Result<bool> {
         let Some(starting) = held.in_state(DeploymentState::Starting) else { return Ok(false) };
         let Some(release) = held.release_of(starting) else { return Ok(false) };
-        if starting.trigger == Trigger::Rollback || release_spec(release)?.release_command.is_none() {
+        // One that cannot be read is failed when it is looked at.
+        let command = release_spec(release).ok().and_then(|spec| spec.release_command);
+        if starting.trigger == Trigger::Rollback || command.is_none() {
             return Ok(false);
         }
         let run = tx.run_of_release(&starting.id).await?;
@@ -337,6 +335,11 @@ fn until(then: Option<i64>) -> Duration {
 
 /// Workload states, and since when one dies again and again, that were told of.
 type Shown = BTreeMap<WorkloadId, (WorkloadState, Option<i64>)>;
+
+pub(super) fn failure_of(error: &Error) -> Failure {
+    let (code, reason) = error.told();
+    Failure { code: Some(code.into()), reason: reason.into(), last_lines: Vec::new() }
+}
 
 pub(super) fn from_wire(failure: &wire::Failure) -> Failure {
     Failure { code: Some(failure.code.clone()), reason: failure.reason.clone(), last_lines: failure.last_lines.clone() }

@@ -78,6 +78,7 @@ fn position(field: &str, text: String) -> Result<String> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Follow {
     /// Stay and send what comes, as server-sent events.
     #[serde(default)]
@@ -137,6 +138,7 @@ async fn subject_log(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct LogsQuery {
     /// Stay and send what comes, as server-sent events, after the last lines there are.
     #[serde(default)]

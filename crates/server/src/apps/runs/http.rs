@@ -30,6 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Page {
     /// Only runs of the schedule with this name.
     schedule: Option<String>,
@@ -181,6 +182,7 @@ fn shown(run: Run) -> api::Run {
         state: run.state,
         scheduled_for: run.scheduled_for.map(rfc3339),
         exit_code: run.exit_code,
+        signal: run.signal,
         failure_code: failure.code,
         reason: Some(failure.reason).filter(|reason| !reason.is_empty()),
         last_lines: failure.last_lines,

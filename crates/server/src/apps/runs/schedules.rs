@@ -57,7 +57,8 @@ impl Runs {
             updated_at: now_ms(),
         };
         let mut tx = self.store.write().await?;
-        if tx.schedule_list(&project.id).await?.len() >= SCHEDULES_MAX {
+        let set = tx.schedule_list(&project.id).await?;
+        if set.len() >= SCHEDULES_MAX && set.iter().all(|other| other.name != job.name) {
             let message = format!("a project has at most {SCHEDULES_MAX} schedules; remove one first");
             return Err(Error::conflict("TOO_MANY_SCHEDULES", message));
         }

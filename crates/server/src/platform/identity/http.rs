@@ -100,6 +100,7 @@ async fn token_list(caller: Caller, State(identity): State<Identity>) -> Result<
             id: token.id,
             name: token.name,
             scopes: token.scopes,
+            parent_id: token.parent_id,
             created_at: rfc3339(token.created_at),
             last_used_at: token.last_used_at.map(rfc3339),
             expires_at: token.expires_at.map(rfc3339),
@@ -109,7 +110,7 @@ async fn token_list(caller: Caller, State(identity): State<Identity>) -> Result<
 }
 
 /// Makes an API token. This answer is the only place it is ever shown. A token makes none that may do more, or lives
-/// longer, than itself.
+/// longer, than itself; and what it makes is revoked with it.
 #[utoipa::path(post, path = "/api/tokens", tag = "tokens", request_body = api::TokenCreate, responses(
     (status = 201, body = api::TokenCreated), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody),
     (status = 403, body = api::ErrorBody)))]
@@ -121,7 +122,7 @@ async fn token_create(
     Ok((StatusCode::CREATED, axum::Json(identity.token_create(&caller.user, &caller.credential, &create).await?)))
 }
 
-/// Revokes an API token at once.
+/// Revokes an API token at once, and with it the tokens that it made.
 #[utoipa::path(delete, path = "/api/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path)), responses(
     (status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn token_delete(

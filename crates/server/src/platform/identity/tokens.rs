@@ -77,12 +77,21 @@ impl Identity {
         let token = format!("{TOKEN_PREFIX}{}", random_secret());
         let id = TokenId::new();
         let mut tx = self.store.write().await?;
+        let parent_id = match by {
+            Credential::Session(_) => None,
+            Credential::Token(own) => {
+                // It may have been revoked meanwhile, and with it all that it makes.
+                tx.token_owner(&own.hash, now_ms()).await?.ok_or_else(Error::unauthenticated)?;
+                Some(&own.id)
+            }
+        };
         tx.token_insert(NewToken {
             id: &id,
             user_id: &user.id,
             name: &name,
             scopes: &scopes,
             token_hash: &digest(&token),
+            parent_id,
             created_at: now_ms(),
             expires_at,
         })
@@ -98,6 +107,7 @@ impl Identity {
         Ok(tokens)
     }
 
+    /// Ends a token and all that it made.
     pub(crate) async fn token_delete(&self, user: &User, by: &Credential, id: &TokenId) -> Result<()> {
         let mut tx = self.store.write().await?;
         let reached = tx.token_list(&user.id).await?.iter().any(|token| &token.id == id && reaches(by, token));

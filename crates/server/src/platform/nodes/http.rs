@@ -53,7 +53,7 @@ fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
 }
 
 fn shown(id: &NodeId, known: &Known, embedded: bool) -> api::Node {
-    let online = known.link.is_some();
+    let online = known.link.borrow().is_some();
     let fresh = known.last_seen_ms.is_some_and(|seen| now_ms() - seen < STALE_MS);
     api::Node {
         id: id.clone(),
@@ -90,11 +90,18 @@ fn workloads(observed: &Observed) -> Vec<api::WorkloadMetrics> {
             deployment_id,
             process: workload.id.process_name().unwrap_or("web").to_owned(),
             state: workload.state.as_str().to_owned(),
+            reason: reason(workload),
             memory_bytes: workload.memory_bytes,
             cpu_seconds: workload.cpu_usec.map(seconds),
             restarts: workload.restarts,
         })
         .collect()
+}
+
+/// A failure is remembered after it is over.
+fn reason(workload: &wire::WorkloadStatus) -> Option<String> {
+    let down = matches!(workload.state, wire::WorkloadState::Failed | wire::WorkloadState::Restarting);
+    workload.failure.as_ref().filter(|_| down).map(|failure| failure.reason.clone())
 }
 
 fn metrics(sample: &wire::Metrics) -> api::NodeMetrics {

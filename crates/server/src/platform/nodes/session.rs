@@ -18,7 +18,7 @@ pub(super) async fn run(nodes: &Nodes, id: &NodeId) {
         if let Err(error) = connect_once(nodes, id).await {
             tracing::warn!(%error, node.id = %id, "the link to a node broke");
         }
-        nodes.with(id, |known| known.link = None);
+        nodes.with(id, |known| known.link.send_replace(None));
         nodes.announce().await;
         tokio::time::sleep(RETRY).await;
     }
@@ -34,7 +34,7 @@ async fn connect_once(nodes: &Nodes, id: &NodeId) -> Result<()> {
     }
     nodes.seen(id, |known| {
         known.hello = Some(hello);
-        known.link = Some(link.clone());
+        known.link.send_replace(Some(link.clone()));
     });
     nodes.announce().await;
     tokio::select! {

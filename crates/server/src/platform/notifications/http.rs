@@ -108,6 +108,7 @@ async fn notification_channel_test(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Page {
     /// At most so many, 50 when absent.
     limit: Option<i64>,
