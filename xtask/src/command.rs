@@ -35,6 +35,11 @@ impl Command {
         self
     }
 
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
     pub(crate) fn env(mut self, key: &str, value: &str) -> Self {
         self.0.env(key, value);
         self
@@ -59,6 +64,11 @@ impl Command {
             bail!("`{name}` failed: {status}");
         }
         Ok(())
+    }
+
+    /// The same without a word, unless it fails.
+    pub(crate) fn quiet(self) -> Result<()> {
+        self.output().map(drop)
     }
 
     /// What it writes to standard output.

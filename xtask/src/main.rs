@@ -9,11 +9,12 @@ mod smoke;
 mod soak;
 mod tidy;
 mod toolchains;
+mod vm;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use command::{cargo, root};
 
 const USAGE: &str = "cargo xtask <task>
@@ -21,6 +22,9 @@ const USAGE: &str = "cargo xtask <task>
   run [args…]    build everything and start NanoScale for development
   test [args…]   install what the tests need and run all of them
   soak           kill by chance: --minutes N (10), --seed S of a run to repeat
+  vm test [names…]
+                 run what depends on the kernel in an emulated Debian 12 with cgroup v2
+  vm reboot      the last part of it: that machine loses its power and starts again
   lint           formatting, clippy, types, generated files, the repository's own rules
   gen            write docs/openapi.json and the dashboard's types anew
   dist           build the release binary with the dashboard in it
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         "dist" => dist(),
         "soak" => soak::run(&rest),
         "bench" => bench::run(&rest),
+        "vm" => virtual_machine(&rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -69,7 +74,21 @@ fn test(rest: &[String]) -> Result<()> {
     smoke::run()?;
     cargo(&["test", "--package", "nanoscale", "--test", "it", "--", "both::"])
         .env("NANOSCALE_TEST_DATABASE", "postgres")
-        .run()
+        .run()?;
+    if packages::is_root()? {
+        vm::test(&[])
+    } else {
+        eprintln!("not root: the virtual machine is not tested");
+        Ok(())
+    }
+}
+
+fn virtual_machine(rest: &[String]) -> Result<()> {
+    match rest {
+        [task, names @ ..] if task == "test" => vm::test(names),
+        [task] if task == "reboot" => vm::reboot(),
+        _ => bail!("cargo xtask vm test [names…], or cargo xtask vm reboot"),
+    }
 }
 
 fn generate() -> Result<()> {

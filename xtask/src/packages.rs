@@ -32,6 +32,14 @@ const RUST: &[(&str, &str)] = &[("/usr/bin/cargo", "cargo")];
 /// What `cargo xtask bench` compares with.
 const PEERS: &[(&str, &str)] = &[("/usr/sbin/nginx", "nginx-light"), ("/usr/bin/wrk", "wrk")];
 
+/// What `cargo xtask vm test` builds and starts its machine with.
+const EMULATOR: &[(&str, &str)] = &[
+    ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
+    ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/sbin/mke2fs", "e2fsprogs"),
+    ("/usr/bin/objcopy", "binutils"),
+];
+
 pub(crate) fn install() -> Result<()> {
     ensure(NEEDED)?;
     if !Path::new("/usr/local/cargo/bin/cargo").exists() {
@@ -42,6 +50,10 @@ pub(crate) fn install() -> Result<()> {
 
 pub(crate) fn install_peers() -> Result<()> {
     ensure(PEERS)
+}
+
+pub(crate) fn install_emulator() -> Result<()> {
+    ensure(EMULATOR)
 }
 
 fn ensure(list: &[(&str, &str)]) -> Result<()> {

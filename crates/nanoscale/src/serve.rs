@@ -19,7 +19,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use node::{Agent, EdgeIo, Gates, Separation};
 use server::{LinkIo, LocalNode};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
@@ -55,17 +55,18 @@ pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
     let data_dir = config.data_dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async move {
+        let termination = Termination::listen()?;
         match part {
-            Part::All { setup_code } => serve(config, setup_code).await,
-            Part::Server { setup_code } => separate::server(config, setup_code).await,
-            Part::Edge => separate::edge(config).await,
-            Part::Node => separate::node(config).await,
+            Part::All { setup_code } => serve(config, setup_code, termination).await,
+            Part::Server { setup_code } => separate::server(config, setup_code, termination).await,
+            Part::Edge => separate::edge(config, termination).await,
+            Part::Node => separate::node(config, termination).await,
         }
     });
     served.map(|()| ExitCode::SUCCESS).map_err(|error| crate::disk::explain(error, &data_dir))
 }
 
-async fn serve(config: Config, setup_code: Option<String>) -> Result<()> {
+async fn serve(config: Config, setup_code: Option<String>, mut termination: Termination) -> Result<()> {
     directories::make(&config.data_dir)?;
     let _node = directories::hold(&config.node_dir())?;
     let directory = directories::hold(&config.server_dir())?;
@@ -92,7 +93,7 @@ async fn serve(config: Config, setup_code: Option<String>) -> Result<()> {
     announce(&format!("listening api={} edge={http}", server.address));
     server.welcome();
 
-    terminated().await?;
+    termination.requested().await;
     tracing::info!("stopping; apps go on running");
     stop.cancel();
     let _ = tokio::time::timeout(FINISH, visitors).await;
@@ -100,15 +101,23 @@ async fn serve(config: Config, setup_code: Option<String>) -> Result<()> {
     server.finish().await
 }
 
-/// Resolves when somebody wants this process to end.
-async fn terminated() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Somebody wants this process to end. Listened for from the start on: as soon as it says that it is up, it ends in peace.
+struct Termination {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Termination {
+    fn listen() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn requested(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Every visitor takes two descriptors, and the usual limit is for one person's programs. Apps get one of their own.

@@ -188,7 +188,8 @@ impl Cgroup {
         }
     }
 
-    /// How many processes of the group were killed for want of memory since it was made.
+    /// How often the kernel killed in the group for want of memory since it was made: a process at a time on v1, all of
+    /// them at once on v2.
     pub fn oom_kills(&self) -> u64 {
         match &self.hierarchy {
             Hierarchy::V1(hierarchies) => hierarchies.oom_kills(&self.name),

@@ -1,9 +1,21 @@
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Long enough for anything on a busy machine; no wait in a test should need more.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How many times as long everything may take, from `NANOSCALE_TEST_PATIENCE`: for machines that are emulated.
+static FACTOR: LazyLock<u32> = LazyLock::new(|| match std::env::var("NANOSCALE_TEST_PATIENCE") {
+    Ok(text) => text.parse().unwrap_or_else(|_| panic!("NANOSCALE_TEST_PATIENCE is `{text}`, and not a whole number")),
+    Err(_) => 1,
+});
+
+/// What `within` is on this machine.
+pub(crate) fn stretched(within: Duration) -> Duration {
+    within * *FACTOR
+}
 
 /// Waits until `condition` holds, and panics with `what` when it does not in time.
 pub async fn wait_until(what: &str, within: Duration, condition: impl AsyncFnMut() -> bool) {
@@ -30,12 +42,12 @@ async fn found<T>(within: Duration, mut find: impl AsyncFnMut() -> Option<T>) ->
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    tokio::time::timeout(within, search).await.ok()
+    tokio::time::timeout(stretched(within), search).await.ok()
 }
 
 /// The same where nothing is async, as in `Drop`: whether it came true in time.
 pub(crate) fn wait_blocking(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + within;
+    let deadline = Instant::now() + stretched(within);
     while !condition() {
         if Instant::now() > deadline {
             return false;

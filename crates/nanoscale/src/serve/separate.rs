@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::control_plane::ControlPlane;
 use super::directories::{self, hold};
 use super::sockets::{self, Socket};
-use super::{FINISH, bind, edge_config, node_config, terminated};
+use super::{FINISH, Termination, bind, edge_config, node_config};
 use crate::config::Config;
 
 const LINK: &str = "link.sock";
@@ -29,7 +29,7 @@ const LINKS: usize = 2;
 const RETRY: Duration = Duration::from_millis(200);
 
 /// The control plane, without any right on the machine.
-pub(super) async fn server(config: Config, setup_code: Option<String>) -> Result<()> {
+pub(super) async fn server(config: Config, setup_code: Option<String>, mut termination: Termination) -> Result<()> {
     let directory = hold(&config.server_dir())?;
     let socket = Arc::new(Socket::bind(&config.server_dir(), LINK).context("listen for the node")?);
     let accept = move || {
@@ -42,13 +42,13 @@ pub(super) async fn server(config: Config, setup_code: Option<String>) -> Result
     let server = ControlPlane::start(&config, directory, setup_code, port, node, stop.clone()).await?;
     super::announce(&format!("listening api={}", server.address));
     server.welcome();
-    terminated().await?;
+    termination.requested().await;
     stop.cancel();
     server.finish().await
 }
 
 /// The proxy that visitors meet.
-pub(super) async fn edge(config: Config) -> Result<()> {
+pub(super) async fn edge(config: Config, mut termination: Termination) -> Result<()> {
     let directory = config.edge_dir();
     let _held = hold(&directory)?;
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
@@ -64,7 +64,7 @@ pub(super) async fn edge(config: Config) -> Result<()> {
     super::announce(&format!("listening edge={address}"));
     tokio::select! {
         () = obey(&control, &socket) => {}
-        result = terminated() => result?,
+        () = termination.requested() => {}
     }
     stop.cancel();
     let _ = tokio::time::timeout(FINISH, serving).await;
@@ -83,7 +83,7 @@ async fn obey(control: &Control, socket: &Socket) {
 }
 
 /// What runs apps.
-pub(super) async fn node(config: Config) -> Result<()> {
+pub(super) async fn node(config: Config, mut termination: Termination) -> Result<()> {
     directories::share(&config.data_dir)?;
     let _held = hold(&config.node_dir())?;
     let (server_dir, edge_dir) = (config.server_dir(), config.edge_dir());
@@ -107,7 +107,7 @@ pub(super) async fn node(config: Config) -> Result<()> {
         links.spawn(offer_link(agent.clone(), server_dir.clone()));
     }
     super::announce(&format!("node directory={}", config.node_dir().display()));
-    terminated().await?;
+    termination.requested().await;
     tracing::info!("stopping; apps go on running");
     stop.cancel();
     let _ = tokio::time::timeout(FINISH, working).await;

@@ -18,7 +18,7 @@ fn nosy(paths: &[String]) -> Vec<u8> {
         const all = { build: JSON.parse(fs.readFileSync('tried.json')), run: require('./tries.js') };\
         http.createServer((q, r) => r.end(JSON.stringify(all))).listen(process.env.PORT);";
     archive(&[
-        ("package.json", r#"{"scripts":{"start":"node server.js","build":"node build.js"}}"#),
+        ("package.json", r#"{"scripts":{"start":"node server.js"}}"#),
         ("tries.js", &tries),
         ("build.js", "require('node:fs').writeFileSync('tried.json', JSON.stringify(require('./tries.js')));"),
         ("server.js", server),
@@ -51,7 +51,9 @@ async fn database_keys_and_other_projects_are_out_of_reach() {
         "/proc/1/root/etc/shadow".into(),
     ]
     .map(|path| path.display().to_string());
-    let id = project(&client, "nosy").await;
+    let build_command = Some("node build.js".into());
+    let nosy_project = api::ProjectCreate { name: "nosy".into(), build_command, ..api::ProjectCreate::default() };
+    let id = project_with(&client, nosy_project).await;
     deploy(&client, &id, nosy(&forbidden)).await;
     let told: Value = serde_json::from_str(&server.app("nosy.localhost").get("/").await.unwrap().text()).unwrap();
     for time in ["build", "run"] {

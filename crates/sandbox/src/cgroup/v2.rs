@@ -135,7 +135,10 @@ impl Base {
     }
 
     pub(super) fn oom_kills(&self, name: &str) -> u64 {
-        field(&self.dir(name).join("memory.events"), "oom_kill").unwrap_or_default()
+        let events = self.dir(name).join("memory.events");
+        // The kernel counts the first victim of a group that is killed as a whole twice.
+        let groups = field(&events, "oom_group_kill").filter(|&count| count > 0);
+        groups.or_else(|| field(&events, "oom_kill")).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use ids::{DeploymentId, DeploymentState};
 
 use super::{ApiFailure, Client};
-use crate::wait::wait_some;
+use crate::wait::{stretched, wait_some};
 
 impl Client {
     /// Waits until a deployment is in `state`. Panics with its reason and log when it settles
@@ -23,7 +23,7 @@ impl Client {
     }
 
     async fn settle_or(&self, id: &DeploymentId, state: Option<DeploymentState>, within: Duration) -> api::Deployment {
-        let deadline = tokio::time::Instant::now() + within;
+        let deadline = tokio::time::Instant::now() + stretched(within);
         let mut last = None;
         loop {
             match self.deployment_get(id).await {

@@ -1,0 +1,38 @@
+//! The power fails, and the machine starts again: apps serve before anybody has looked.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::directory;
+use super::image::Image;
+use super::machine::{Disk, Start};
+use super::payload::{MOUNT, Payload};
+use super::suite::Programs;
+use crate::command::{Command, root};
+
+/// A start of the machine and what is done in it.
+const DEADLINE: Duration = Duration::from_secs(5 * 60);
+const INSTALL: &str = include_str!("install.sh");
+/// What the services said, if a test failed.
+const TELL: &str = "[ $failed = 0 ] || journalctl --no-pager --output=short-monotonic --unit='nanoscale-*' | grep -v NODE_OFFLINE | tail -60";
+
+pub(super) fn run(image: &Image, programs: &Programs) -> Result<()> {
+    let mut payload = Payload::new("reboot")?;
+    payload.program("nanoscale", programs.find("nanoscale", "bin", "nanoscale")?)?;
+    payload.program("reboot-tests", programs.find("nanoscale", "test", "reboot")?)?;
+    payload.directory("systemd", &root().join("packaging/systemd"))?;
+    payload.at_its_place("examples", &root().join("examples"))?;
+    let test = |name| format!("run {MOUNT}/reboot-tests --exact --nocapture {name}\n{TELL}\n");
+    payload.task("before", &format!("{INSTALL}\n{}", test("before")))?;
+    payload.task("after", &test("after"))?;
+    let drive = payload.finish()?;
+    let disk = directory().join("reboot.disk");
+    Command::new("cp").arg("--sparse=always").arg(&image.disk).arg(&disk).quiet()?;
+    // The server is not there when the power is back.
+    for (task, kernel_parameters) in [("before", ""), ("after", "systemd.mask=nanoscale-server.service")] {
+        let disk = Disk::Kept(&disk);
+        Start { image, disk, drive: &drive, task, kernel_parameters, within: DEADLINE }.run()?;
+    }
+    std::fs::remove_file(&disk).context("remove the disk")
+}
