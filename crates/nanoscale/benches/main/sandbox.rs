@@ -50,9 +50,9 @@ pub(crate) fn serve(request: &str) {
         group.remove().unwrap();
         if request.times > 1 {
             println!("{}", milliseconds(began));
-        } else if exit != Exit::Code(0) {
-            std::process::exit(1);
         }
+        // An app is killed when it has been measured.
+        assert!(matches!(exit, Exit::Code(0) | Exit::Signal(9)), "{exit:?}");
     }
 }
 
