@@ -30,7 +30,15 @@ const NEEDED: &[(&str, &str)] = &[
 const RUST: &[(&str, &str)] = &[("/usr/bin/cargo", "cargo")];
 
 /// What `cargo xtask bench` compares with.
-const PEERS: &[(&str, &str)] = &[("/usr/sbin/nginx", "nginx-light"), ("/usr/bin/wrk", "wrk")];
+const PEERS: &[(&str, &str)] = &[
+    ("/usr/sbin/nginx", "nginx-light"),
+    ("/usr/bin/wrk", "wrk"),
+    ("/usr/bin/curl", "curl"),
+    ("/usr/bin/bwrap", "bubblewrap"),
+    ("/usr/bin/uwsgi", "uwsgi-core"),
+    ("/usr/sbin/dockerd", "docker.io"),
+    ("/bin/busybox", "busybox-static"),
+];
 
 /// What `cargo xtask vm test` builds and starts its machine with.
 const EMULATOR: &[(&str, &str)] = &[

@@ -1,39 +1,95 @@
 //! Measures the product beside its peers, in one run: `cargo xtask bench`. Prints a table and
-//! writes `docs/BENCHMARKS.md`.
+//! writes `docs/BENCHMARKS.md`. `--only PART` measures one part and writes nothing, `--quick`
+//! does with a tenth of the repetitions, and writes nothing either.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on stops")]
 
+#[path = "main/docker.rs"]
+mod docker;
+#[path = "main/neighbours.rs"]
+mod neighbours;
+#[path = "main/piku.rs"]
+mod piku;
+#[path = "main/processes.rs"]
+mod processes;
 #[path = "main/product.rs"]
 mod product;
 #[path = "main/proxy.rs"]
 mod proxy;
+#[path = "main/sandbox.rs"]
+mod sandboxed;
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 /// One measured number and what it is.
 pub(crate) struct Row {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) value: String,
     /// Where the design says how much it may be.
     pub(crate) budget: &'static str,
 }
 
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+static QUICK: LazyLock<bool> = LazyLock::new(|| std::env::args().any(|argument| argument == "--quick"));
+
+/// How often to do what is done so many times for the record.
+pub(crate) fn times(count: usize) -> usize {
+    if *QUICK { (count / 10).max(1) } else { count }
+}
+
+pub(crate) fn median(values: Vec<f64>) -> f64 {
+    percentile(values, 50)
+}
+
+/// The smallest value that so many of a hundred do not exceed.
+pub(crate) fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[(values.len() * percent / 100).min(values.len() - 1)]
 }
 
 fn main() {
     let arguments = std::env::args().collect::<Vec<_>>();
-    if let Some(place) = arguments.iter().position(|argument| argument == "--as-edge") {
-        return proxy::serve_edge(&arguments[place + 1]);
+    let value = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + 1).cloned()
+    };
+    if let Some(origin) = value("--as-edge") {
+        return proxy::serve_edge(&origin);
     }
+    if let Some(request) = value("--as-sandbox") {
+        return sandboxed::serve(&request);
+    }
+    let only = value("--only");
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    let load = load();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let mut rows = runtime.block_on(product::measure());
-    rows.extend(proxy::measure());
+    let mut rows = Vec::new();
+    if wanted("product") {
+        rows.extend(runtime.block_on(product::measure()));
+    }
+    if wanted("piku") {
+        rows.extend(runtime.block_on(piku::measure()));
+    }
+    if wanted("proxy") {
+        rows.extend(proxy::measure());
+    }
+    if wanted("sandbox") {
+        rows.extend(sandboxed::measure());
+    }
+    if wanted("neighbours") {
+        rows.extend(runtime.block_on(neighbours::measure()));
+    }
     let table = table(&rows);
     println!("{table}");
-    std::fs::write(testkit::workspace().join("docs/BENCHMARKS.md"), page(&table)).unwrap();
+    if only.is_none() && !*QUICK {
+        std::fs::write(testkit::workspace().join("docs/BENCHMARKS.md"), page(&table, load)).unwrap();
+    }
+}
+
+/// How many processes wanted to run in the last minute (proc(5)).
+fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn table(rows: &[Row]) -> String {
@@ -44,14 +100,23 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn page(table: &str) -> String {
+fn page(table: &str, load: f64) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let model = model.trim_start_matches(['\t', ' ', ':']);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let machine = if load < 1.5 { "a quiet machine" } else { "a **busy** machine" };
     format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench` (release build), on {cores} cores of {model}, client, app and server on the same \
-         machine.\nProxies are measured in the same run, one worker each, `wrk -t1 -c64`, the same nginx as upstream answering 64 bytes; \
-         medians of three.\n\n{table}"
+         machine: {machine}, whose load was {load:.1} at the start.\nPeers are measured in the same run. Proxies: one worker each, \
+         `wrk -t1 -c64`, the same nginx as upstream answering 64 bytes; medians of three.\n{}\n\n{table}",
+        NOTES.trim()
     )
 }
+
+const NOTES: &str = "
+The uWSGI emperor is what Piku runs apps under: the same settings for emperor and worker as Piku writes, and a redeploy removes and writes
+the worker's file, as Piku's does. Piku's own share (push, hook, checkout) is not in its numbers. Deployments of ours are whole: upload, build, start, swap;
+of both, the time that the app takes to answer when it is started by hand is subtracted.
+Neighbours: a Node app's answers, one after the other, quiet and then beside one bomb of `examples/hostile` in a project with 256 MB; median of rounds.
+";

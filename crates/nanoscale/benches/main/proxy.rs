@@ -7,23 +7,23 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use edge::{Config, Edge, Target, Upstream};
+use edge::{Config, Edge, Origin, Target, Upstream};
 
-use crate::{Row, median};
+use crate::{Row, median, times};
 
 const SECONDS: u32 = 4;
 
 /// What one `wrk` run came to.
-struct Run {
-    requests: f64,
-    p99_ms: f64,
+pub(crate) struct Run {
+    pub(crate) requests: f64,
+    pub(crate) p99_ms: f64,
     cpu_microseconds: f64,
 }
 
 /// A child that ends with this value.
-struct Peer {
+pub(crate) struct Peer {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Peer {
@@ -45,11 +45,11 @@ pub(crate) fn measure() -> Vec<Row> {
             upstream.address
         )
     });
-    let edge = edge(upstream.address);
+    let edge = edge(&upstream.address.into());
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        ours.push(run(&edge));
-        theirs.push(run(&proxy));
+    for _ in 0..times(3) {
+        ours.push(run(&edge, 64));
+        theirs.push(run(&proxy, 64));
     }
     let pick = |runs: &[Run], number: fn(&Run) -> f64| median(runs.iter().map(number).collect());
     let cpu = (pick(&ours, |run| run.cpu_microseconds), pick(&theirs, |run| run.cpu_microseconds));
@@ -57,17 +57,17 @@ pub(crate) fn measure() -> Vec<Row> {
     let rate = (pick(&ours, |run| run.requests), pick(&theirs, |run| run.requests));
     vec![
         Row {
-            what: "edge CPU per request, beside nginx",
+            what: "edge CPU per request, beside nginx".into(),
             value: format!("{:.1} µs, nginx {:.1} µs: {:.2} ×", cpu.0, cpu.1, cpu.0 / cpu.1),
             budget: "1.1 ×",
         },
         Row {
-            what: "edge p99 at full load, beside nginx",
+            what: "edge p99 at full load, beside nginx".into(),
             value: format!("{:.2} ms, nginx {:.2} ms", p99.0, p99.1),
             budget: "+1 ms",
         },
         Row {
-            what: "requests per second through one worker, beside nginx",
+            what: "requests per second through one worker, beside nginx".into(),
             value: format!("{:.0}, nginx {:.0}", rate.0, rate.1),
             budget: "",
         },
@@ -75,23 +75,24 @@ pub(crate) fn measure() -> Vec<Row> {
 }
 
 /// This program again, as nothing but an edge with one worker.
-pub(crate) fn serve_edge(upstream: &str) {
+pub(crate) fn serve_edge(origin: &str) {
+    let origin: Origin = serde_json::from_str(origin).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let config = Config::default();
         let edge = Edge::new(config.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let target = Upstream::new("upstream".into(), upstream.parse::<std::net::SocketAddr>().unwrap(), &config);
+        let target = Upstream::new("upstream".into(), origin, &config);
         edge.set_route("127.0.0.1", Target::Upstream(Arc::new(target)));
         println!("{address}");
         edge.serve(listener, std::future::pending()).await;
     });
 }
 
-fn edge(upstream: SocketAddr) -> Peer {
+pub(crate) fn edge(origin: &Origin) -> Peer {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--as-edge", &upstream.to_string()])
+        .args(["--as-edge", &serde_json::to_string(origin).unwrap()])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -123,10 +124,11 @@ fn nginx(directory: &Path, name: &str, server: impl Fn(SocketAddr) -> String) ->
     Peer { child, address }
 }
 
-fn run(peer: &Peer) -> Run {
+pub(crate) fn run(peer: &Peer, connections: u32) -> Run {
     let before = cpu_seconds(peer.child.id());
     let output = Command::new("wrk")
-        .args(["-t1", "-c64", &format!("-d{SECONDS}s"), "--latency", &format!("http://{}/", peer.address)])
+        .args(["-t1", &format!("-c{connections}"), &format!("-d{SECONDS}s"), "--latency"])
+        .arg(format!("http://{}/", peer.address))
         .output()
         .unwrap();
     let used = cpu_seconds(peer.child.id()) - before;
