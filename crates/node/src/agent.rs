@@ -120,6 +120,8 @@ struct Inner {
     wake: Notify,
     /// Something was discarded.
     trash: Notify,
+    /// Something may run no more.
+    links: Notify,
     tasks: TaskTracker,
     /// Set when this process goes; workloads go on without it.
     closing: CancellationToken,
@@ -177,6 +179,7 @@ impl Agent {
                 observed: watch::Sender::new(Observed::default()),
                 wake: Notify::new(),
                 trash: Notify::new(),
+                links: Notify::new(),
                 tasks: TaskTracker::new(),
                 closing: CancellationToken::new(),
                 converged: watch::Sender::new(false),
@@ -192,6 +195,7 @@ impl Agent {
             () = self.empty_trash_forever() => {}
             () = self.tidy_forever() => {}
             () = self.hear_edge_forever() => {}
+            () = self.forget_links_forever() => {}
             () = self.inner.edge.run() => {}
             () = self.collect_garbage() => {}
             () = self.govern_caches() => {}

@@ -27,6 +27,7 @@ use ruleset::Ruleset;
 /// Links get their addresses from the range for benchmarks (RFC 2544), which nobody routes.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 const LINKS: (Ipv4Addr, u8) = (Ipv4Addr::new(198, 18, 0, 0), 15);
+const NEEDS_ROOT: &str = "it needs root";
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
 /// Where the host's resolvers are named; with systemd-resolved the first only names a stub on the host's loopback.
 const RESOLVERS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
@@ -68,13 +69,21 @@ impl Networks {
         }
         let name = self.link_name(id);
         let mut state = self.state.lock().await;
-        if self.usable(&mut state).await.is_err() {
+        if matches!(state.usable, Some(Err(_))) {
             return sandbox::Network::Host;
         }
         state.links.insert(name.clone(), policy.clone());
         let State { names, links, .. } = &mut *state;
         names.look_up(links).await;
-        if let Err(error) = self.apply(&mut state).await {
+        let applied = self.apply(&mut state).await;
+        if state.usable.is_none() {
+            // The first table is the trial too: it need not be made twice before an app starts.
+            state.usable = Some(applied.as_ref().map_err(unusable).copied().and_then(|()| forward()));
+        }
+        if matches!(state.usable, Some(Err(_))) {
+            return sandbox::Network::Host;
+        }
+        if let Err(error) = applied {
             tracing::error!(%error, workload.id = %id, "the packet filter cannot be changed: the workload reaches nothing");
         }
         own(Some(sandbox::Link { name, gateway: GATEWAY, network: LINKS.0, prefix: LINKS.1 }))
@@ -107,10 +116,11 @@ impl Networks {
         }
     }
 
-    /// Forgets the links of everything but `running`.
-    pub(crate) async fn keep_only(&self, running: impl Iterator<Item = &WorkloadId>) {
-        let names = running.map(|id| self.link_name(id)).collect::<Vec<_>>();
+    /// Forgets the links of everything but what is `running` at that moment.
+    pub(crate) async fn keep_only(&self, running: impl FnOnce() -> Vec<WorkloadId>) {
         let mut state = self.state.lock().await;
+        // Asked with the lock held: what joins is known before it does.
+        let names = running().iter().map(|id| self.link_name(id)).collect::<Vec<_>>();
         state.links.retain(|name, _| names.contains(name));
         if std::mem::take(&mut state.unresolved) {
             let State { names, links, .. } = &mut *state;
@@ -142,25 +152,19 @@ impl Networks {
 
     async fn try_out(&self) -> Result<(), String> {
         if !nix::unistd::geteuid().is_root() {
-            return Err("it needs root".into());
+            return Err(NEEDS_ROOT.into());
         }
         // Beside the table, which may be that of an earlier process and hold for what still runs.
         let trial = format!("nanoscale-{}-trial", self.instance);
         let text = self.ruleset(&trial, "nobody", &BTreeMap::new(), &Names::default());
-        nft(&format!("{text}delete table inet {trial}\n")).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "nftables is not installed; install the package `nftables`".to_owned(),
-            _ => error.to_string(),
-        })?;
-        // Without it nothing a workload sends goes further than the host.
-        let forwards = std::fs::read_to_string(FORWARDING).is_ok_and(|value| value.trim() == "1");
-        if !forwards {
-            std::fs::write(FORWARDING, "1").map_err(|error| format!("{FORWARDING} cannot be set: {error}"))?;
-            tracing::info!("turned IPv4 forwarding on, for what workloads send");
-        }
-        Ok(())
+        nft(&format!("{text}delete table inet {trial}\n")).await.map_err(|error| unusable(&error))?;
+        forward()
     }
 
     async fn apply(&self, state: &mut State) -> io::Result<()> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(io::Error::other(NEEDS_ROOT));
+        }
         let table = format!("nanoscale-{}", self.instance);
         let text = self.ruleset(&table, &format!("{}*", self.prefix()), &state.links, &state.names);
         if state.applied.as_ref() == Some(&text) {
@@ -197,6 +201,24 @@ impl Networks {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         format!("{}{:07x}", self.prefix(), hash >> 36)
     }
+}
+
+/// Why links cannot be filtered.
+fn unusable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "nftables is not installed; install the package `nftables`".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Without it nothing a workload sends goes further than the host.
+fn forward() -> Result<(), String> {
+    let forwards = std::fs::read_to_string(FORWARDING).is_ok_and(|value| value.trim() == "1");
+    if !forwards {
+        std::fs::write(FORWARDING, "1").map_err(|error| format!("{FORWARDING} cannot be set: {error}"))?;
+        tracing::info!("turned IPv4 forwarding on, for what workloads send");
+    }
+    Ok(())
 }
 
 /// The resolvers that a workload asks.

@@ -6,6 +6,7 @@ mkdir -p /etc/nanoscale
 echo '{"data_dir": "/var/lib/nanoscale", "edge": {"http_bind": "0.0.0.0:80"}}' > /etc/nanoscale/config.json
 echo 'NANOSCALE_SETUP_CODE=in-the-virtual-machine' > /etc/nanoscale/server.env
 cp /vm/systemd/*.service /etc/systemd/system/
+cp /vm/modules-load.d/nanoscale.conf /etc/modules-load.d/
 systemctl daemon-reload
 systemctl --quiet enable nanoscale-server nanoscale-edge nanoscale-node
 # All of it on the disk before NanoScale begins: what it does itself, it has to make safe itself.

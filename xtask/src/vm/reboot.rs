@@ -22,6 +22,7 @@ pub(super) fn run(image: &Image, programs: &Programs) -> Result<()> {
     payload.program("nanoscale", programs.find("nanoscale", "bin", "nanoscale")?)?;
     payload.program("reboot-tests", programs.find("nanoscale", "test", "reboot")?)?;
     payload.directory("systemd", &root().join("packaging/systemd"))?;
+    payload.directory("modules-load.d", &root().join("packaging/modules-load.d"))?;
     payload.at_its_place("examples", &root().join("examples"))?;
     let test = |name| format!("run {MOUNT}/reboot-tests --exact --nocapture {name}\n{TELL}\n");
     payload.task("before", &format!("{INSTALL}\n{}", test("before")))?;

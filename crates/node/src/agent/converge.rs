@@ -51,8 +51,8 @@ impl Agent {
             for preview in self.confine().layout.previews() {
                 self.erase_group(&preview).await;
             }
+            self.networks().expect(links(&desired)).await;
         }
-        self.networks().expect(links(&desired)).await;
         let todo = self.plan(&desired);
         for spec in todo.workloads {
             workload::start(self, spec);
@@ -77,17 +77,21 @@ impl Agent {
             self.remove_group(&group).await;
         }
         self.announce_convergence();
-        self.forget_links().await;
+        self.inner.links.notify_one();
     }
 
-    /// Links of what no longer runs may reach nothing.
-    async fn forget_links(&self) {
-        let running = {
-            let state = self.lock();
-            let builds = state.builds.keys().map(WorkloadId::from);
-            state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<Vec<_>>()
-        };
-        self.networks().keep_only(running.iter()).await;
+    /// Links of what no longer runs may reach nothing. Apart from converging: names that are looked up and a packet
+    /// filter that takes its time hold up no route.
+    pub(super) async fn forget_links_forever(&self) {
+        loop {
+            self.inner.links.notified().await;
+            let running = || {
+                let state = self.lock();
+                let builds = state.builds.keys().map(WorkloadId::from);
+                state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<Vec<_>>()
+            };
+            self.networks().keep_only(running).await;
+        }
     }
 
     /// The first desired state says what of an earlier process's work is still wanted; a preview never is.
