@@ -115,8 +115,8 @@ fn page(table: &str, load: f64) -> String {
 }
 
 const NOTES: &str = "
-The uWSGI emperor is what Piku runs apps under: the same settings for emperor and worker as Piku writes, and a redeploy removes and writes
-the worker's file, as Piku's does. Piku's own share (push, hook, checkout) is not in its numbers. Deployments of ours are whole: upload, build, start, swap;
+The uWSGI emperor is what Piku runs apps under: with settings after Piku's, but for owners and the format of its log, and a redeploy removes and
+writes the worker's file, as Piku's does. Piku's own share (push, hook, checkout) is not in its numbers. Deployments of ours are whole: upload, build, start, swap;
 of both, the time that the app takes to answer when it is started by hand is subtracted.
 Neighbours: a Node app's answers, one after the other, quiet and then beside one bomb of `examples/hostile` in a project with 256 MB; median of rounds.
 ";

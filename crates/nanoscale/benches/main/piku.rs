@@ -64,7 +64,7 @@ pub(crate) async fn measure() -> Vec<Row> {
             "",
         ),
         row(
-            "requests during 5 redeployments, two visitors without a pause, beside a uWSGI emperor",
+            "requests during 5 redeployments, two visitors with pauses of 10 ms, beside a uWSGI emperor",
             format!("{}; emperor: {}", outage(&ours), outage(&theirs)),
             "0",
         ),
@@ -166,7 +166,7 @@ async fn upload(client: &Client, project: &ProjectId, version: &str) -> ids::Dep
     client.upload(project, builder.into_inner().unwrap()).await.unwrap().id
 }
 
-/// uWSGI's emperor, as Piku sets it up. Ends with this value.
+/// uWSGI's emperor, set up after Piku's. Ends with this value.
 struct Emperor {
     child: Child,
     directory: TempDir,
