@@ -207,7 +207,7 @@ async fn shown(stand: &Stand, site: &Site) -> Result<u32, String> {
     }
     let releases = stand.client.release_list(&site.project).await.map_err(|failure| failure.to_string())?;
     let live = releases.into_iter().find(|release| release.live).ok_or("the live release is not kept")?;
-    Ok(site.version_of(stand, &live.deployment_id))
+    site.version_of(stand, &live.deployment_id)
 }
 
 /// What commands and logs tell of everything that the site went through.
