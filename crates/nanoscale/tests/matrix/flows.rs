@@ -218,6 +218,7 @@ impl Case {
         let wanted: &[RunState] = match self.outcome() {
             Outcome::Done => &[RunState::Succeeded],
             Outcome::Lost => &[RunState::Lost],
+            Outcome::Adopted => &[RunState::Succeeded, RunState::Lost],
             _ => &[RunState::Failed],
         };
         let state = self.ended(stand, site, &run.id, wanted).await?;

@@ -37,9 +37,9 @@ fn bytes(segment: &Path) -> Vec<u8> {
         Ok(file) if segment.extension() == Some("zst".as_ref()) => zstd::decode_all(file).unwrap_or_default(),
         Ok(_) => std::fs::read(segment).unwrap_or_default(),
         // It was packed since it was listed.
-        Err(_) => std::fs::File::open(segment.with_extension("ndjson.zst"))
-            .and_then(zstd::decode_all)
-            .unwrap_or_default(),
+        Err(_) => {
+            std::fs::File::open(segment.with_extension("ndjson.zst")).and_then(zstd::decode_all).unwrap_or_default()
+        }
     }
 }
 
