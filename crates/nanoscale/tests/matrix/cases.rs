@@ -4,7 +4,7 @@ use crate::apps::deploy;
 use crate::flows::Case;
 use crate::site::{Site, release};
 use crate::stand::Stand;
-use crate::victim::{ALWAYS, Victim};
+use crate::victim::{THREE, Victim};
 
 /// Steps of a flow, but for the one that waits for a whole minute: see `due.rs`.
 fn steps(flow: Flow) -> impl Iterator<Item = Checkpoint> {
@@ -45,8 +45,17 @@ async fn all(start: impl AsyncFn() -> Stand, flow: Flow, cases: impl Iterator<It
 }
 
 async fn everybody(flow: Flow) {
-    let cases = steps(flow).flat_map(|checkpoint| ALWAYS.map(|victim| Case { flow, checkpoint, victim }));
+    let cases = steps(flow).flat_map(|checkpoint| THREE.map(|victim| Case { flow, checkpoint, victim }));
     all(Stand::new, flow, cases).await;
+}
+
+/// What differs there is who dies along with whom.
+#[tokio::test]
+async fn the_one_process_is_killed_at_every_step_of_a_deploy_and_a_job() {
+    for flow in [Flow::Deploy, Flow::Job] {
+        let cases = steps(flow).map(|checkpoint| Case { flow, checkpoint, victim: Victim::All });
+        all(Stand::in_one_process, flow, cases).await;
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ async fn strike(mut stand: Stand, victim: Victim) {
 async fn a_due_job_is_run_once_whoever_is_killed() {
     tokio::join!(
         async { strike(Stand::new().await, Victim::Server).await },
+        async { strike(Stand::new().await, Victim::Edge).await },
+        async { strike(Stand::new().await, Victim::Node).await },
         async { strike(Stand::new().await, Victim::Shim).await },
         async { strike(Stand::new().await, Victim::App).await },
         async { strike(Stand::on_postgres().await, Victim::Postgres).await },

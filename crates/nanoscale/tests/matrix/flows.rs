@@ -70,11 +70,16 @@ impl Case {
             if answer.is_ok() || site.newest(stand).await.map_or(0, |it| it.number) != before {
                 return Err("there should be no deployment".into());
             }
-            let kept = std::fs::read_dir(stand.server.data_dir().join("server/uploads")).unwrap().count();
-            if kept > 1 {
-                return Err(format!("{kept} archives are kept"));
-            }
-            return stand.converge(async || site.all_faults(stand).await).await;
+            return stand
+                .converge(async || {
+                    let mut faults = site.all_faults(stand).await;
+                    let kept = std::fs::read_dir(stand.server.data_dir().join("server/uploads")).unwrap().count();
+                    if kept > 1 {
+                        faults.push(format!("{kept} archives are kept"));
+                    }
+                    faults
+                })
+                .await;
         }
         self.deployed(stand, site, before + 1, version).await
     }
@@ -83,7 +88,7 @@ impl Case {
         let before = site.newest(stand).await.map_or(0, |deployment| deployment.number);
         let kept = stand.client.release_list(&site.project).await.map_err(|failure| failure.to_string())?;
         let target = kept.into_iter().find(|release| !release.live).ok_or("no release is kept")?.deployment_id;
-        let version = site.version_of(stand, &target);
+        let version = site.version_of(stand, &target)?;
         let trap = stand.checkpoints.hold(self.checkpoint);
         let (client, project) = (stand.client.clone(), site.project.clone());
         let asked = tokio::spawn(async move { client.rollback(&project, Some(&target)).await });
@@ -213,6 +218,7 @@ impl Case {
         let wanted: &[RunState] = match self.outcome() {
             Outcome::Done => &[RunState::Succeeded],
             Outcome::Lost => &[RunState::Lost],
+            Outcome::Adopted => &[RunState::Succeeded, RunState::Lost],
             _ => &[RunState::Failed],
         };
         let state = self.ended(stand, site, &run.id, wanted).await?;
@@ -268,8 +274,10 @@ impl Site {
     }
 
     /// What the release that this deployment built says of itself.
-    pub(crate) fn version_of(&self, stand: &Stand, built_by: &DeploymentId) -> u32 {
+    pub(crate) fn version_of(&self, stand: &Stand, built_by: &DeploymentId) -> Result<u32, String> {
         let releases = stand.server.data_dir().join(format!("node/groups/{}/releases", self.project));
-        std::fs::read_to_string(releases.join(built_by.as_str()).join("version")).unwrap().trim().parse().unwrap()
+        let said = std::fs::read_to_string(releases.join(built_by.as_str()).join("version"));
+        let said = said.map_err(|error| format!("{}: the release of {built_by}: {error}", self.name))?;
+        Ok(said.trim().parse().unwrap())
     }
 }

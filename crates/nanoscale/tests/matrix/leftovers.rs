@@ -13,7 +13,11 @@ type Names = BTreeSet<String>;
 /// Everything of this server that is there and should not be, or should be and is not there.
 pub(crate) async fn leftovers(stand: &Stand, sites: &[&Site]) -> Vec<String> {
     match wanted(stand, sites).await {
-        Ok((workloads, releases)) => look(stand, sites, &workloads, &releases),
+        Ok((workloads, releases)) => {
+            let mut faults = look(stand, sites, &workloads, &releases);
+            faults.extend(visited(stand, sites, &workloads));
+            faults
+        }
         Err(failure) => vec![failure],
     }
 }
@@ -79,6 +83,32 @@ fn look(stand: &Stand, sites: &[&Site], workloads: &Names, releases: &Names) -> 
         faults.push(format!("{found} {what}, and not {wanted}"));
     }
     faults
+}
+
+/// What the edge keeps for its next start, and the ways it has to what runs.
+fn visited(stand: &Stand, sites: &[&Site], workloads: &Names) -> Vec<String> {
+    let data = stand.server.data_dir();
+    let mut faults = Vec::new();
+    // One for each life of a workload; those that are over have none.
+    let gates = names(&data.join("node/gates"));
+    let mut led_to = gates.iter().map(|gate| gate.split('@').next().unwrap_or_default()).collect::<Vec<_>>();
+    led_to.sort_unstable();
+    if !led_to.iter().eq(workloads) {
+        faults.push(format!("gates: there are {gates:?}, and there should be one for each of {workloads:?}"));
+    }
+    if stand.is_separate() {
+        let wanted = sites.iter().map(|site| format!("{}.localhost", site.name)).collect::<Names>();
+        match hosts(&data.join("edge/routes.json")) {
+            Ok(hosts) if hosts == wanted => {}
+            other => faults.push(format!("the edge keeps routes of {other:?}, and should of {wanted:?}")),
+        }
+    }
+    faults
+}
+
+fn hosts(snapshot: &Path) -> std::io::Result<Names> {
+    let plan = serde_json::from_slice::<edge::control::Plan>(&std::fs::read(snapshot)?)?;
+    Ok(plan.sites.into_iter().map(|site| site.host).collect())
 }
 
 fn names(directory: &Path) -> Names {

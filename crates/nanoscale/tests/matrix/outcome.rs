@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     Either,
     /// Nobody knows how far a command came; it is not run again.
     Lost,
+    /// It was done or it is lost, as its new node came before its shim could be asked or after.
+    Adopted,
     /// Nothing was written down; who asked was not answered, and asks again.
     Unasked,
 }
@@ -21,8 +23,10 @@ pub(crate) enum Outcome {
 pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Outcome {
     use Checkpoint::*;
     let kills_its_process = matches!(victim, Victim::Shim | Victim::App);
+    let kills_server = matches!(victim, Victim::All | Victim::Server);
+    let kills_node = matches!(victim, Victim::All | Victim::Node);
     match checkpoint {
-        UploadReceived if victim == Victim::Server => Outcome::Unasked,
+        UploadReceived if kills_server => Outcome::Unasked,
         ProcessStarted if kills_its_process => Outcome::Failed,
         ReadyMarked if kills_its_process => Outcome::Either,
         // It fetches, and may have done so by then.
@@ -30,9 +34,9 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         ShimStarted if flow == Flow::Job && victim == Victim::Shim => Outcome::Lost,
         ShimStarted if kills_its_process => Outcome::Failed,
         // The node that would have waited for it is gone, and its shim cannot be asked yet.
-        ShimStarted if flow == Flow::Job => Outcome::Lost,
+        ShimStarted if flow == Flow::Job && kills_node => Outcome::Adopted,
         // Begun, as far as anybody can tell.
-        JobMarked if victim == Victim::Server => Outcome::Lost,
+        JobMarked if kills_node => Outcome::Lost,
         JobStarted if victim == Victim::App => Outcome::Failed,
         JobStarted | ShimSawEnd if victim == Victim::Shim => Outcome::Lost,
         UploadReceived

@@ -7,8 +7,6 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde::Deserialize;
 
-use crate::program;
-
 /// User ids that one node hands out.
 const RANGE: u32 = 1 << 16;
 
@@ -87,8 +85,7 @@ impl Seen {
 
     /// First of a sandbox, or the shim outside of it.
     fn is_shim(&self, socket: &Path) -> bool {
-        let is_program = std::fs::read_link(self.path.join("exe")).is_ok_and(|exe| exe == Path::new(program()));
-        let is_shim = is_program && self.arguments.get(1).is_some_and(|argument| argument == "shim");
+        let is_shim = self.arguments.get(1).is_some_and(|argument| argument == "shim");
         // What an environment says is told of no other server's shim.
         let environment = || std::fs::read(self.path.join("environ")).unwrap_or_default();
         is_shim && String::from_utf8_lossy(&environment()).contains(&*socket.to_string_lossy())

@@ -14,7 +14,7 @@ use crate::flows::{noted_once, run_log_faults, tick};
 use crate::leftovers::leftovers;
 use crate::site::{Site, release};
 use crate::stand::Stand;
-use crate::victim::{ALWAYS, Victim};
+use crate::victim::Victim;
 
 const SITES: usize = 3;
 /// In the suite; a soak says its own.
@@ -60,12 +60,14 @@ struct Chance {
 
 impl Chance {
     async fn new(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let one_process = rng.random_bool(0.25);
         let stand = match std::env::var("NANOSCALE_TEST_DATABASE").as_deref() {
             Ok("postgres") => Stand::on_postgres().await,
+            _ if one_process => Stand::in_one_process().await,
             _ => Stand::new().await,
         };
-        let mut chance =
-            Self { rng: StdRng::seed_from_u64(seed), stand, sites: Vec::new(), made: 0, history: Vec::new() };
+        let mut chance = Self { rng, stand, sites: Vec::new(), made: 0, history: Vec::new() };
         chance.fill().await;
         chance
     }
@@ -114,8 +116,8 @@ impl Chance {
     }
 
     fn victim(&mut self) -> Victim {
-        let last = ALWAYS.len() + usize::from(self.stand.postgres.is_some());
-        ALWAYS.get(self.rng.random_range(0..last)).copied().unwrap_or(Victim::Postgres)
+        let victims = self.stand.victims();
+        victims[self.rng.random_range(0..victims.len())]
     }
 
     fn flow(&mut self) -> Flow {
@@ -153,7 +155,8 @@ impl Chance {
     /// Waits for everything to be as it should.
     async fn settle(&mut self) -> Result<(), String> {
         // Pauses between starts of an app that was killed often begin anew with the node.
-        Victim::Server.strike(&mut self.stand, None).await;
+        let node = if self.stand.is_separate() { Victim::Node } else { Victim::All };
+        node.strike(&mut self.stand, None).await;
         let Self { stand, sites, .. } = self;
         stand.converge(async || faults(stand, sites).await).await?;
         self.fill().await;
@@ -207,7 +210,7 @@ async fn shown(stand: &Stand, site: &Site) -> Result<u32, String> {
     }
     let releases = stand.client.release_list(&site.project).await.map_err(|failure| failure.to_string())?;
     let live = releases.into_iter().find(|release| release.live).ok_or("the live release is not kept")?;
-    Ok(site.version_of(stand, &live.deployment_id))
+    site.version_of(stand, &live.deployment_id)
 }
 
 /// What commands and logs tell of everything that the site went through.

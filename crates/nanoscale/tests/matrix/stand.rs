@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
-use testkit::{Checkpoints, Client, Database, Postgres, TestServer};
+use testkit::{Builder, Checkpoints, Client, Database, Part, Postgres, TestServer};
 
 use crate::program;
+use crate::victim::{ONE, THREE, Victim};
 
 /// After this long it has converged, or never will.
 const CONVERGE: Duration = Duration::from_secs(25);
@@ -17,23 +18,39 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
+    /// As an installation: server, edge and node are a process each.
     pub(crate) async fn new() -> Self {
-        Self::with(None).await
+        Self::with(None, Builder::separate).await
+    }
+
+    pub(crate) async fn in_one_process() -> Self {
+        Self::with(None, |builder| builder).await
     }
 
     /// On a database of its own, which can be killed.
     pub(crate) async fn on_postgres() -> Self {
-        Self::with(Some(Postgres::killable())).await
+        Self::with(Some(Postgres::killable()), Builder::separate).await
     }
 
-    async fn with(postgres: Option<Postgres>) -> Self {
+    async fn with(postgres: Option<Postgres>, form: impl FnOnce(Builder) -> Builder) -> Self {
         let checkpoints = Checkpoints::new();
         let database = postgres.as_ref().map_or(Database::Sqlite, |it| Database::Postgres(it.database()));
-        let builder = TestServer::builder(program()).database(database).checkpoints(&checkpoints);
+        let builder = form(TestServer::builder(program())).database(database).checkpoints(&checkpoints);
         // Each deployment has an old release pruned.
         let server = builder.config(serde_json::json!({ "limits": { "releases_kept": 2 } })).start().await;
         let client = server.setup().await;
         Self { server, client, checkpoints, postgres }
+    }
+
+    pub(crate) fn is_separate(&self) -> bool {
+        self.server.pid_of(Part::All).is_none()
+    }
+
+    /// Everybody here who may be killed at any step.
+    pub(crate) fn victims(&self) -> Vec<Victim> {
+        let always: &[Victim] = if self.is_separate() { &THREE } else { &ONE };
+        let postgres = self.postgres.as_ref().map(|_| Victim::Postgres);
+        always.iter().copied().chain(postgres).collect()
     }
 
     /// Waits until `faults` finds none; those it found last.

@@ -1,11 +1,17 @@
+use testkit::Part;
+
 use crate::processes;
 use crate::stand::Stand;
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Victim {
-    /// `nanoscale serve`, which is server, node and edge; it is started again before the step is let go.
+    /// `nanoscale serve`, which is server, edge and node in one.
+    All,
+    /// `nanoscale serve server`. Like the two below, it is started again before the step is let go.
     Server,
+    Edge,
+    Node,
     /// Every shim; where a shim is held, that one alone.
     Shim,
     /// Every process of the project's own, be it of a build, a release or a run.
@@ -14,17 +20,19 @@ pub(crate) enum Victim {
     Postgres,
 }
 
-/// Those that every step is tried with.
-pub(crate) const ALWAYS: [Victim; 3] = [Victim::Server, Victim::Shim, Victim::App];
+/// Those that every step is tried with where server, edge and node are a process each.
+pub(crate) const THREE: [Victim; 5] = [Victim::Server, Victim::Edge, Victim::Node, Victim::Shim, Victim::App];
+/// Those there are where they are one.
+pub(crate) const ONE: [Victim; 3] = [Victim::All, Victim::Shim, Victim::App];
 
 impl Victim {
     /// Kills it, and does what a supervisor would. `held`: the process that waits at the step, if one does.
     pub(crate) async fn strike(self, stand: &mut Stand, held: Option<i32>) {
         match self {
-            Self::Server => {
-                stand.server.kill();
-                stand.server.restart().await;
-            }
+            Self::All => stand.server.restart().await,
+            Self::Server => restart(stand, Part::Server).await,
+            Self::Edge => restart(stand, Part::Edge).await,
+            Self::Node => restart(stand, Part::Node).await,
             Self::Shim => {
                 let shims = processes::shims(&stand.checkpoints.socket());
                 match held.filter(|pid| shims.contains_key(pid)) {
@@ -36,4 +44,9 @@ impl Victim {
             Self::Postgres => stand.postgres.as_ref().unwrap().kill(),
         }
     }
+}
+
+async fn restart(stand: &mut Stand, part: Part) {
+    stand.server.kill_part(part);
+    stand.server.start_part(part).await;
 }

@@ -79,6 +79,7 @@ impl Agent {
     pub(super) fn prepare_process(&self, id: &WorkloadId, context: &Context, log: LogKind) -> Result<(), Failure> {
         let confine = self.confine();
         confine.kill(id);
+        confine.layout.close_gates(id);
         if !confine.layout.release(&context.group, &context.release).exists() {
             return Err(failed("RELEASE_MISSING", "the node no longer has this release; deploy again"));
         }

@@ -10,6 +10,7 @@ use domain::project::{Project, RuntimeSettings};
 use domain::release::Release;
 use ids::{DeploymentState, ReleaseId, RunState, Trigger, WorkloadId};
 use store::{DeploymentChange, Tx};
+use tokio::time::MissedTickBehavior;
 use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, WorkloadStatus};
 
 use super::Deployments;
@@ -26,6 +27,9 @@ impl Deployments {
     /// Reconciles for ever.
     pub(crate) async fn reconcile_forever(&self, uploads: &Uploads) {
         let mut shown = BTreeMap::new();
+        // First at the start, and later however much there is to do.
+        let mut collect = tokio::time::interval(PERIOD);
+        collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let pause = match self.reconcile(uploads, &mut shown).await {
                 Ok(next) => until(next).min(PERIOD),
@@ -37,7 +41,8 @@ impl Deployments {
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = self.nodes.news() => {}
-                () = tokio::time::sleep(pause) => self.collect_uploads(uploads).await,
+                () = tokio::time::sleep(pause) => {}
+                _ = collect.tick() => self.collect_uploads(uploads).await,
             }
         }
     }
