@@ -92,6 +92,27 @@ pub struct Redeploy {
     /// The full id of the commit to take instead of the branch's newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Deploy only if a path that the project watches differs between the live commit and that one. Settings and
+    /// variables do not count. Where that cannot be told, where nothing is live, and uploads are deployed always.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub if_changed: bool,
+}
+
+/// What became of a redeploy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Redeployed {
+    Accepted(DeploymentAccepted),
+    Not(NotDeployed),
+}
+
+/// No deployment was made, as nothing that the project watches has changed. Only who asks for `if_changed` gets it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NotDeployed {
+    /// Always false.
+    pub deployed: bool,
+    #[schema(example = "nothing under packages/api changed between 1a2b3c4 and 5d6e7f8")]
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]

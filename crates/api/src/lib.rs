@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use cache::{BuildCache, BuildCacheList, BuildCachePrune, BuildCachePruned};
 pub use deployment::{
-    Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, Redeploy, Release,
-    ReleaseChange, ReleaseList, Rollback, RollbackEnd, RollbackPlan,
+    Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, NotDeployed, Redeploy,
+    Redeployed, Release, ReleaseChange, ReleaseList, Rollback, RollbackEnd, RollbackPlan,
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
@@ -124,6 +124,7 @@ pub type Time = String;
         DeploymentList,
         DeploymentStep,
         Redeploy,
+        NotDeployed,
         Rollback,
         Release,
         ReleaseChange,

@@ -18,6 +18,11 @@ pub struct ProjectCreate {
     /// Where in the repository the app lies; its top when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_directory: Option<String>,
+    /// Which changes of the repository concern this project, for a redeploy with `if_changed`: patterns as in a
+    /// `.gitignore`, from the repository's top; `!` takes paths out. What lies below the root directory when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["packages/api/**", "package-lock.json"]))]
+    pub watch_paths: Vec<String>,
     /// Quoted as in a shell; `&&`, `|`, `;` and `$VAR` work inside the build's sandbox. Detected when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_command: Option<String>,
@@ -65,6 +70,9 @@ pub struct ProjectUpdate {
     pub branch: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_directory: Option<String>,
+    /// The whole list; an empty one goes back to the root directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_paths: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +115,9 @@ pub struct Project {
     pub branch: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_directory: Option<String>,
+    /// Which changes of the repository concern it; those below the root directory when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch_paths: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,8 @@ pub struct Deployment {
     /// What it made, or for a rollback what it makes live again.
     pub release_id: Option<ReleaseId>,
     pub upload: Option<DeploymentId>,
+    /// Which change it is for, when it was asked for only if there is one.
+    pub because: Option<String>,
     pub failure: Option<Failure>,
     /// Name of the user who asked for it.
     pub created_by: Option<String>,
@@ -86,6 +88,7 @@ impl Deployment {
             env_sealed: None,
             release_id: None,
             upload: None,
+            because: None,
             failure: None,
             created_by: None,
             created_at: now,

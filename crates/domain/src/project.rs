@@ -83,6 +83,8 @@ pub struct ProjectSettings {
     pub repo_url: Option<String>,
     pub branch: Option<String>,
     pub root_directory: Option<String>,
+    /// Patterns of the paths whose changes concern it; below the root directory when empty.
+    pub watch_paths: Vec<String>,
     pub install_command: Option<String>,
     pub build_command: Option<String>,
     pub run_command: Option<String>,

@@ -11,6 +11,7 @@ pub(crate) mod disk;
 mod garbage;
 mod host_ports;
 mod job;
+mod preview;
 mod probe;
 mod process;
 mod release;

@@ -4,6 +4,7 @@
 //! What they found goes to [`RESULT`] in their temporary directory; what they say on
 //! standard output becomes the build's log.
 
+mod compare;
 mod fetch;
 mod static_site;
 mod tree;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use compare::{CompareRequest, Compared};
 pub(crate) use fetch::FetchRequest;
 pub(crate) use static_site::StaticRequest;
 pub(crate) use unpack::UnpackRequest;
@@ -37,8 +39,13 @@ impl Fetched {
 /// Runs one internal command.
 pub fn main(name: &str, request: &str) -> ExitCode {
     let outcome = match name {
-        "fetch" => serde_json::from_str(request).map_err(Into::into).and_then(|request| finish(fetch::run(&request))),
-        "unpack" => serde_json::from_str(request).map_err(Into::into).and_then(|request| finish(unpack::run(&request))),
+        "fetch" => serde_json::from_str(request).map_err(Into::into).and_then(|request| finish(&fetch::run(&request))),
+        "compare" => {
+            serde_json::from_str(request).map_err(Into::into).and_then(|request| finish(&compare::run(&request)))
+        }
+        "unpack" => {
+            serde_json::from_str(request).map_err(Into::into).and_then(|request| finish(&unpack::run(&request)))
+        }
         "serve-static" => {
             serde_json::from_str(request).map_err(Into::into).and_then(|request| static_site::run(&request))
         }
@@ -53,7 +60,7 @@ pub fn main(name: &str, request: &str) -> ExitCode {
     }
 }
 
-fn finish(fetched: Fetched) -> std::io::Result<()> {
-    let bytes = serde_json::to_vec(&fetched)?;
+fn finish(found: &impl Serialize) -> std::io::Result<()> {
+    let bytes = serde_json::to_vec(found)?;
     std::fs::write(std::env::temp_dir().join(RESULT), bytes)
 }

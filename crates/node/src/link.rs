@@ -18,7 +18,9 @@ use hyper_util::service::TowerToHyperService;
 use ids::DeploymentId;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use wire::{Capability, Desired, Hello, LINK_PROTOCOL, Metrics, Observed, Preview, PreviewSpec};
+use wire::{
+    Capability, CompareSpec, Comparison, Desired, Hello, LINK_PROTOCOL, Metrics, Observed, Preview, PreviewSpec,
+};
 
 use crate::Agent;
 
@@ -51,6 +53,7 @@ fn router(agent: Agent) -> Router {
         .route("/v1/metrics", get(metrics))
         .route("/v1/uploads/{upload}", put(upload_put))
         .route("/v1/previews", post(preview))
+        .route("/v1/comparisons", post(compare))
         .route("/v1/ports/{port}", get(port))
         .route("/v1/volumes/{group}", get(volumes))
         .route("/v1/caches", get(caches::list))
@@ -151,6 +154,17 @@ async fn preview(State(agent): State<Agent>, axum::Json(spec): axum::Json<Previe
         let reason = format!("the node could not look at it: {error}");
         Preview::Failed { failure: wire::Failure { code: "NODE_ERROR".into(), reason, last_lines: Vec::new() } }
     }))
+}
+
+/// What changed in a repository.
+async fn compare(State(agent): State<Agent>, axum::Json(spec): axum::Json<CompareSpec>) -> axum::Json<Comparison> {
+    // As above.
+    let looking = tokio::spawn(async move { agent.compare(spec).await });
+    axum::Json(
+        looking
+            .await
+            .unwrap_or_else(|error| Comparison::Unknown { reason: format!("the node could not look at it: {error}") }),
+    )
 }
 
 /// What the volumes of a group take.

@@ -9,7 +9,7 @@ use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, project_id, number, state, trigger_kind, step, branch, wanted_commit, commit_sha, \
     commit_message, commit_author, plan, env_sealed, release_id, upload_id, failure_code, reason, last_lines, created_by, \
-    created_at, started_at, finished_at, steps";
+    created_at, started_at, finished_at, steps, because";
 
 /// What changes along with a deployment's state. Absent fields stay as they are.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,7 @@ fn deployment(row: &AnyRow) -> StoreResult<Deployment> {
         env_sealed: text("env_sealed")?,
         release_id: text("release_id")?.map(|id| parse("release id", &id)).transpose()?,
         upload: text("upload_id")?.map(|id| parse("upload id", &id)).transpose()?,
+        because: text("because")?,
         failure: text("reason")?.map(|reason| Failure {
             code,
             reason,
@@ -68,8 +69,8 @@ impl Tx {
     pub async fn deployment_insert(&mut self, deployment: &Deployment) -> StoreResult<()> {
         sqlx::query(
             "insert into deployments (id, project_id, number, state, trigger_kind, branch, wanted_commit, commit_sha, \
-             commit_message, commit_author, plan, release_id, upload_id, created_by, created_at) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             commit_message, commit_author, plan, release_id, upload_id, created_by, created_at, because) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(deployment.id.as_str())
         .bind(deployment.project_id.as_str())
@@ -86,6 +87,7 @@ impl Tx {
         .bind(deployment.upload.as_ref().map(DeploymentId::as_str))
         .bind(&deployment.created_by)
         .bind(deployment.created_at)
+        .bind(deployment.because.as_ref().map(|because| plain(because, LINE_MAX)))
         .execute(&mut *self.inner)
         .await?;
         Ok(())

@@ -9,7 +9,7 @@ use crate::{StoreError, StoreResult, Tx};
 
 const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_directory, install_command, \
     build_command, run_command, output_directory, health_path, runtime, port, upload_id, deleting, created_by, \
-    created_at, updated_at, releases_kept";
+    created_at, updated_at, releases_kept, watch_paths";
 
 /// What an owner may change afterwards.
 #[derive(Debug, Clone)]
@@ -34,6 +34,7 @@ fn project(row: &AnyRow) -> StoreResult<Project> {
             repo_url: row.try_get("repo_url")?,
             branch: row.try_get("branch")?,
             root_directory: row.try_get("root_directory")?,
+            watch_paths: json("watch paths", row.try_get("watch_paths")?)?,
             install_command: row.try_get("install_command")?,
             build_command: row.try_get("build_command")?,
             run_command: row.try_get("run_command")?,
@@ -58,8 +59,8 @@ impl Tx {
         sqlx::query(
             "insert into projects (id, name, slug, node_id, source, repo_url, branch, root_directory, \
              install_command, build_command, run_command, output_directory, health_path, port, upload_id, \
-             created_by, created_at, updated_at, runtime, releases_kept) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+             created_by, created_at, updated_at, runtime, releases_kept, watch_paths) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
         )
         .bind(project.id.as_str())
         .bind(&project.name)
@@ -81,6 +82,7 @@ impl Tx {
         .bind(project.updated_at)
         .bind(to_json(&project.runtime))
         .bind(settings.releases_kept.map(i64::from))
+        .bind(to_json(&settings.watch_paths))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -125,7 +127,7 @@ impl Tx {
             "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
              build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11, \
              source = $12, upload_id = case when $12 = 'git' then null else upload_id end, runtime = $13, \
-             releases_kept = $14 where id = $1",
+             releases_kept = $14, watch_paths = $15 where id = $1",
         )
         .bind(id.as_str())
         .bind(patch.name)
@@ -141,6 +143,7 @@ impl Tx {
         .bind(patch.source.as_str())
         .bind(to_json(patch.runtime))
         .bind(settings.releases_kept.map(i64::from))
+        .bind(to_json(&settings.watch_paths))
         .execute(&mut *self.inner)
         .await?;
         Ok(())

@@ -233,6 +233,19 @@ impl Client {
         self.accepted(self.raw(Method::POST, &format!("/api/projects/{id}/redeploy")).json(redeploy)).await
     }
 
+    /// The branch's newest commit if something changed that the project watches, else why there is nothing to deploy.
+    pub async fn redeploy_if_changed(
+        &self,
+        id: impl std::fmt::Display,
+    ) -> Result<std::result::Result<api::Deployment, String>> {
+        let redeploy = api::Redeploy { commit: None, if_changed: true };
+        let request = self.raw(Method::POST, &format!("/api/projects/{id}/redeploy")).json(&redeploy);
+        Ok(match self.call(request).await? {
+            api::Redeployed::Accepted(accepted) => Ok(accepted.deployment),
+            api::Redeployed::Not(not) => Err(not.reason),
+        })
+    }
+
     /// To a deployment's release, or to the one before the live one.
     pub async fn rollback(
         &self,

@@ -43,6 +43,8 @@ struct Shared {
 struct Settings {
     /// User and password that everybody needs; anybody may read when absent.
     credentials: Option<(String, String)>,
+    /// Speaks the first protocol only, in which a host may refuse what is no branch's or tag's newest commit.
+    tips_only: bool,
     gate: Gate,
 }
 
@@ -138,7 +140,10 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
             return (StatusCode::UNAUTHORIZED, challenge, "sign in\n").into_response();
         }
     };
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if settings.tips_only {
+        parts.headers.remove("git-protocol");
+    }
     let body = match settings.gate.pass(uri.path(), body).await {
         Ok(body) => body,
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

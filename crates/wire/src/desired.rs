@@ -47,6 +47,9 @@ pub struct BuildSpec {
     pub id: DeploymentId,
     pub group: ProjectId,
     pub source: Source,
+    /// Why it is built at all; told at the beginning of its log.
+    #[serde(default)]
+    pub because: Option<String>,
     pub settings: BuildSettings,
     pub env: Vec<(String, String)>,
     pub limits: Limits,
@@ -195,5 +198,16 @@ pub struct RouteSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewSpec {
     pub source: Source,
+    pub root_directory: String,
+}
+
+/// A commit to compare with an earlier one of the same repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompareSpec {
+    pub source: Source,
+    /// The full id of the earlier commit.
+    pub from: String,
+    /// Which changes matter: what matches these patterns, or lies below the root directory when there are none.
+    pub watch_paths: Vec<String>,
     pub root_directory: String,
 }

@@ -14,13 +14,13 @@ pub mod shim;
 
 pub use cache::{Cache, CachePrune, Caches};
 pub use desired::{
-    BuildSettings, BuildSpec, Context, Desired, Fence, GroupSpec, JobSpec, Limits, PreviewSpec, Probe, Program,
-    Readiness, RouteSpec, Runtime, Source, Volume, VolumeLimit, WorkloadSpec,
+    BuildSettings, BuildSpec, CompareSpec, Context, Desired, Fence, GroupSpec, JobSpec, Limits, PreviewSpec, Probe,
+    Program, Readiness, RouteSpec, Runtime, Source, Volume, VolumeLimit, WorkloadSpec,
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics, Problem};
 pub use log::{LogPage, LogQuery, LogRecord};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{
-    BuildOutcome, BuildStatus, BuildStep, Commit, Failure, JobOutcome, JobStatus, NamedCommand, Observed, Plan,
-    Preview, ReleaseSpec, RouteStatus, Schedule, VolumeUse, WorkloadState, WorkloadStatus,
+    BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,
+    Plan, Preview, ReleaseSpec, RouteStatus, Schedule, VolumeUse, WorkloadState, WorkloadStatus,
 };

@@ -206,3 +206,22 @@ pub enum Preview {
     Plan { plan: Plan },
     Failed { failure: Failure },
 }
+
+/// What changed since an earlier commit, as far as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Comparison {
+    /// It is the same commit.
+    Same,
+    Untouched {
+        /// The full id of the later commit.
+        to: String,
+    },
+    Touched {
+        to: String,
+        /// One of the changed paths that matter.
+        path: String,
+    },
+    /// They cannot be compared.
+    Unknown { reason: String },
+}

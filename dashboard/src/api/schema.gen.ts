@@ -485,7 +485,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Deploys the branch's newest commit, or the given one. */
+        /**
+         * Deploys the branch's newest commit, or the given one. 200 and no deployment when `if_changed` was asked for and
+         *     nothing that the project watches has changed.
+         */
         post: operations["project_redeploy"];
         delete?: never;
         options?: never;
@@ -1129,6 +1132,13 @@ export interface components {
          * @enum {string}
          */
         NodeStatus: "online" | "offline";
+        /** @description No deployment was made, as nothing that the project watches has changed. Only who asks for `if_changed` gets it. */
+        NotDeployed: {
+            /** @description Always false. */
+            deployed: boolean;
+            /** @example nothing under packages/api changed between 1a2b3c4 and 5d6e7f8 */
+            reason: string;
+        };
         NotificationChannel: {
             created_at: components["schemas"]["String"];
             /** @description Why NanoScale itself switched it off. */
@@ -1404,6 +1414,8 @@ export interface components {
              */
             url: string;
             volumes?: components["schemas"]["Volume"][];
+            /** @description Which changes of the repository concern it; those below the root directory when absent. */
+            watch_paths?: string[];
         };
         /** @description Without `repo_url` the project waits for an upload (`PUT /api/projects/{id}/source`). */
         ProjectCreate: {
@@ -1439,6 +1451,15 @@ export interface components {
             run_command?: string | null;
             /** @description Directories that outlive releases; at most 16. */
             volumes?: components["schemas"]["Volume"][] | null;
+            /**
+             * @description Which changes of the repository concern this project, for a redeploy with `if_changed`: patterns as in a
+             *     `.gitignore`, from the repository's top; `!` takes paths out. What lies below the root directory when empty.
+             * @example [
+             *       "packages/api/**",
+             *       "package-lock.json"
+             *     ]
+             */
+            watch_paths?: string[];
         };
         ProjectCreated: {
             deployment?: null | components["schemas"]["Deployment"];
@@ -1478,10 +1499,17 @@ export interface components {
             run_command?: string | null;
             /** @description Directories that outlive releases; at most 16. */
             volumes?: components["schemas"]["Volume"][] | null;
+            /** @description The whole list; an empty one goes back to the root directory. */
+            watch_paths?: string[] | null;
         };
         Redeploy: {
             /** @description The full id of the commit to take instead of the branch's newest. */
             commit?: string | null;
+            /**
+             * @description Deploy only if a path that the project watches differs between the live commit and that one. Settings and
+             *     variables do not count. Where that cannot be told, where nothing is live, and uploads are deployed always.
+             */
+            if_changed?: boolean;
         };
         /** @description A kept release, newest first in its list. */
         Release: {
@@ -3127,6 +3155,14 @@ export interface operations {
             };
         };
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotDeployed"];
+                };
+            };
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -3342,6 +3378,14 @@ export interface operations {
             };
         };
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotDeployed"];
+                };
+            };
             202: {
                 headers: {
                     [name: string]: unknown;

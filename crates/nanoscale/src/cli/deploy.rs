@@ -39,6 +39,9 @@ pub(crate) struct RedeployArgs {
     /// The full id of the commit to take instead of the branch's newest.
     #[arg(long, value_name = "SHA")]
     commit: Option<String>,
+    /// Only if a path that the project watches differs from the live commit; see `project update --watch`.
+    #[arg(long)]
+    if_changed: bool,
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
@@ -51,7 +54,8 @@ pub(super) async fn deploy(args: DeployArgs) -> Result<ExitCode> {
         && let Some(project) = find::project_if_any(&client, name).await?
         && project.value.source == SourceKind::Git
     {
-        return again(&client, &project.value, args.commit, args.wait, args.format).await;
+        let request = api::Redeploy { commit: args.commit, if_changed: false };
+        return again(&client, &project.value, &request, args.wait, args.format).await;
     }
     if args.commit.is_some() {
         bail!("only a project with a repository has commits; leave out --commit to deploy the current directory");
@@ -73,20 +77,29 @@ pub(super) async fn deploy(args: DeployArgs) -> Result<ExitCode> {
 pub(super) async fn redeploy(args: RedeployArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
     let project = find::project(&client, &args.project).await?.value;
-    again(&client, &project, args.commit, args.wait, args.format).await
+    let request = api::Redeploy { commit: args.commit, if_changed: args.if_changed };
+    again(&client, &project, &request, args.wait, args.format).await
 }
 
 /// Deploys what the project's source holds now.
 pub(super) async fn again(
     client: &Client,
     project: &api::Project,
-    commit: Option<String>,
+    request: &api::Redeploy,
     wait: Wait,
     format: Format,
 ) -> Result<ExitCode> {
     let path = ["projects", project.id.as_str(), "redeploy"];
-    let accepted = client.post::<api::DeploymentAccepted>(&path, &api::Redeploy { commit }).await?.value;
-    conclude(client, project, &accepted.deployment, wait, Show::Log, format).await
+    let answer = client.post::<api::Redeployed>(&path, request).await?;
+    match &answer.value {
+        api::Redeployed::Accepted(accepted) => {
+            conclude(client, project, &accepted.deployment, wait, Show::Log, format).await
+        }
+        api::Redeployed::Not(not) => {
+            answer.show(format.json, |_| output::line(format!("Nothing to deploy: {}", output::safe(&not.reason))))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 /// The directory to deploy, with its real name.

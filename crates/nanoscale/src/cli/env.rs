@@ -122,7 +122,7 @@ async fn change(client: &Client, name: &str, changes: Changes, then: Then, forma
     let answer = client.put::<Vec<api::EnvVar>>(&path, &merged(&stored, &changes)).await?;
     if then.redeploy {
         output::note(said(&changes));
-        return deploy::again(client, &project, None, then.wait, format).await;
+        return deploy::again(client, &project, &api::Redeploy::default(), then.wait, format).await;
     }
     answer.show(format.json, |_| {
         output::line(said(&changes))?;

@@ -63,6 +63,13 @@ struct Settings {
     /// Where in the source the app lies.
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
+    /// Which changes of the repository concern it, for `redeploy --if-changed`: a pattern as in a .gitignore, from the
+    /// repository's top; `!` takes paths out. May be repeated. What lies below --root when absent.
+    #[arg(long, value_name = "GLOB")]
+    watch: Vec<String>,
+    /// Back to what lies below the root directory.
+    #[arg(long, conflicts_with = "watch")]
+    no_watch: bool,
     /// Command that installs dependencies; detected when absent.
     #[arg(long, value_name = "COMMAND")]
     install: Option<String>,
@@ -193,6 +200,7 @@ fn print(project: &api::Project, around: &Around) -> Result<()> {
     fields.add("status", output::project_status(project.status)).add("source", project.source);
     fields.add_some("repository", project.repo_url.as_ref()).add_some("branch", project.branch.as_ref());
     fields.add_some("root", project.root_directory.as_ref()).add_some("install", project.install_command.as_ref());
+    fields.add_some("watch", (!project.watch_paths.is_empty()).then(|| project.watch_paths.join(", ")));
     fields.add_some("build", project.build_command.as_ref()).add_some("run", project.run_command.as_ref());
     fields.add_some("output", project.output_directory.as_ref()).add_some("health path", project.health_path.as_ref());
     fields.add_some("releases kept", project.releases_kept).add("port", project.port);
@@ -219,6 +227,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
         repo_url: settings.repo,
         branch: settings.branch,
         root_directory: settings.root,
+        watch_paths: settings.watch,
         install_command: settings.install,
         build_command: settings.build,
         run_command: settings.run,
@@ -253,6 +262,7 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         repo_url: settings.repo,
         branch: settings.branch,
         root_directory: settings.root,
+        watch_paths: (settings.no_watch || !settings.watch.is_empty()).then_some(settings.watch),
         install_command: settings.install,
         build_command: settings.build,
         run_command: settings.run,

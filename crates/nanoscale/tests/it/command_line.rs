@@ -2,6 +2,7 @@
 
 mod disk;
 mod jobs;
+mod monorepo;
 
 use std::io::Write;
 use std::path::Path;

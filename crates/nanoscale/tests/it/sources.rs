@@ -1,6 +1,7 @@
 //! Where an app can come from: branches, tags, commits, subdirectories of a real git server; and what it can be written in.
 
 mod languages;
+mod monorepos;
 
 use ids::{DeploymentState, SourceKind, Trigger};
 use testkit::{Client, Database, GitServer, Postgres, TestServer, example};
@@ -132,7 +133,7 @@ async fn a_branch_a_tag_a_commit_and_a_subdirectory() {
         let reply = fixture.server.app(format!("{name}.localhost")).get("/").await.unwrap();
         assert_eq!(reply.version(), Some(version), "{name}");
     }
-    let redeploy = api::Redeploy { commit: Some(oldest) };
+    let redeploy = api::Redeploy { commit: Some(oldest), if_changed: false };
     let older = fixture.client.redeploy_with("default", &redeploy).await.unwrap();
     fixture.client.wait_for(&older.id, DeploymentState::Live, BUILD).await;
     assert_eq!(fixture.server.app("default.localhost").get("/").await.unwrap().version(), Some("1"));
@@ -161,11 +162,11 @@ async fn what_cannot_be_fetched_says_why() {
         assert_eq!(failed.failure_code.as_deref(), Some(code), "{:?} {:?}", failed.reason, failed.last_lines);
     }
     fixture.live(from("e", repo.url())).await;
-    let request = api::Redeploy { commit: Some(gone.into()) };
+    let request = api::Redeploy { commit: Some(gone.into()), if_changed: false };
     let failed = fixture.client.redeploy_with("e", &request).await.unwrap();
     let failed = fixture.client.wait_for(&failed.id, DeploymentState::Failed, BUILD).await;
     assert_eq!(failed.failure_code.as_deref(), Some("COMMIT_NOT_FOUND"), "{:?}", failed.last_lines);
-    let short = api::Redeploy { commit: Some("abc".into()) };
+    let short = api::Redeploy { commit: Some("abc".into()), if_changed: false };
     assert_eq!(fixture.client.redeploy_with("e", &short).await.unwrap_err().code(), "INVALID_COMMIT");
 }
 

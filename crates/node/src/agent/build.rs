@@ -123,6 +123,9 @@ async fn outcome(agent: &Agent, spec: &BuildSpec) -> BuildOutcome {
 
 async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> {
     start_clean(agent, spec)?;
+    if let Some(because) = &spec.because {
+        log(agent, spec, &[format!("watch: {because}")]);
+    }
     checkpoint::reach(Checkpoint::BuildBegun).await;
     let (commit, tree) = fetch(agent, spec).await?;
     checkpoint::reach(Checkpoint::SourceFetched).await;
@@ -168,12 +171,12 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     Ok(release)
 }
 
-fn node_error(error: std::io::Error) -> Failure {
+pub(super) fn node_error(error: std::io::Error) -> Failure {
     disk_failure(&error).unwrap_or_else(|| failed("NODE_ERROR", format!("the node cannot prepare the build: {error}")))
 }
 
 /// Ends what an attempt that was cut off left, and makes everything that this one needs.
-fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
+pub(super) fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
     let confine = agent.confine();
     let id = WorkloadId::from(&spec.id);
     confine.kill(&id);
@@ -191,7 +194,7 @@ fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure> {
 }
 
 /// Gets the source into the release directory.
-async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>, Tree), Failure> {
+pub(super) async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>, Tree), Failure> {
     let root_directory = spec.settings.root_directory.clone();
     // Fetching runs none of the project's code and has its own rules for addresses; it needs to
     // reach what the machine's owner allowed, be it on the host's loopback.
@@ -246,7 +249,7 @@ async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wire::Commit>,
     }
 }
 
-fn make_plan(agent: &Agent, spec: &BuildSpec, tree: &Tree) -> Result<plan::Plan, Failure> {
+pub(super) fn make_plan(agent: &Agent, spec: &BuildSpec, tree: &Tree) -> Result<plan::Plan, Failure> {
     let settings = Settings {
         install_command: spec.settings.install_command.clone(),
         build_command: spec.settings.build_command.clone(),
@@ -280,7 +283,7 @@ fn installed(program: &str) -> bool {
     PROGRAM_DIRECTORIES.iter().any(|directory| std::path::Path::new(directory).join(program).exists())
 }
 
-fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> {
+pub(super) fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> {
     let root = &spec.settings.root_directory;
     let below = |directory: &str| match (root.as_str(), directory) {
         ("", directory) => directory.to_owned(),
@@ -316,7 +319,7 @@ fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec, Failure> 
     })
 }
 
-fn outline(plan: &plan::Plan, release: &ReleaseSpec) -> wire::Plan {
+pub(super) fn outline(plan: &plan::Plan, release: &ReleaseSpec) -> wire::Plan {
     wire::Plan {
         kind: plan.kind.into(),
         reasons: plan.reasons.clone(),
@@ -344,54 +347,11 @@ pub(super) fn log(agent: &Agent, spec: &BuildSpec, lines: &[String]) {
     }
 }
 
-fn json(request: &impl serde::Serialize) -> String {
+pub(super) fn json(request: &impl serde::Serialize) -> String {
     serde_json::to_string(request).unwrap_or_default()
 }
 
-/// Memory and time to fetch a source only to look at it.
-const PREVIEW_MEMORY: u64 = 512 << 20;
-const PREVIEW_SECONDS: u64 = 60;
-
 impl Agent {
-    /// Fetches a source, plans it, and leaves nothing behind.
-    pub(crate) async fn preview(&self, spec: wire::PreviewSpec) -> wire::Preview {
-        let spec = BuildSpec {
-            id: ids::DeploymentId::new(),
-            group: ProjectId::new(),
-            source: spec.source,
-            settings: wire::BuildSettings { root_directory: spec.root_directory, ..wire::BuildSettings::default() },
-            env: Vec::new(),
-            limits: wire::Limits { memory_bytes: PREVIEW_MEMORY, pids: 256, cpu_weight: 100, cpu_percent: None },
-            network: wire::NetworkPolicy::default(),
-            timeout_seconds: PREVIEW_SECONDS,
-        };
-        let work = async {
-            start_clean(self, &spec)?;
-            let (_, tree) = fetch(self, &spec).await?;
-            let plan = make_plan(self, &spec, &tree)?;
-            let release = release(&spec, &plan)?;
-            Ok(outline(&plan, &release))
-        };
-        let id = WorkloadId::from(&spec.id);
-        self.note(|state| state.previews.insert(id.clone()));
-        let planned = match self.confine().layout.mark_preview(&spec.group) {
-            Ok(()) => tokio::time::timeout(Duration::from_secs(spec.timeout_seconds), work).await,
-            Err(error) => Ok(Err(node_error(error))),
-        };
-        self.end(&id).await;
-        self.discard(&self.confine().layout.run(&id));
-        self.erase_group(&spec.group).await;
-        self.note(|state| state.previews.remove(&id));
-        match planned {
-            Ok(Ok(plan)) => wire::Preview::Plan { plan },
-            Ok(Err(failure)) => wire::Preview::Failed { failure },
-            Err(_) => {
-                let reason = format!("the repository could not be fetched within {PREVIEW_SECONDS} s");
-                wire::Preview::Failed { failure: Failure { code: "TIMEOUT".into(), reason, last_lines: Vec::new() } }
-            }
-        }
-    }
-
     /// Says that an archive is wanted, and waits until it lies here.
     async fn await_upload(&self, spec: &BuildSpec, upload: &ids::DeploymentId) -> std::path::PathBuf {
         let path = self.confine().layout.upload(upload);

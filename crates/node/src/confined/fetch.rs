@@ -22,12 +22,12 @@ pub(crate) struct FetchRequest {
 const REASON_MAX: usize = 500;
 
 /// Why a fetch came to nothing.
-struct Failed {
+pub(super) struct Failed {
     code: &'static str,
-    reason: String,
+    pub(super) reason: String,
 }
 
-fn failed(code: &'static str, reason: impl Into<String>) -> Failed {
+pub(super) fn failed(code: &'static str, reason: impl Into<String>) -> Failed {
     Failed { code, reason: reason.into() }
 }
 
@@ -40,15 +40,9 @@ pub(super) fn run(request: &FetchRequest) -> Fetched {
 }
 
 fn fetch(request: &FetchRequest) -> Result<Fetched, Failed> {
-    let url = request.url.parse::<RepoUrl>().map_err(|error| failed("INVALID_REPO_URL", error.to_string()))?;
-    let git = Git { resolve: pin(&url, request.allow_private)?, http: !url.is_https() };
-    git.run(&["init", "--quiet", "."])?;
-    let wanted = match (&request.commit, &request.reference) {
-        (Some(commit), _) => commit.clone(),
-        (None, Some(reference)) => git.find(&url, reference)?,
-        (None, None) => "HEAD".into(),
-    };
-    git.run(&["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", url.as_str(), &wanted])?;
+    let git = Git::init(&request.url, request.allow_private)?;
+    let wanted = git.wanted(request.commit.as_deref(), request.reference.as_deref())?;
+    git.fetch(&wanted, &[])?;
     git.run(&["checkout", "--quiet", "--force", "--detach", "FETCH_HEAD"])?;
     let shown = git.run(&["log", "-1", "--format=%H%n%an%n%s"])?;
     let mut lines = shown.lines().map(str::to_owned);
@@ -94,20 +88,45 @@ fn pin(url: &RepoUrl, allow_private: bool) -> Result<Option<String>, Failed> {
     Ok(url.ip().is_none().then(|| format!("{host}:{port}:{list}")))
 }
 
-struct Git {
+/// An empty repository in the working directory, and the host it is fetched from.
+pub(super) struct Git {
+    url: RepoUrl,
     resolve: Option<String>,
-    http: bool,
 }
 
 impl Git {
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn init(url: &str, allow_private: bool) -> Result<Self, Failed> {
+        let url = url.parse::<RepoUrl>().map_err(|error| failed("INVALID_REPO_URL", error.to_string()))?;
+        let git = Self { resolve: pin(&url, allow_private)?, url };
+        git.run(&["init", "--quiet", "."])?;
+        Ok(git)
+    }
+
+    /// What to fetch: the commit, else the branch or tag, else the default branch.
+    pub(super) fn wanted(&self, commit: Option<&str>, reference: Option<&str>) -> Result<String, Failed> {
+        match (commit, reference) {
+            (Some(commit), _) => Ok(commit.to_owned()),
+            (None, Some(reference)) => self.find(reference),
+            (None, None) => Ok("HEAD".into()),
+        }
+    }
+
+    /// Makes one commit `FETCH_HEAD`, without its history.
+    pub(super) fn fetch(&self, wanted: &str, options: &[&str]) -> Result<(), Failed> {
+        let mut arguments = vec!["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules"];
+        arguments.extend(options);
+        arguments.extend(["--", self.url.as_str(), wanted]);
+        self.run(&arguments).map(drop)
+    }
+
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         let mut set = |setting: &str| {
             command.args(["-c", setting]);
         };
         set("protocol.allow=never");
         set("protocol.https.allow=always");
-        if self.http {
+        if !self.url.is_https() {
             set("protocol.http.allow=always");
         }
         set("http.followRedirects=false");
@@ -135,7 +154,7 @@ impl Git {
     }
 
     /// Runs git; its complaints go to the log as they come.
-    fn run(&self, arguments: &[&str]) -> Result<String, Failed> {
+    pub(super) fn run(&self, arguments: &[&str]) -> Result<String, Failed> {
         let missing = |_| failed("MISSING_TOOLCHAIN", "this node has no `git`; install the git package on it");
         let mut child = self.command(arguments).spawn().map_err(missing)?;
         let mut complaints = String::new();
@@ -154,10 +173,10 @@ impl Git {
     }
 
     /// The full name of a branch or else a tag.
-    fn find(&self, url: &RepoUrl, reference: &str) -> Result<String, Failed> {
+    fn find(&self, reference: &str) -> Result<String, Failed> {
         let branch = format!("refs/heads/{reference}");
         let tag = format!("refs/tags/{reference}");
-        let listed = self.run(&["ls-remote", "--quiet", "--", url.as_str(), &branch, &tag])?;
+        let listed = self.run(&["ls-remote", "--quiet", "--", self.url.as_str(), &branch, &tag])?;
         let has = |name: &str| listed.lines().any(|line| line.split('\t').nth(1) == Some(name));
         [branch, tag].into_iter().find(|name| has(name)).ok_or_else(|| {
             failed(

@@ -6,6 +6,7 @@ pub(crate) mod jobs;
 mod reconcile;
 mod releases;
 mod rollback;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::platform::nodes::Nodes;
 use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
 use crate::state::Config;
+
+use watch::Change;
 
 /// A deletion that takes longer is answered with "accepted" and goes on.
 const DELETE_WAIT: Duration = Duration::from_secs(10);
@@ -55,6 +58,16 @@ struct Wanted {
     trigger: Trigger,
     commit: Option<String>,
     upload: Option<DeploymentId>,
+    because: Option<String>,
+}
+
+/// What became of a request to deploy again.
+pub(crate) enum Redeployed {
+    Begun(Deployment),
+    /// Nothing that the project watches has changed.
+    Unchanged {
+        reason: String,
+    },
 }
 
 impl Deployments {
@@ -120,11 +133,12 @@ impl Deployments {
     }
 
     pub(crate) async fn create_first(&self, project: &Project, user: &User) -> Result<Deployment> {
-        self.enqueue(project, user, Wanted { trigger: Trigger::Create, commit: None, upload: None }).await
+        self.enqueue(project, user, Wanted { trigger: Trigger::Create, commit: None, upload: None, because: None })
+            .await
     }
 
     /// Deploys the newest commit of the branch, the given one, or the last upload again.
-    pub(crate) async fn redeploy(&self, project: &Project, user: &User, request: &api::Redeploy) -> Result<Deployment> {
+    pub(crate) async fn redeploy(&self, project: &Project, user: &User, request: &api::Redeploy) -> Result<Redeployed> {
         let commit = request.commit.as_deref().filter(|commit| !commit.trim().is_empty());
         let commit = commit
             .map(|commit| commit.parse::<CommitSha>())
@@ -146,7 +160,15 @@ impl Deployments {
             })?),
         };
         let commit = commit.map(|commit| commit.as_str().to_owned());
-        self.enqueue(project, user, Wanted { trigger: Trigger::Manual, commit, upload }).await
+        let because = match request.if_changed && upload.is_none() {
+            true => match self.change(project, commit.clone()).await? {
+                Change::None { reason } => return Ok(Redeployed::Unchanged { reason }),
+                Change::Some { because } => Some(because),
+            },
+            false => None,
+        };
+        let wanted = Wanted { trigger: Trigger::Manual, commit, upload, because };
+        self.enqueue(project, user, wanted).await.map(Redeployed::Begun)
     }
 
     /// Deploys an archive that lies in the server's uploads.
@@ -156,7 +178,8 @@ impl Deployments {
         user: &User,
         upload: DeploymentId,
     ) -> Result<Deployment> {
-        self.enqueue(project, user, Wanted { trigger: Trigger::Upload, commit: None, upload: Some(upload) }).await
+        let wanted = Wanted { trigger: Trigger::Upload, commit: None, upload: Some(upload), because: None };
+        self.enqueue(project, user, wanted).await
     }
 
     async fn enqueue(&self, project: &Project, user: &User, wanted: Wanted) -> Result<Deployment> {
@@ -171,6 +194,7 @@ impl Deployments {
         deployment.branch = project.settings.branch.clone().filter(|_| wanted.upload.is_none());
         deployment.wanted_commit = wanted.commit;
         deployment.upload = wanted.upload;
+        deployment.because = wanted.because;
         deployment.created_by = Some(user.username.clone());
         self.insert(&mut tx, &deployment).await?;
         // Begun at once if nothing else is, so that a second request queues behind it instead of replacing it.

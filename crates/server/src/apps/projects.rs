@@ -168,6 +168,7 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         repo_url: project.settings.repo_url,
         branch: project.settings.branch,
         root_directory: project.settings.root_directory,
+        watch_paths: project.settings.watch_paths,
         install_command: project.settings.install_command,
         build_command: project.settings.build_command,
         run_command: project.settings.run_command,

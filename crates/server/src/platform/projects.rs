@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use domain::project::{FIRST_PORT, Project, ProjectSettings, RELEASES_KEPT_MAX, RuntimeSettings};
+use domain::watch;
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
 
@@ -19,6 +20,8 @@ use crate::state::Config;
 /// How often a name or port taken at the same moment is tried again with another one.
 const TRIES: usize = 8;
 const COMMAND_MAX: usize = 4096;
+const WATCH_PATHS_MAX: usize = 64;
+const WATCH_PATH_MAX: usize = 512;
 
 #[derive(Clone)]
 pub(crate) struct Projects {
@@ -133,6 +136,7 @@ impl Projects {
         let merged = api::ProjectCreate {
             branch: pick(&update.branch, &old.branch),
             root_directory: pick(&update.root_directory, &old.root_directory),
+            watch_paths: update.watch_paths.clone().unwrap_or_else(|| old.watch_paths.clone()),
             install_command: pick(&update.install_command, &old.install_command),
             build_command: pick(&update.build_command, &old.build_command),
             run_command: pick(&update.run_command, &old.run_command),
@@ -227,6 +231,7 @@ fn settings(create: &api::ProjectCreate, repo_url: Option<String>) -> Result<Pro
         repo_url,
         branch,
         root_directory: directory("root_directory", &create.root_directory)?,
+        watch_paths: watch_paths(&create.watch_paths)?,
         install_command: command("install_command", &create.install_command)?,
         build_command: command("build_command", &create.build_command)?,
         run_command: command("run_command", &create.run_command)?,
@@ -283,6 +288,21 @@ fn directory(field: &str, text: &Option<String>) -> Result<Option<String>> {
     let directory =
         text.parse::<RelativeDir>().map_err(|error| Error::invalid(field, "INVALID_DIRECTORY", error.to_string()))?;
     Ok(Some(directory.as_str().to_owned()).filter(|directory| !directory.is_empty()))
+}
+
+fn watch_paths(given: &[String]) -> Result<Vec<String>> {
+    let invalid = |message: String| Error::invalid("watch_paths", "INVALID_WATCH_PATH", message);
+    let given = given.iter().map(|pattern| pattern.trim()).filter(|pattern| !pattern.is_empty()).collect::<Vec<_>>();
+    if given.len() > WATCH_PATHS_MAX {
+        return Err(invalid(format!("a project watches at most {WATCH_PATHS_MAX} paths; use wider patterns")));
+    }
+    for pattern in &given {
+        if pattern.len() > WATCH_PATH_MAX {
+            return Err(invalid(format!("a pattern has at most {WATCH_PATH_MAX} bytes; use a wider one")));
+        }
+        watch::check(pattern).map_err(|why| invalid(format!("`{pattern}` cannot be watched: {why}")))?;
+    }
+    Ok(given.into_iter().map(str::to_owned).collect())
 }
 
 fn command(field: &str, text: &Option<String>) -> Result<Option<String>> {

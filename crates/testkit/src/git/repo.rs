@@ -55,6 +55,13 @@ impl Repo {
         self.shared.change(&self.name, |settings| settings.credentials = credentials);
     }
 
+    /// Only the newest commits of branches and tags are given to anybody from now on.
+    pub fn refuse_older_commits(&self) {
+        let bare = self.shared.root().join(format!("{}.git", self.name));
+        self.run_in(&bare, &["config", "uploadpack.allowAnySHA1InWant", "false"]);
+        self.shared.change(&self.name, |settings| settings.tips_only = true);
+    }
+
     /// Fetches (not listings of references) wait from now on until the hold is released.
     pub fn hold(&self) -> Hold {
         self.shared.repos()[&self.name].gate.close()
@@ -119,6 +126,11 @@ impl Repo {
     pub fn delete_branch(&self, name: &str) -> &Self {
         self.run(&["push", "--quiet", "origin", "--delete", name]);
         self
+    }
+
+    /// The host has it no more.
+    pub fn delete_remote(&self) {
+        self.shared.repos().remove(&self.name);
     }
 
     /// A lightweight tag here.

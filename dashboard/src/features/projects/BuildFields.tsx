@@ -1,5 +1,5 @@
 import type { Plan } from "@/api/types";
-import { TextField } from "@/ui/Field";
+import { Field, inputClass, TextField } from "@/ui/Field";
 
 import type { FormField, ProjectForm } from "./project-form";
 
@@ -11,10 +11,12 @@ interface BuildFieldsProps {
   plan?: Plan;
   onRootBlur?: () => void;
   withPort: boolean;
+  /** Uploads have no history to watch. */
+  withWatch: boolean;
 }
 
 /** Everything about building and running that NanoScale otherwise finds out by itself. */
-export function BuildFields({ form, onChange, errorOf, plan, onRootBlur, withPort }: BuildFieldsProps) {
+export function BuildFields({ form, onChange, errorOf, plan, onRootBlur, withPort, withWatch }: BuildFieldsProps) {
   function bind(field: FormField) {
     return {
       value: form[field],
@@ -30,6 +32,29 @@ export function BuildFields({ form, onChange, errorOf, plan, onRootBlur, withPor
     <div className="grid gap-4 sm:grid-cols-2">
       <TextField label="Root directory" placeholder="the repository's top" {...bind("root_directory")} onBlur={onRootBlur} />
       <TextField label="Output directory" placeholder={plan?.output_directory ?? "detected"} {...bind("output_directory")} />
+      {withWatch && (
+        <div className="sm:col-span-2">
+          <Field
+            label="Watch paths"
+            optional
+            error={errorOf("watch_paths")}
+            hint="A redeploy “if changed” deploys only when one of these changed; patterns as in a .gitignore, one per line; the root directory when empty."
+          >
+            {(control) => (
+              <textarea
+                {...control}
+                rows={2}
+                spellCheck={false}
+                autoCapitalize="none"
+                placeholder={"packages/api/**\npackage-lock.json"}
+                value={form.watch_paths}
+                onChange={(event) => onChange("watch_paths", event.target.value)}
+                className={`${inputClass} h-auto resize-y font-mono text-[13px]`}
+              />
+            )}
+          </Field>
+        </div>
+      )}
       <TextField label="Install command" placeholder={plan ? (plan.install_command ?? "nothing to install") : "detected"} {...bind("install_command")} />
       <TextField label="Build command" placeholder={plan ? (plan.build_command ?? "nothing to build") : "detected"} {...bind("build_command")} />
       <TextField label="Run command" placeholder={plan ? (plan.run_command ?? "served as files") : "detected"} {...bind("run_command")} />

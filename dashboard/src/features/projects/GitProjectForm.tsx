@@ -165,7 +165,7 @@ export function GitProjectForm() {
           <span className="text-[13px] text-faint">what you leave empty is detected</span>
         </summary>
         <div className="px-4 pt-1 pb-5 sm:px-5">
-          <BuildFields form={form} onChange={change} errorOf={errorOf} plan={preview.plan.data} onRootBlur={preview.askIfChanged} withPort />
+          <BuildFields form={form} onChange={change} errorOf={errorOf} plan={preview.plan.data} onRootBlur={preview.askIfChanged} withPort withWatch />
         </div>
       </details>
       <Panel title="Environment variables" description="Builds and the running app see them. Kept encrypted.">

@@ -43,8 +43,8 @@ function SettingsForm({ project }: { project: Project }) {
   function submit(event: FormEvent) {
     event.preventDefault();
     if (!changed || updatableFields.some((field) => errorOf(field) && !save.error)) return;
-    // Renaming needs no new build, everything else does.
-    const needsDeployment = Object.keys(update).some((field) => field !== "name");
+    // Renaming and watching need no new build, everything else does.
+    const needsDeployment = Object.keys(update).some((field) => field !== "name" && field !== "watch_paths");
     save.mutate(update, {
       onSuccess: () => {
         toast.good("Settings saved.");
@@ -88,7 +88,7 @@ function SettingsForm({ project }: { project: Project }) {
         </div>
       </Panel>
       <Panel title="Build and run" description="What you leave empty is detected. Changes take effect with the next deployment.">
-        <BuildFields form={form} onChange={change} errorOf={errorOf} plan={plan} withPort={false} />
+        <BuildFields form={form} onChange={change} errorOf={errorOf} plan={plan} withPort={false} withWatch={project.source === "git"} />
       </Panel>
       {failure && <Notice tone="bad">{failure}</Notice>}
       {saved && !changed && (

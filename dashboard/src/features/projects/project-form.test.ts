@@ -35,6 +35,14 @@ it("updates with what was changed only, and clears with an empty text", () => {
   expect(toUpdate({ ...form, build_command: " ", branch: "main" }, project)).toEqual({ build_command: "", branch: "main" });
 });
 
+it("sends the watched paths as a list, and an empty one when they are cleared", () => {
+  expect(toCreate({ ...emptyForm, name: "a", watch_paths: " packages/api/** \n\n!*.md" }).watch_paths).toEqual(["packages/api/**", "!*.md"]);
+  const watching = { ...project, watch_paths: ["packages/api/**"] };
+  const form = fromProject(watching);
+  expect(toUpdate({ ...form, watch_paths: "packages/api/**\n" }, watching)).toEqual({});
+  expect(toUpdate({ ...form, watch_paths: "" }, watching)).toEqual({ watch_paths: [] });
+});
+
 it("knows the ports a project may have", () => {
   expect(portProblem("")).toBeUndefined();
   expect(portProblem("3100")).toBeUndefined();

@@ -6,6 +6,8 @@ export interface ProjectForm {
   repo_url: string;
   branch: string;
   root_directory: string;
+  /** One pattern per line. */
+  watch_paths: string;
   install_command: string;
   build_command: string;
   run_command: string;
@@ -21,6 +23,7 @@ export const emptyForm: ProjectForm = {
   repo_url: "",
   branch: "",
   root_directory: "",
+  watch_paths: "",
   install_command: "",
   build_command: "",
   run_command: "",
@@ -31,6 +34,7 @@ export const emptyForm: ProjectForm = {
 
 export const advancedFields: readonly FormField[] = [
   "root_directory",
+  "watch_paths",
   "install_command",
   "build_command",
   "run_command",
@@ -45,6 +49,7 @@ export const updatableFields = [
   "repo_url",
   "branch",
   "root_directory",
+  "watch_paths",
   "install_command",
   "build_command",
   "run_command",
@@ -52,7 +57,14 @@ export const updatableFields = [
   "health_path",
 ] as const satisfies readonly FormField[];
 
-const textFields = updatableFields.filter((field) => field !== "name");
+const textFields = updatableFields.filter((field) => field !== "name" && field !== "watch_paths");
+
+function lines(text: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+}
 
 export function portProblem(text: string): string | undefined {
   if (text.trim() === "") return undefined;
@@ -67,13 +79,15 @@ export function toCreate(form: ProjectForm): ProjectCreate {
     const value = form[field].trim();
     if (value) create[field] = value;
   }
+  const watched = lines(form.watch_paths);
+  if (watched.length > 0) create.watch_paths = watched;
   if (form.port.trim()) create.port = Number(form.port);
   return create;
 }
 
 export function fromProject(project: Project): ProjectForm {
-  const form = { ...emptyForm, port: String(project.port) };
-  for (const field of updatableFields) form[field] = project[field] ?? "";
+  const form = { ...emptyForm, name: project.name, port: String(project.port), watch_paths: (project.watch_paths ?? []).join("\n") };
+  for (const field of textFields) form[field] = project[field] ?? "";
   return form;
 }
 
@@ -81,9 +95,11 @@ export function fromProject(project: Project): ProjectForm {
 export function toUpdate(form: ProjectForm, project: Project): ProjectUpdate {
   const before = fromProject(project);
   const update: ProjectUpdate = {};
-  for (const field of updatableFields) {
+  for (const field of ["name", ...textFields] as const) {
     const value = form[field].trim();
     if (value !== before[field]) update[field] = value;
   }
+  const watched = lines(form.watch_paths);
+  if (watched.join("\n") !== before.watch_paths) update.watch_paths = watched;
   return update;
 }

@@ -58,6 +58,10 @@ async fn branches_directories_ports_and_commands() {
         let create = api::ProjectCreate { output_directory: Some(directory.into()), ..named("a") };
         assert_eq!(refused(&client, create).await, (400, "INVALID_DIRECTORY".into()), "{directory}");
     }
+    for pattern in ["../x", "a[", "#", "!", "a\0"] {
+        let create = api::ProjectCreate { watch_paths: vec![pattern.into()], ..named("a") };
+        assert_eq!(refused(&client, create).await, (400, "INVALID_WATCH_PATH".into()), "{pattern}");
+    }
     for port in [0, 80, 3099, 65536, -1] {
         let create = api::ProjectCreate { port: Some(port), ..named("a") };
         assert_eq!(refused(&client, create).await, (400, "INVALID_PORT".into()), "{port}");

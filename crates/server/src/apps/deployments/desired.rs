@@ -87,12 +87,7 @@ impl Deployments {
         let settings = &project.settings;
         let source = match (&deployment.upload, &settings.repo_url) {
             (Some(upload), _) => Source::Upload { upload: upload.clone() },
-            (None, Some(url)) => Source::Git {
-                url: url.clone(),
-                reference: deployment.branch.clone(),
-                commit: deployment.wanted_commit.clone(),
-                allow_private: url.parse().is_ok_and(|url| repository::is_allowed(&url, &self.config.git_allow_hosts)),
-            },
+            (None, Some(url)) => self.git_source(url, deployment.branch.clone(), deployment.wanted_commit.clone()),
             (None, None) => {
                 let message = "its project has no repository any more; set its `repo_url`, or upload a directory";
                 return Err(Error::conflict("NO_SOURCE", message));
@@ -103,6 +98,7 @@ impl Deployments {
             id: deployment.id.clone(),
             group: project.id.clone(),
             source,
+            because: deployment.because.clone(),
             settings: BuildSettings {
                 root_directory: settings.root_directory.clone().unwrap_or_default(),
                 install_command: settings.install_command.clone(),
@@ -120,6 +116,11 @@ impl Deployments {
             network: policy(&project.runtime.network),
             timeout_seconds: self.config.limits.build_timeout.as_secs(),
         })
+    }
+
+    pub(super) fn git_source(&self, url: &str, reference: Option<String>, commit: Option<String>) -> Source {
+        let allow_private = url.parse().is_ok_and(|url| repository::is_allowed(&url, &self.config.git_allow_hosts));
+        Source::Git { url: url.to_owned(), reference, commit, allow_private }
     }
 
     /// The processes of a deployment's release; none when the release has gone.

@@ -8,9 +8,9 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Deployments;
 use super::releases::Kept;
 use super::rollback::{End, Plan};
+use super::{Deployments, Redeployed};
 use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId, Query};
@@ -40,9 +40,10 @@ fn accepted(deployment: Deployment) -> Accepted {
     (StatusCode::ACCEPTED, axum::Json(api::DeploymentAccepted { deployment }))
 }
 
-/// Deploys the branch's newest commit, or the given one.
+/// Deploys the branch's newest commit, or the given one. 200 and no deployment when `if_changed` was asked for and
+/// nothing that the project watches has changed.
 #[utoipa::path(post, path = "/api/projects/{id}/redeploy", tag = "deployments", params(("id" = String, Path)),
-    request_body = api::Redeploy, responses(
+    request_body = api::Redeploy, responses((status = 200, body = api::NotDeployed),
     (status = 202, body = api::DeploymentAccepted), (status = 400, body = api::ErrorBody),
     (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
 async fn project_redeploy(
@@ -51,14 +52,23 @@ async fn project_redeploy(
     State(deployments): State<Deployments>,
     PathId(id): PathId<ProjectRef>,
     Json(request): Json<api::Redeploy>,
-) -> Result<Accepted> {
+) -> Result<(StatusCode, axum::Json<api::Redeployed>)> {
     let project = projects.find(&id).await?;
-    Ok(accepted(deployments.redeploy(&project, &user, &request).await?))
+    Ok(match deployments.redeploy(&project, &user, &request).await? {
+        Redeployed::Begun(deployment) => {
+            let (status, axum::Json(accepted)) = accepted(deployment);
+            (status, axum::Json(api::Redeployed::Accepted(accepted)))
+        }
+        Redeployed::Unchanged { reason } => {
+            let not = api::NotDeployed { deployed: false, reason };
+            (StatusCode::OK, axum::Json(api::Redeployed::Not(not)))
+        }
+    })
 }
 
 /// Another name of redeploy.
 #[utoipa::path(post, path = "/api/projects/{id}/deployments", tag = "deployments", params(("id" = String, Path)),
-    request_body = api::Redeploy, responses(
+    request_body = api::Redeploy, responses((status = 200, body = api::NotDeployed),
     (status = 202, body = api::DeploymentAccepted), (status = 400, body = api::ErrorBody),
     (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
 async fn deployment_create(
@@ -67,7 +77,7 @@ async fn deployment_create(
     deployments: State<Deployments>,
     id: PathId<ProjectRef>,
     request: Json<api::Redeploy>,
-) -> Result<Accepted> {
+) -> Result<(StatusCode, axum::Json<api::Redeployed>)> {
     project_redeploy(user, projects, deployments, id, request).await
 }
 
