@@ -102,7 +102,7 @@ pub struct Redeploy {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Redeployed {
-    Accepted(DeploymentAccepted),
+    Accepted(Box<DeploymentAccepted>),
     Not(NotDeployed),
 }
 

@@ -63,7 +63,7 @@ struct Wanted {
 
 /// What became of a request to deploy again.
 pub(crate) enum Redeployed {
-    Begun(Deployment),
+    Begun(Box<Deployment>),
     /// Nothing that the project watches has changed.
     Unchanged {
         reason: String,
@@ -168,7 +168,7 @@ impl Deployments {
             false => None,
         };
         let wanted = Wanted { trigger: Trigger::Manual, commit, upload, because };
-        self.enqueue(project, user, wanted).await.map(Redeployed::Begun)
+        Ok(Redeployed::Begun(Box::new(self.enqueue(project, user, wanted).await?)))
     }
 
     /// Deploys an archive that lies in the server's uploads.

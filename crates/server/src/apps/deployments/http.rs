@@ -56,8 +56,8 @@ async fn project_redeploy(
     let project = projects.find(&id).await?;
     Ok(match deployments.redeploy(&project, &user, &request).await? {
         Redeployed::Begun(deployment) => {
-            let (status, axum::Json(accepted)) = accepted(deployment);
-            (status, axum::Json(api::Redeployed::Accepted(accepted)))
+            let (status, axum::Json(accepted)) = accepted(*deployment);
+            (status, axum::Json(api::Redeployed::Accepted(Box::new(accepted))))
         }
         Redeployed::Unchanged { reason } => {
             let not = api::NotDeployed { deployed: false, reason };
