@@ -2,7 +2,7 @@
 //! that can leave them out.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use domain::watch::Watch;
 use ids::CommitSha;
@@ -65,39 +65,78 @@ fn first_touched(git: &Git, from: &str, to: &str, watch: &Watch<'_>) -> Result<O
     let mut command = git.command(&arguments);
     // Its complaints would wait for a reader.
     let mut child = command.env("GIT_NO_LAZY_FETCH", "1").stderr(Stdio::inherit()).spawn().map_err(broken)?;
-    let Some(output) = child.stdout.take() else { return Err(too_many()) };
-    let mut paths = BufReader::new(output.take(BYTES_MAX));
+    let seen = match child.stdout.take() {
+        Some(output) => look_through(output, watch).map_err(broken)?,
+        None => Seen::NotAll,
+    };
+    if seen != Seen::Untouched {
+        let _ = child.kill();
+    }
+    let ended = child.wait().map_err(broken)?;
+    match seen {
+        Seen::Touched(path) => Ok(Some(path)),
+        Seen::Untouched if ended.success() => Ok(None),
+        Seen::Untouched | Seen::NotAll => {
+            Err(failed("FETCH_FAILED", "the commits cannot be compared, or differ in too many paths"))
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Touched(String),
+    Untouched,
+    /// There is more than is looked through.
+    NotAll,
+}
+
+/// Looks for a watched one in a list of paths, each with a NUL behind it.
+fn look_through(list: impl Read, watch: &Watch<'_>) -> std::io::Result<Seen> {
+    let mut paths = BufReader::new(list.take(BYTES_MAX));
     let mut path = Vec::new();
     for _ in 0..=PATHS_MAX {
         path.clear();
-        paths.read_until(0, &mut path).map_err(broken)?;
+        paths.read_until(0, &mut path)?;
         match path.pop() {
-            None if paths.get_ref().limit() > 0 => {
-                return if child.wait().map_err(broken)?.success() { Ok(None) } else { Err(too_many()) };
-            }
+            None if paths.get_ref().limit() > 0 => return Ok(Seen::Untouched),
             Some(0) => {}
             _ => break,
         }
         let name = String::from_utf8_lossy(&path);
         if watch.touches(&name) {
-            end(&mut child);
-            return Ok(Some(shown(&name)));
+            return Ok(Seen::Touched(shown(&name)));
         }
     }
-    end(&mut child);
-    Err(too_many())
-}
-
-fn too_many() -> Failed {
-    failed("FETCH_FAILED", "the commits cannot be compared, or differ in too many paths")
-}
-
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+    Ok(Seen::NotAll)
 }
 
 /// A path as a line of a log.
 fn shown(path: &str) -> String {
     path.chars().take(SHOWN_MAX).map(|it| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(list: &[u8]) -> Seen {
+        look_through(list, &Watch::new("apps/web", &[])).unwrap()
+    }
+
+    #[test]
+    fn the_first_watched_path_is_told() {
+        assert_eq!(seen(b""), Seen::Untouched);
+        assert_eq!(seen(b"README.md\0apps/api/a\0"), Seen::Untouched);
+        assert_eq!(seen(b"a\0apps/web/x\ny\0apps/web/z\0"), Seen::Touched("apps/web/x\u{fffd}y".into()));
+        assert_eq!(seen(b"apps/web/\xff\0"), Seen::Touched("apps/web/\u{fffd}".into()));
+    }
+
+    #[test]
+    fn a_list_that_is_cut_or_too_long_is_not_taken_for_untouched() {
+        assert_eq!(seen(b"a\0apps/w"), Seen::NotAll);
+        assert_eq!(seen(&b"a\0".repeat(PATHS_MAX)), Seen::Untouched);
+        assert_eq!(seen(&b"a\0".repeat(PATHS_MAX + 1)), Seen::NotAll);
+        let long = [vec![b'a'; usize::try_from(BYTES_MAX).unwrap()], b"\0apps/web/x\0".to_vec()].concat();
+        assert_eq!(seen(&long), Seen::NotAll);
+    }
 }
