@@ -112,7 +112,7 @@ impl Control {
             snapshot: snapshot.map(Snapshot::new),
         }));
         if let Some(plan) = control.0.snapshot.as_ref().and_then(Snapshot::read) {
-            control.apply(Plan { generation: 0, ..plan });
+            control.apply(control.lock(), Plan { generation: 0, ..plan });
         }
         tokio::spawn(retry_ports(Arc::downgrade(&control.0)));
         control
@@ -127,9 +127,10 @@ impl Control {
             let report = reports.borrow_and_update().clone();
             write.write_all(&line(&report)?).await?;
             tokio::select! {
+                biased;
                 () = replaced.cancelled() => return Ok(()),
                 plan = plans.next() => match plan {
-                    Some(text) => self.obey(serde_json::from_str(&text.map_err(io::Error::other)?)?),
+                    Some(text) => self.obey(&replaced, serde_json::from_str(&text.map_err(io::Error::other)?)?),
                     None => return Ok(()),
                 },
                 // The sender is in `self`.
@@ -154,15 +155,19 @@ impl Control {
         (driver, self.0.report.subscribe())
     }
 
-    fn obey(&self, plan: Plan) {
+    fn obey(&self, replaced: &CancellationToken, plan: Plan) {
+        let driven = self.lock();
+        // Another driver may have come while this plan was read.
+        if replaced.is_cancelled() {
+            return;
+        }
         if let Some(snapshot) = &self.0.snapshot {
             snapshot.keep(&plan);
         }
-        self.apply(plan);
+        self.apply(driven, plan);
     }
 
-    fn apply(&self, plan: Plan) {
-        let mut state = self.lock();
+    fn apply(&self, mut state: MutexGuard<'_, State>, plan: Plan) {
         let unused = state.applied.apply(&plan);
         state.ports.apply(&plan);
         state.generation = plan.generation;

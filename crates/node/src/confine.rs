@@ -16,7 +16,7 @@ pub(crate) use environment::PROGRAM_DIRECTORIES;
 use environment::environment;
 
 use crate::identity::{GroupIds, Identities};
-use crate::layout::{Layout, LogKind};
+use crate::layout::{Layout, LogKind, create_new};
 use crate::log::Writer;
 use crate::shim::ShimSpec;
 
@@ -272,8 +272,7 @@ impl Confine {
         let path = self.layout.run(id).join("resolv.conf");
         let lines =
             crate::network::resolvers().iter().map(|address| format!("nameserver {address}\n")).collect::<String>();
-        std::fs::write(&path, lines)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+        std::io::Write::write_all(&mut create_new(&path, 0o644)?, lines.as_bytes())?;
         Ok(path)
     }
 }

@@ -73,7 +73,7 @@ impl EdgeLink {
             if let Err(error) = &connected
                 && !std::mem::replace(&mut away, true)
             {
-                tracing::warn!(%error, "the edge does not answer; visitors wait until it does");
+                tracing::warn!(%error, "the edge does not answer; it serves by what it knew, if it runs");
             }
             if let Ok(io) = connected {
                 away = false;

@@ -5,7 +5,7 @@ mod trash;
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
@@ -175,8 +175,17 @@ fn sync_name(path: &Path) -> io::Result<()> {
     std::fs::File::open(directory)?.sync_all()
 }
 
+/// A file in the place of whatever has its name: the directory may be that of somebody less trusted, so nothing that
+/// lies there is followed or written to.
+pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<std::fs::File> {
+    remove_file(path)?;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(file)
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = std::fs::File::create(path)?;
+    let mut file = create_new(path, 0o600)?;
     io::Write::write_all(&mut file, bytes)?;
     file.sync_all()
 }

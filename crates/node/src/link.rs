@@ -28,6 +28,8 @@ use crate::Agent;
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// Streams on one connection: log followers of many browsers among them.
 const STREAMS: u32 = 1024;
+/// Bytes of the longest desired state.
+const DESIRED_MAX: usize = 64 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
@@ -62,8 +64,8 @@ fn router(agent: Agent) -> Router {
         .route("/v1/logs/job/{group}/{workload}", get(logs::job))
         .route("/v1/logs/run/{group}", get(logs::run))
         .route("/v1/logs/run/{group}/page", get(logs::run_page))
-        // The caller is trusted, and a desired state grows with the projects in it.
-        .layer(axum::extract::DefaultBodyLimit::disable())
+        // A desired state grows with the projects in it, and the caller may be taken over.
+        .layer(axum::extract::DefaultBodyLimit::max(DESIRED_MAX))
         .with_state(agent)
 }
 

@@ -2,9 +2,7 @@
 //!
 //! The file holds the owners' variables, so it is sealed under a key of the node, AES-256-GCM.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -88,9 +86,8 @@ impl Saved {
 
 fn make_key(path: &Path) -> io::Result<Vec<u8>> {
     let key: [u8; 32] = rand::random();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
+    // As a whole or not at all: half of one would be refused by every later start.
+    write_atomic(path, &key)?;
     Ok(key.to_vec())
 }
 

@@ -21,6 +21,7 @@ use rustix::net::{
 
 use crate::error::{Failure, Step};
 use crate::spec::Network;
+use crate::sys;
 use link::Routes;
 
 const BACKLOG: i32 = 256;
@@ -110,6 +111,8 @@ fn give(client: &OwnedFd, answered: &[OwnedFd]) -> Result<(), Errno> {
     let mut made = vec![rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?];
     // Where the kernel has IPv6.
     made.extend(rustix::net::socket_with(AddressFamily::INET6, SocketType::STREAM, flags, None));
+    // Whoever may connect gets sockets to connect with. Those that listen are for whoever made this one, and passes on.
+    let answered = if sys::peer_uid(client.as_fd())? == 0 { answered } else { &[] };
     let fds: Vec<_> = made.iter().chain(answered).map(|fd| fd.as_fd()).collect();
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
     let mut control = SendAncillaryBuffer::new(&mut space);

@@ -130,6 +130,24 @@ pub(crate) fn signalfd() -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The user on the other end of a Unix socket (`SO_PEERCRED`, unix(7)).
+pub(crate) fn peer_uid(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel writes at most `length` bytes to `peer`, which is as long and plain data.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            std::ptr::from_mut(&mut peer).cast(),
+            &mut length,
+        )
+    };
+    check(c_long::from(result))?;
+    Ok(peer.uid)
+}
+
 pub(crate) fn kill(pid: i32, signal: i32) -> Result<(), Errno> {
     // SAFETY: touches no memory.
     check(c_long::from(unsafe { libc::kill(pid, signal) }))?;

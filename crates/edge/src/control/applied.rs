@@ -23,23 +23,25 @@ impl Applied {
         let mut named = BTreeMap::new();
         let mut routes = HashMap::with_capacity(plan.sites.len());
         for site in &plan.sites {
-            let target = match &site.to {
-                Destination::Upstream { id, origin } => {
-                    let upstream = self
-                        .live
-                        .get(id)
-                        .cloned()
-                        .unwrap_or_else(|| Arc::new(Upstream::new(id.clone(), origin.clone(), self.edge.config())));
-                    Target::Upstream(named.entry(id.clone()).or_insert(upstream).clone())
-                }
-                Destination::Starting => Target::Starting,
-                Destination::Down { reason } => Target::Down { reason: reason.clone() },
-            };
+            let target =
+                match &site.to {
+                    Destination::Upstream { id, origin } => {
+                        let upstream =
+                            self.live.get(id).filter(|known| known.origin() == origin).cloned().unwrap_or_else(|| {
+                                Arc::new(Upstream::new(id.clone(), origin.clone(), self.edge.config()))
+                            });
+                        Target::Upstream(named.entry(id.clone()).or_insert(upstream).clone())
+                    }
+                    Destination::Starting => Target::Starting,
+                    Destination::Down { reason } => Target::Down { reason: reason.clone() },
+                };
             routes.insert(site.host.clone(), target);
         }
         self.edge.replace_routes(routes);
         let unused = std::mem::replace(&mut self.live, named);
-        let unused = unused.into_iter().filter(|(id, _)| !self.live.contains_key(id)).collect::<Vec<_>>();
+        let replaced =
+            |(id, old): &(String, Arc<Upstream>)| !self.live.get(id).is_some_and(|now| Arc::ptr_eq(now, old));
+        let unused = unused.into_iter().filter(replaced).collect::<Vec<_>>();
         unused.into_iter().map(|(id, upstream)| (self.drain(id), upstream)).collect()
     }
 

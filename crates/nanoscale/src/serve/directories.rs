@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
+use nix::unistd::{getegid, geteuid};
 
 /// A directory that this process, and no other, works in. The lock ends with the process, however it ends.
 pub(super) struct Held {
@@ -39,6 +39,8 @@ pub(super) fn hold(path: &Path) -> Result<Held> {
         );
     }
     let file = File::create(path.join("lock")).context("open the lock file")?;
+    // Whoever may read it may hold it.
+    file.set_permissions(Permissions::from_mode(0o600)).context("close the lock file")?;
     let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, error)| error)
         .with_context(|| format!("another nanoscale works in {}; stop it first", path.display()))?;
@@ -52,6 +54,18 @@ pub(super) fn owner(path: &Path) -> Result<u32> {
 
 pub(super) fn group(path: &Path) -> Result<u32> {
     Ok(metadata(path)?.gid())
+}
+
+/// Makes sure that the group of a directory is this process's: it is the one that the node lets to its workloads.
+pub(super) fn check_group(path: &Path) -> Result<()> {
+    let (own, group) = (getegid().as_raw(), group(path)?);
+    if own != group {
+        bail!(
+            "{} belongs to group {group}, and this process to group {own}; give it away with `chown USER:`",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 fn metadata(path: &Path) -> Result<std::fs::Metadata> {

@@ -51,6 +51,7 @@ pub(super) async fn server(config: Config, setup_code: Option<String>, mut termi
 pub(super) async fn edge(config: Config, mut termination: Termination) -> Result<()> {
     let directory = config.edge_dir();
     let _held = hold(&directory)?;
+    directories::check_group(&directory)?;
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let address = visitors.local_addr()?;
     let socket = Socket::bind(&directory, CONTROL).context("listen for the node")?;

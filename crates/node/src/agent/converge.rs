@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
-use wire::{Desired, NetworkPolicy, Program, Source};
+use wire::{Desired, Fence, NetworkPolicy, Program, Source};
 
 use super::{Agent, build, job, workload};
 
@@ -108,6 +108,7 @@ impl Agent {
             found.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
         }
         let known = self.known(desired);
+        confine.layout.keep_gates(|id| known.contains(id));
         for id in found.iter().filter_map(|name| name.rsplit('/').next()?.parse::<WorkloadId>().ok()) {
             if known.contains(&id) {
                 continue;
@@ -119,7 +120,6 @@ impl Agent {
             }
             self.discard(&confine.layout.run(&id));
         }
-        confine.layout.keep_gates(|id| known.contains(id));
         self.sweep_uploads(desired);
     }
 
@@ -150,6 +150,9 @@ impl Agent {
 
     fn plan(&self, desired: &Desired) -> Todo {
         let state = self.lock();
+        // Found on the disk, until the control plane speaks: what it has cancelled meanwhile is not begun.
+        let told = desired.fence != Fence::default();
+        let may_begin = |id: &WorkloadId| told || self.is_begun(id);
         let mut todo = Todo {
             workloads: desired
                 .workloads
@@ -157,8 +160,18 @@ impl Agent {
                 .filter(|spec| !state.workloads.contains_key(&spec.id))
                 .cloned()
                 .collect(),
-            jobs: desired.jobs.iter().filter(|spec| !state.jobs.contains_key(&spec.id)).cloned().collect(),
-            builds: desired.builds.iter().filter(|spec| !state.builds.contains_key(&spec.id)).cloned().collect(),
+            jobs: desired
+                .jobs
+                .iter()
+                .filter(|spec| !state.jobs.contains_key(&spec.id) && may_begin(&spec.id))
+                .cloned()
+                .collect(),
+            builds: desired
+                .builds
+                .iter()
+                .filter(|spec| told && !state.builds.contains_key(&spec.id))
+                .cloned()
+                .collect(),
             ..Todo::default()
         };
         // Ids are in the order of time: after a start those come first that were asked for first.

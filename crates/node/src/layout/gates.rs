@@ -3,9 +3,9 @@
 //! A gate is a second name of a workload's socket in the one directory of the node that the edge may enter: the
 //! directory of the run, with the shim's socket in it, stays closed.
 
-use std::fs::Permissions;
+use std::fs::{Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown};
 use std::path::{Path, PathBuf};
 
 use ids::WorkloadId;
@@ -31,17 +31,26 @@ impl Layout {
     /// Gives the edge a way to `socket`.
     pub(crate) fn open_gate(&self, name: &str, socket: &Path, group: Option<u32>) -> io::Result<PathBuf> {
         let gate = self.gates().join(name);
-        if group.is_some() {
-            chown(socket, None, group)?;
-            std::fs::set_permissions(socket, Permissions::from_mode(0o660))?;
-        }
-        // That of a process which an earlier life of the node started is in use.
-        let same = |gate: std::fs::Metadata| Ok::<_, io::Error>(gate.ino() == std::fs::metadata(socket)?.ino());
-        if std::fs::metadata(&gate).map_or(Ok(false), same)? {
+        // That of a process which an earlier life of the node started is in use. A socket's own directory is its
+        // shim's, who may put anything in its place: no link is followed, and rights are given to what lies here.
+        let original = std::fs::symlink_metadata(socket)?;
+        let same = |gate: &Metadata| gate.ino() == original.ino() && gate.dev() == original.dev();
+        if std::fs::symlink_metadata(&gate).is_ok_and(|gate| same(&gate)) {
             return Ok(gate);
         }
-        remove_file(&gate)?;
+        if let Some((workload, _)) = name.split_once('@') {
+            self.keep_gates(|id| id.as_str() != workload);
+        }
         std::fs::hard_link(socket, &gate)?;
+        let made = std::fs::symlink_metadata(&gate)?;
+        if !made.file_type().is_socket() || made.uid() != nix::unistd::geteuid().as_raw() {
+            remove_file(&gate)?;
+            return Err(io::Error::other(format!("{} is not the socket that the sandbox made", socket.display())));
+        }
+        if group.is_some() {
+            lchown(&gate, None, group)?;
+            std::fs::set_permissions(&gate, Permissions::from_mode(0o660))?;
+        }
         Ok(gate)
     }
 

@@ -6,12 +6,18 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use wire::shim::{Answer, Exit, Request};
 
 use super::{EXIT, SOCKET, ShimSpec};
+
+/// A shim that lives says how it is within this time.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Bytes of the longest answer.
+const ANSWER_MAX: u64 = 64 << 10;
 
 /// A running shim.
 #[derive(Debug, Clone)]
@@ -71,14 +77,14 @@ impl Shim {
 
     /// The first process of the sandbox, on the host; absent when it has ended.
     pub(crate) async fn init_pid(&self) -> Option<i32> {
-        match self.ask(&Request::Status).await {
+        match self.ask_soon(&Request::Status).await {
             Ok(Answer::Status { pid, .. }) => Some(pid),
             _ => None,
         }
     }
 
     pub(crate) async fn signal(&self, signal: i32) -> io::Result<()> {
-        match self.ask(&Request::Signal { signal }).await? {
+        match self.ask_soon(&Request::Signal { signal }).await? {
             Answer::Error { message } => Err(io::Error::other(message)),
             _ => Ok(()),
         }
@@ -92,6 +98,17 @@ impl Shim {
         }
     }
 
+    /// As [`ask`](Self::ask), of a shim that may be stopped or worse: it holds up nobody for long.
+    async fn ask_soon(&self, request: &Request) -> io::Result<Answer> {
+        match tokio::time::timeout(ANSWER, self.ask(request)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::warn!(run = %self.run_dir.display(), "a shim does not answer");
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+
     async fn ask(&self, request: &Request) -> io::Result<Answer> {
         let path = self.run_dir.join(SOCKET);
         let mut stream = UnixStream::connect(short(&path)?.path()).await?;
@@ -99,7 +116,7 @@ impl Shim {
         line.push(b'\n');
         stream.write_all(&line).await?;
         let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await?;
+        BufReader::new(stream.take(ANSWER_MAX)).read_line(&mut answer).await?;
         Ok(serde_json::from_str(&answer)?)
     }
 }
