@@ -6,9 +6,10 @@ use crate::stand::Stand;
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Victim {
-    /// `nanoscale serve`, which is server, edge and node in one.
+    /// `nanoscale serve`, which is server, edge and node in one. Like the three below, it is started again before the
+    /// step is let go.
     All,
-    /// `nanoscale serve server`. Like the two below, it is started again before the step is let go.
+    /// `nanoscale serve server`.
     Server,
     Edge,
     Node,
