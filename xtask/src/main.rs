@@ -74,13 +74,7 @@ fn test(rest: &[String]) -> Result<()> {
     smoke::run()?;
     cargo(&["test", "--package", "nanoscale", "--test", "it", "--", "both::"])
         .env("NANOSCALE_TEST_DATABASE", "postgres")
-        .run()?;
-    if packages::is_root()? {
-        vm::test(&[])
-    } else {
-        eprintln!("not root: the virtual machine is not tested");
-        Ok(())
-    }
+        .run()
 }
 
 fn virtual_machine(rest: &[String]) -> Result<()> {

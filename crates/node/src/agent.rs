@@ -141,6 +141,8 @@ struct State {
     routes: routes::Applied,
     removed_groups: BTreeSet<ProjectId>,
     swept: bool,
+    /// The same, by what the control plane has said to this process.
+    swept_as_told: bool,
     /// What an earlier process left running is known.
     settled: bool,
 }

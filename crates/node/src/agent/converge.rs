@@ -46,7 +46,7 @@ impl Agent {
 
     async fn converge(&self) {
         let Some(desired) = self.lock().desired.clone() else { return };
-        if self.first_sweep() {
+        if self.first_sweep(&desired) {
             self.sweep(&desired).await;
             for preview in self.confine().layout.previews() {
                 self.erase_group(&preview).await;
@@ -94,9 +94,14 @@ impl Agent {
         }
     }
 
-    /// The first desired state says what of an earlier process's work is still wanted; a preview never is.
-    fn first_sweep(&self) -> bool {
-        !std::mem::replace(&mut self.lock().swept, true)
+    /// The first desired state says what of an earlier process's work is still wanted; a preview never is. One that was
+    /// found on the disk says so only until the control plane speaks.
+    fn first_sweep(&self, desired: &Desired) -> bool {
+        let mut state = self.lock();
+        let due = !state.swept || (is_told(desired) && !state.swept_as_told);
+        state.swept = true;
+        state.swept_as_told |= is_told(desired);
+        due
     }
 
     /// Ends what runs, and removes what lies, under a name that nobody knows: what an earlier process
@@ -145,13 +150,14 @@ impl Agent {
         let state = self.lock();
         let wanted = desired.workloads.iter().map(|it| &it.id).chain(desired.jobs.iter().map(|it| &it.id));
         let ours = state.workloads.keys().chain(state.jobs.keys()).chain(&state.previews);
-        wanted.chain(ours).cloned().chain(state.builds.keys().map(WorkloadId::from)).collect()
+        let builds = state.builds.keys().chain(desired.builds.iter().map(|it| &it.id).filter(|_| !is_told(desired)));
+        wanted.chain(ours).cloned().chain(builds.map(WorkloadId::from)).collect()
     }
 
     fn plan(&self, desired: &Desired) -> Todo {
         let state = self.lock();
         // Found on the disk, until the control plane speaks: what it has cancelled meanwhile is not begun.
-        let told = desired.fence != Fence::default();
+        let told = is_told(desired);
         let may_begin = |id: &WorkloadId| told || self.is_begun(id);
         let mut todo = Todo {
             workloads: desired
@@ -268,6 +274,11 @@ impl Agent {
             self.inner.converged.send_replace(true);
         }
     }
+}
+
+/// Whether the control plane said so to this process, rather than to an earlier one that wrote it down.
+fn is_told(desired: &Desired) -> bool {
+    desired.fence != Fence::default()
 }
 
 /// What may have a link to the outside. Static files are served by our own code, which reaches for nothing.
