@@ -52,7 +52,6 @@ async fn builds_wait_while_memory_is_short() {
         lines.iter().any(|line| line.text.starts_with("waiting for memory: programs waited for it "))
     })
     .await;
-    assert_eq!(client.deployment_get(&build.id).await.unwrap().step.as_deref(), Some("wait"));
     let began = std::time::Instant::now();
     client.project_delete(&thrash).await.unwrap();
     client.wait_for(&build.id, DeploymentState::Live, 2 * BUILD).await;
