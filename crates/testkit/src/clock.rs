@@ -2,6 +2,7 @@
 //! measures how long something takes goes on evenly, as it does on a machine.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -45,5 +46,18 @@ impl Clock {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec()
+    }
+}
+
+impl Drop for Clock {
+    /// The library leaves its shared memory behind where a server was killed: `[sem.]faketime_…_<process>`.
+    fn drop(&mut self) {
+        for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let process = name.rsplit_once('_').filter(|_| name.contains("faketime_"));
+            if process.is_some_and(|(_, process)| !Path::new("/proc").join(process).exists()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }

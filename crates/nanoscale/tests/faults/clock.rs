@@ -14,8 +14,9 @@ use crate::{ALONE, BUILD, server};
 const DAY: i64 = 24 * 3600;
 
 struct Fixture {
-    clock: Clock,
     server: TestServer,
+    /// Goes after who goes by it.
+    clock: Clock,
     client: Client,
     password: String,
     project: ProjectId,
