@@ -18,7 +18,7 @@ use wire::{
 use super::Agent;
 use super::admission::Turn;
 use super::begun::Begun;
-use super::disk::disk_failure;
+use super::disk::{FULL, disk_failure};
 use super::process::failed;
 use super::release::Manifest;
 use super::step::Step;
@@ -61,7 +61,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Tu
         outcome = outcome(agent, spec) => Some(agent.blame_disk(outcome)),
         overrun = agent.disk_overrun(spec) => {
             overgrown = overrun.by_itself;
-            Some(BuildOutcome::Failed { failure: agent.failure(spec, "DISK_FULL", overrun.reason) })
+            Some(BuildOutcome::Failed { failure: agent.failure(spec, FULL, overrun.reason) })
         }
         () = stop.cancelled() => None,
     };
@@ -81,8 +81,11 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Tu
     match outcome {
         Some(outcome) => {
             if let BuildOutcome::Failed { failure } = &outcome {
-                log(agent, spec, &[format!("failed: {}", failure.reason)]);
                 agent.discard_release(spec);
+                if failure.code == FULL {
+                    agent.await_room().await;
+                }
+                log(agent, spec, &[format!("failed: {}", failure.reason)]);
             }
             agent.update(|state| {
                 if let Some(build) = state.builds.get_mut(&spec.id) {

@@ -18,6 +18,9 @@ use super::process::failed;
 /// Counting takes at most one part in so many of the time.
 const SHARE: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(500);
+/// Pauses of, and the longest, waiting for what was discarded.
+const LOOK: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(10);
 const MEGABYTE: u64 = 1 << 20;
 /// Bytes of a path to which a name can still be added.
 const PATH_REACH: usize = 3500;
@@ -66,6 +69,17 @@ impl Agent {
         }
     }
 
+    /// Waits until what was discarded has left the disk: whoever is told that it is full may deploy again at once,
+    /// and what is written about it needs room too.
+    pub(super) async fn await_room(&self) {
+        let emptied = async {
+            while !self.confine().layout.trash_is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(LONGEST, emptied).await;
+    }
+
     /// A build that failed when the disk had no room for it failed of that, whatever its programs say. Asked
     /// once it has: it may be over before the next count.
     pub(super) fn blame_disk(&self, outcome: BuildOutcome) -> BuildOutcome {
@@ -79,7 +93,7 @@ impl Agent {
     }
 }
 
-const FULL: &str = "DISK_FULL";
+pub(super) const FULL: &str = "DISK_FULL";
 const READ_ONLY: &str = "DISK_READ_ONLY";
 /// With less than this hardly anything can be built, also where nothing is reserved.
 const SMALLEST_RESERVE: u64 = MEGABYTE;
