@@ -23,8 +23,8 @@ const USAGE: &str = "cargo xtask <task>
   test [args…]   install what the tests need and run all of them
   soak           kill by chance: --minutes N (10), --seed S of a run to repeat
   vm test [names…]
-                 run what depends on the kernel in an emulated Debian 12 with cgroup v2
-  vm reboot      the last part of it: that machine loses its power and starts again
+                 the part of it that runs in an emulated Debian 12 with cgroup v2
+  vm reboot      the last part of that: the machine loses its power and starts again
   lint           formatting, clippy, types, generated files, the repository's own rules
   gen            write docs/openapi.json and the dashboard's types anew
   dist           build the release binary with the dashboard in it
@@ -65,7 +65,8 @@ fn run(rest: &[String]) -> Result<()> {
     Err(error).context("start target/debug/nanoscale")
 }
 
-/// Everything, on SQLite; then what both databases have to do alike, on PostgreSQL too.
+/// Everything, on SQLite; then what both databases have to do alike, on PostgreSQL too; then what depends on the
+/// kernel, on another one.
 fn test(rest: &[String]) -> Result<()> {
     packages::install()?;
     dashboard::build()?;
@@ -74,7 +75,8 @@ fn test(rest: &[String]) -> Result<()> {
     smoke::run()?;
     cargo(&["test", "--package", "nanoscale", "--test", "it", "--", "both::"])
         .env("NANOSCALE_TEST_DATABASE", "postgres")
-        .run()
+        .run()?;
+    vm::test(&[])
 }
 
 fn virtual_machine(rest: &[String]) -> Result<()> {
