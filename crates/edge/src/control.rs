@@ -22,7 +22,7 @@ use tokio_stream::StreamExt;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Edge, Origin};
+use crate::{Edge, Origin, Upstream};
 use applied::Applied;
 use ports::Ports;
 use snapshot::Snapshot;
@@ -69,7 +69,7 @@ pub enum Destination {
 /// What an edge does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Of the plan that requests are served by; 0 before the driver's first.
+    /// Of the plan that requests are served by, also after the next start; 0 before the driver's first.
     pub generation: u64,
     /// Ids of the upstreams that requests are sent to, or are still in flight at.
     pub upstreams: BTreeSet<String>,
@@ -112,7 +112,7 @@ impl Control {
             snapshot: snapshot.map(Snapshot::new),
         }));
         if let Some(plan) = control.0.snapshot.as_ref().and_then(Snapshot::read) {
-            control.apply(control.lock(), Plan { generation: 0, ..plan });
+            control.apply(control.lock(), &plan);
         }
         tokio::spawn(retry_ports(Arc::downgrade(&control.0)));
         control
@@ -156,35 +156,51 @@ impl Control {
     }
 
     fn obey(&self, replaced: &CancellationToken, plan: Plan) {
-        let driven = self.lock();
+        let state = self.lock();
         // Another driver may have come while this plan was read.
         if replaced.is_cancelled() {
             return;
         }
-        if let Some(snapshot) = &self.0.snapshot {
-            snapshot.keep(&plan);
-        }
-        self.apply(driven, plan);
+        let kept = self.0.snapshot.as_ref().map(|snapshot| snapshot.keep(&plan));
+        let unused = self.apply(state, &plan);
+        // Visitors are served by it at once. The driver hears of it when this edge, killed and alone, would do so
+        // again: then it ends what only the plan before led to.
+        let (this, replaced) = (self.clone(), replaced.clone());
+        tokio::spawn(async move {
+            if let Some(kept) = kept {
+                kept.await;
+            }
+            this.confirm(&replaced, plan.generation);
+            for (number, upstream) in unused {
+                tokio::spawn(this.clone().drain(number, upstream));
+            }
+        });
     }
 
-    fn apply(&self, mut state: MutexGuard<'_, State>, plan: Plan) {
-        let unused = state.applied.apply(&plan);
-        state.ports.apply(&plan);
-        state.generation = plan.generation;
+    /// Gives what no site leads to any more.
+    fn apply(&self, mut state: MutexGuard<'_, State>, plan: &Plan) -> Vec<(u64, Arc<Upstream>)> {
+        let unused = state.applied.apply(plan);
+        state.ports.apply(plan);
         self.report(&state);
-        drop(state);
-        for (number, upstream) in unused {
-            let this = self.clone();
-            tokio::spawn(async move {
-                let cut = upstream.drain().await.cut;
-                if cut > 0 {
-                    tracing::info!(upstream = upstream.id(), cut, "requests were cut at the end of a drain");
-                }
-                let mut state = this.lock();
-                state.applied.drained(number);
-                this.report(&state);
-            });
+        unused
+    }
+
+    fn confirm(&self, replaced: &CancellationToken, generation: u64) {
+        let mut state = self.lock();
+        if !replaced.is_cancelled() {
+            state.generation = state.generation.max(generation);
+            self.report(&state);
         }
+    }
+
+    async fn drain(self, number: u64, upstream: Arc<Upstream>) {
+        let cut = upstream.drain().await.cut;
+        if cut > 0 {
+            tracing::info!(upstream = upstream.id(), cut, "requests were cut at the end of a drain");
+        }
+        let mut state = self.lock();
+        state.applied.drained(number);
+        self.report(&state);
     }
 
     fn report(&self, state: &State) {

@@ -11,12 +11,18 @@ use crate::Edge;
 /// The loopback ports that answer for one host each.
 pub(super) struct Ports {
     edge: Edge,
-    served: BTreeMap<String, Port>,
+    served: BTreeMap<u16, Port>,
 }
 
 struct Port {
-    port: u16,
-    listening: Result<DropGuard, String>,
+    host: String,
+    listening: Result<Listening, String>,
+}
+
+struct Listening {
+    /// Stays when the port goes over to another host, whose visitors find it open throughout.
+    listener: StdListener,
+    _serving: DropGuard,
 }
 
 impl Ports {
@@ -24,49 +30,54 @@ impl Ports {
         Self { edge, served: BTreeMap::new() }
     }
 
-    /// Lets go of what is not wanted before it takes what is: ports may move from host to host.
     pub(super) fn apply(&mut self, plan: &Plan) {
         let wanted =
-            plan.sites.iter().filter_map(|site| Some((site.host.as_str(), site.port?))).collect::<BTreeMap<_, _>>();
-        self.served.retain(|host, served| wanted.get(host.as_str()) == Some(&served.port));
-        for (host, port) in wanted {
-            if !self.served.contains_key(host) {
-                let listening = self.listen(host, port);
-                self.served.insert(host.to_owned(), Port { port, listening });
-            }
+            plan.sites.iter().filter_map(|site| Some((site.port?, site.host.as_str()))).collect::<BTreeMap<_, _>>();
+        self.served.retain(|port, _| wanted.contains_key(port));
+        for (port, host) in wanted {
+            let known = self.served.remove(&port);
+            let served = match known {
+                Some(served) if served.host == host && served.listening.is_ok() => served,
+                Some(Port { listening: Ok(Listening { listener, .. }), .. }) => self.serve(port, host, Ok(listener)),
+                Some(Port { listening: Err(_), .. }) | None => self.serve(port, host, bind(port)),
+            };
+            self.served.insert(port, served);
         }
-        self.retry();
     }
 
     /// Tries again what failed. Whether that changed anything.
     pub(super) fn retry(&mut self) -> bool {
         let failed = self.served.iter().filter(|(_, served)| served.listening.is_err());
-        let failed = failed.map(|(host, served)| (host.clone(), served.port)).collect::<Vec<_>>();
+        let failed = failed.map(|(port, served)| (*port, served.host.clone())).collect::<Vec<_>>();
         let mut changed = false;
-        for (host, port) in failed {
-            let listening = self.listen(&host, port);
-            changed |= listening.is_ok();
-            self.served.insert(host, Port { port, listening });
+        for (port, host) in failed {
+            let served = self.serve(port, &host, bind(port));
+            changed |= served.listening.is_ok();
+            self.served.insert(port, served);
         }
         changed
     }
 
     pub(super) fn errors(&self) -> BTreeMap<String, String> {
-        let error = |(host, served): (&String, &Port)| Some((host.clone(), served.listening.as_ref().err()?.clone()));
-        self.served.iter().filter_map(error).collect()
+        let error = |served: &Port| Some((served.host.clone(), served.listening.as_ref().err()?.clone()));
+        self.served.values().filter_map(error).collect()
     }
 
-    fn listen(&self, host: &str, port: u16) -> Result<DropGuard, String> {
-        let listener = bind(port).map_err(|error| format!("port {port} cannot be served: {error}"))?;
-        let stop = CancellationToken::new();
-        let (edge, host, stopped) = (self.edge.clone(), host.to_owned(), stop.clone());
-        tokio::spawn(async move { edge.serve_host(listener, &host, stopped.cancelled_owned()).await });
-        Ok(stop.drop_guard())
+    fn serve(&self, port: u16, host: &str, listener: io::Result<StdListener>) -> Port {
+        let serve = |listener: StdListener| {
+            let accepting = TcpListener::from_std(listener.try_clone()?)?;
+            let stop = CancellationToken::new();
+            let (edge, host, stopped) = (self.edge.clone(), host.to_owned(), stop.clone());
+            tokio::spawn(async move { edge.serve_host(accepting, &host, stopped.cancelled_owned()).await });
+            Ok(Listening { listener, _serving: stop.drop_guard() })
+        };
+        let listening = listener.and_then(serve).map_err(|error| format!("port {port} cannot be served: {error}"));
+        Port { host: host.to_owned(), listening }
     }
 }
 
-fn bind(port: u16) -> io::Result<TcpListener> {
+fn bind(port: u16) -> io::Result<StdListener> {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+    Ok(listener)
 }
