@@ -118,5 +118,6 @@ const NOTES: &str = "
 The uWSGI emperor is what Piku runs apps under: with settings after Piku's, but for owners and the format of its log, and a redeploy removes and
 writes the worker's file, as Piku's does. Piku's own share (push, hook, checkout) is not in its numbers. Deployments of ours are whole: upload, build, start, swap;
 of both, the time that the app takes to answer when it is started by hand is subtracted.
-Neighbours: a Node app's answers, one after the other, quiet and then beside one bomb of `examples/hostile` in a project with 256 MB; median of rounds.
+Neighbours: a Node app's answers, one after the other, quiet and then beside one bomb of `examples/hostile` in a project with 256 MB, from 2 s after
+its spark; five rounds of 1000 visits each. The visitor, who in truth is elsewhere, has precedence over everything on the machine.
 ";

@@ -11,6 +11,7 @@ pub(crate) mod disk;
 mod garbage;
 mod host_ports;
 mod job;
+mod planning;
 mod preview;
 mod probe;
 mod process;
@@ -19,6 +20,7 @@ mod routes;
 mod step;
 mod volumes;
 mod workload;
+mod yielding;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -203,6 +205,7 @@ impl Agent {
             () = self.collect_garbage() => {}
             () = self.govern_caches() => {}
             () = self.watch_volumes() => {}
+            () = self.have_hogs_yield() => {}
             () = shutdown => {}
         }
         self.inner.closing.cancel();

@@ -86,16 +86,8 @@ impl Sampler {
 }
 
 fn counters() -> Counters {
-    let mut counters = Counters::default();
-    if let Ok(stat) = std::fs::read_to_string("/proc/stat")
-        && let Some(line) = stat.lines().next()
-    {
-        // user nice system idle iowait irq softirq steal; see proc(5)
-        let times = line.split_whitespace().skip(1).take(8).map(|n| n.parse().unwrap_or(0)).collect::<Vec<u64>>();
-        let idle = times.get(3).unwrap_or(&0) + times.get(4).unwrap_or(&0);
-        counters.cpu_total = times.iter().sum();
-        counters.cpu_busy = counters.cpu_total - idle;
-    }
+    let (cpu_busy, cpu_total) = processor_times();
+    let mut counters = Counters { cpu_busy, cpu_total, ..Counters::default() };
     for line in std::fs::read_to_string("/proc/net/dev").unwrap_or_default().lines() {
         let Some((name, numbers)) = line.split_once(':') else { continue };
         // What apps say to the edge over loopback is no traffic of the machine's.
@@ -107,6 +99,17 @@ fn counters() -> Counters {
         counters.sent += numbers.get(8).unwrap_or(&0);
     }
     counters
+}
+
+/// What all processors were busy since the machine's start, and for how long they might have been, in ticks.
+pub(crate) fn processor_times() -> (u64, u64) {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    // user nice system idle iowait irq softirq steal; see proc(5)
+    let times = stat.lines().next().into_iter().flat_map(str::split_whitespace).skip(1).take(8);
+    let times = times.map(|n| n.parse().unwrap_or(0)).collect::<Vec<u64>>();
+    let idle = times.get(3).unwrap_or(&0) + times.get(4).unwrap_or(&0);
+    let total = times.iter().sum::<u64>();
+    (total - idle, total)
 }
 
 /// A value of /proc/meminfo in bytes.

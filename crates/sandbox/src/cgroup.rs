@@ -181,6 +181,20 @@ impl Cgroup {
         }
     }
 
+    /// Lets the group compute only while nobody else wants to (`cpu.idle`, Linux 5.15), or as before, with this weight.
+    /// Without such a file nothing changes. [`Cgroup::create`] makes the group an ordinary one again.
+    pub fn set_idle(&self, idle: bool, cpu_weight: u64) -> Result<(), Error> {
+        match &self.hierarchy {
+            Hierarchy::V1(hierarchies) => hierarchies.set_idle(&self.name, idle, cpu_weight),
+            Hierarchy::V2(base) => base.set_idle(&self.name, idle, cpu_weight),
+        }
+    }
+
+    /// Whether the group computes only while nobody else wants to.
+    pub fn is_idle(&self) -> bool {
+        self.dirs().iter().any(|dir| number(&dir.join("cpu.idle")) == Some(1))
+    }
+
     pub fn stats(&self) -> Stats {
         match &self.hierarchy {
             Hierarchy::V1(hierarchies) => hierarchies.stats(&self.name),
@@ -227,13 +241,14 @@ impl Cgroup {
         self.dirs().into_iter().map(open).collect()
     }
 
-    /// Which of the limits this group can have.
+    /// By their controllers, which of the limits this group can have, and `cpu.idle`.
     pub(crate) fn controllers(&self) -> Vec<&'static str> {
         let has = |file: &str| self.dirs().iter().any(|dir| dir.join(file).exists());
         let files = [
             ("memory", ["memory.max", "memory.limit_in_bytes"]),
             ("cpu", ["cpu.weight", "cpu.shares"]),
             ("pids", ["pids.max", "pids.max"]),
+            ("cpu.idle", ["cpu.idle", "cpu.idle"]),
         ];
         files.iter().filter(|(_, names)| names.iter().any(|name| has(name))).map(|(name, _)| *name).collect()
     }

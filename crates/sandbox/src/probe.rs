@@ -64,11 +64,15 @@ pub fn probe() -> Vec<Capability> {
     found
 }
 
-fn cgroup_capabilities() -> [Capability; 3] {
-    let names = [("memory_limit", "memory"), ("cpu_weight", "cpu"), ("pids_limit", "pids")];
+fn cgroup_capabilities() -> [Capability; 4] {
+    let names =
+        [("memory_limit", "memory"), ("cpu_weight", "cpu"), ("pids_limit", "pids"), ("cpu_yielding", "cpu.idle")];
     let tried = try_cgroup();
     names.map(|(name, controller)| match &tried {
         Ok((version, controllers)) if controllers.contains(&controller) => Capability::new(name, true, *version),
+        Ok((version, _)) if controller == "cpu.idle" => {
+            Capability::new(name, false, format!("{version} without cpu.idle, which comes with Linux 5.15"))
+        }
         Ok((version, _)) => Capability::new(name, false, format!("{version} without the {controller} controller")),
         Err(reason) => Capability::new(name, false, reason.clone()),
     })

@@ -50,9 +50,16 @@ async fn the_node_tells_what_it_can_enforce_and_what_it_uses() {
     let nodes = client.nodes().await.unwrap();
     assert_eq!(nodes.len(), 1);
     assert!(nodes[0].embedded);
-    for name in
-        ["memory_limit", "pid_namespace", "mount_namespace", "landlock", "seccomp", "own_uid", "memory_pressure"]
-    {
+    for name in [
+        "memory_limit",
+        "pid_namespace",
+        "mount_namespace",
+        "landlock",
+        "seccomp",
+        "own_uid",
+        "memory_pressure",
+        "cpu_yielding",
+    ] {
         let capability = nodes[0].capabilities.iter().find(|it| it.name == name);
         assert!(capability.is_some_and(|it| !it.detail.is_empty()), "{name}");
     }

@@ -125,17 +125,21 @@ impl Agent {
             }
             self.discard(&confine.layout.run(&id));
         }
-        self.sweep_uploads(desired);
+        self.sweep_uploads();
     }
 
     /// Archives that came for a build which was cut off, and parts of those that did not come whole.
-    fn sweep_uploads(&self, desired: &Desired) {
-        let wanted = desired.builds.iter().filter_map(|build| match &build.source {
+    fn sweep_uploads(&self) {
+        // Looked for before what is wanted is: one that comes meanwhile is wanted by a newer state.
+        let entries = std::fs::read_dir(self.confine().layout.uploads()).into_iter().flatten().flatten();
+        let entries = entries.collect::<Vec<_>>();
+        let state = self.lock();
+        let builds = state.desired.iter().flat_map(|desired| &desired.builds);
+        let wanted = builds.filter_map(|build| match &build.source {
             Source::Upload { upload } => Some(upload),
             Source::Git { .. } => None,
         });
         let wanted = wanted.collect::<BTreeSet<_>>();
-        let entries = std::fs::read_dir(self.confine().layout.uploads()).into_iter().flatten().flatten();
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let upload = name.split('.').next().and_then(|id| id.parse::<DeploymentId>().ok());
@@ -155,6 +159,8 @@ impl Agent {
     }
 
     fn plan(&self, desired: &Desired) -> Todo {
+        // The disk is not looked at under the lock.
+        let releases = desired.groups.iter().map(|group| self.release_list(&group.group)).collect::<Vec<_>>();
         let state = self.lock();
         // Found on the disk, until the control plane speaks: what it has cancelled meanwhile is not begun.
         let told = is_told(desired);
@@ -193,7 +199,7 @@ impl Agent {
             .filter(|group| !state.removed_groups.contains(group) && !busy(group))
             .cloned()
             .collect();
-        for group in &desired.groups {
+        for (group, releases) in desired.groups.iter().zip(releases) {
             let kept = |id: &DeploymentId| {
                 group.releases.contains(id)
                     || desired.builds.iter().any(|build| &build.id == id)
@@ -201,7 +207,7 @@ impl Agent {
                     || state.workloads.values().any(|workload| &workload.release == id)
                     || state.jobs.values().any(|job| &job.release == id)
             };
-            let stale = self.release_list(&group.group).into_iter().filter(|id| !kept(id));
+            let stale = releases.into_iter().filter(|id| !kept(id));
             todo.prune.extend(stale.map(|id| (group.group.clone(), id)));
         }
         todo

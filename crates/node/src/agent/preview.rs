@@ -7,7 +7,8 @@ use sandbox::Network;
 use wire::{BuildSpec, Comparison, Failure, Runtime, Source};
 
 use super::Agent;
-use super::build::{fetch, json, make_plan, node_error, outline, release, start_clean};
+use super::build::{fetch, json, node_error, start_clean};
+use super::planning::{make_plan, outline, release};
 use super::process::failed;
 use super::step::Step;
 use crate::confine::Program;

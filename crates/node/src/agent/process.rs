@@ -1,5 +1,6 @@
 //! One confined process of a release, from its start to its end: what workloads and jobs have in common.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use edge::Origin;
@@ -143,19 +144,16 @@ impl Agent {
     }
 
     /// Where the edge sends visitors of what listens there; `life` tells one process of the workload from the next.
-    pub(super) fn destination(&self, id: &WorkloadId, life: i64, listen: Listen) -> Destination {
+    pub(super) fn destination(&self, id: &WorkloadId, life: i64, listen: Listen) -> io::Result<Destination> {
         let name = format!("{id}@{life}");
         let origin = match self.origin(id, listen) {
             Origin::Namespace { sockets, port } => {
-                let gate = self.confine().layout.open_gate(&name, &sockets, self.inner.config.gates.group);
-                if let Err(error) = &gate {
-                    tracing::error!(%error, workload.id = %id, "the edge cannot be let to the workload");
-                }
-                Origin::Namespace { sockets: gate.unwrap_or(sockets), port }
+                let sockets = self.confine().layout.open_gate(&name, &sockets, self.inner.config.gates.group)?;
+                Origin::Namespace { sockets, port }
             }
             address @ Origin::Address(_) => address,
         };
-        Destination::Upstream { id: name, origin }
+        Ok(Destination::Upstream { id: name, origin })
     }
 
     /// Waits until the edge is done with an upstream, as long as an edge that is there takes at most.

@@ -1,23 +1,23 @@
 //! One process of a release, kept running: start, probe, ready, restart when it dies,
 //! drain and stop when it is no longer wanted.
 
+mod account;
+mod launch;
+
+use std::io;
 use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use edge::control::Destination;
-use ids::{DeploymentId, LogStream, WorkloadId};
-use serde::{Deserialize, Serialize};
+use ids::{DeploymentId, LogStream};
 use tokio_util::sync::CancellationToken;
-use wire::shim::Exit;
-use wire::{Failure, Program as Spec, Readiness, WorkloadSpec, WorkloadState, WorkloadStatus};
+use wire::{Failure, Readiness, WorkloadSpec, WorkloadState, WorkloadStatus};
 
+use self::launch::{Kept, Live};
 use super::Agent;
 use super::probe::{self, Seen};
-use super::process::{Listen, Process, Start, failed, how, node_error};
+use super::process::node_error;
 use super::step::LAST_LINES;
-use crate::confine::Program;
-use crate::confined::StaticRequest;
-use crate::layout::{LogKind, write_atomic};
 
 /// The process that visitors meet.
 const WEB: &str = "web";
@@ -28,8 +28,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const STABLE: Duration = Duration::from_secs(60);
 /// So many deaths in a row, each before it was stable, are a crash loop.
 const CRASH_LOOP: u32 = 5;
-/// Lines of the node about the starts of a deployment's processes.
-const STARTING_LINES: usize = 100;
 const VOLUME_FULL: &str = "VOLUME_FULL";
 /// Lines of a process that died while it was live.
 const DYING_LINES: usize = 200;
@@ -43,26 +41,6 @@ pub(super) struct Running {
     pub(super) stop: CancellationToken,
     /// What an earlier process left of it has been looked at, and serves again if it did before.
     pub(super) settled: bool,
-}
-
-/// What outlives the node's process: where the app listens, and that it was ready.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Kept {
-    #[serde(flatten)]
-    listen: Listen,
-    /// When it was started, in milliseconds: tells the lives of a workload apart.
-    #[serde(default)]
-    life: i64,
-    ready: bool,
-    /// Some process of it was ready before: it is started again for as long as it is wanted.
-    #[serde(default)]
-    was_ready: bool,
-}
-
-/// A process and what is kept of it.
-struct Live {
-    process: Process,
-    kept: Kept,
 }
 
 /// How a process's time ended.
@@ -189,72 +167,11 @@ impl Workload {
         self.stop.cancelled().await;
     }
 
-    async fn launch(&self, was_ready: bool) -> Result<Live, Failure> {
-        let agent = &self.agent;
-        let spec = &self.newest_spec();
-        if let Some(failure) = &spec.unstartable {
-            return Err(failure.clone());
-        }
-        if let Some(failure) = agent.volume_full_now(&spec.context).await {
-            return Err(failure);
-        }
-        agent.prepare_process(&spec.id, &spec.context, LogKind::Run)?;
-        let argv;
-        let (program, shown) = match &spec.program {
-            Spec::Command { command } => {
-                argv = domain::command::argv(command).ok_or_else(|| {
-                    failed("INVALID_COMMAND", format!("the run command has an open quote or no words: {command}"))
-                })?;
-                (Program::Command(&argv), format!("$ {command}"))
-            }
-            Spec::Files { single_page } => {
-                let request = StaticRequest { single_page: *single_page };
-                let shown = match spec.context.runtime.directory.as_str() {
-                    "" => "serve the files".to_owned(),
-                    directory => format!("serve the files in `{directory}`"),
-                };
-                (Program::Internal("serve-static", serde_json::to_string(&request).unwrap_or_default()), shown)
-            }
-        };
-        let name = self.process_name();
-        self.log_start(format!("{}: {shown}", if name == WEB { "run" } else { name }));
-        self.log_run(format!("{name} starts: {shown}"));
-        let network = match &spec.program {
-            // Our own code, which reaches for nothing.
-            Spec::Files { .. } => sandbox::Network::Own { sockets: None, ports: Vec::new(), link: None },
-            Spec::Command { .. } => agent.networks().join(&spec.id, &spec.context.network).await,
-        };
-        let listen = Listen::choose(&network).map_err(node_error)?;
-        let env = match spec.readiness {
-            Readiness::Answers { .. } => {
-                vec![("PORT".into(), listen.port.to_string()), ("HOST".into(), "127.0.0.1".into())]
-            }
-            Readiness::Stays { .. } => Vec::new(),
-        };
-        let kept = Kept { listen, life: crate::now_ms(), ready: false, was_ready };
-        self.keep(kept).map_err(node_error)?;
-        checkpoint::reach(Checkpoint::ProcessMarked).await;
-        let log = (spec.id.clone(), LogKind::Run);
-        let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
-        let process = agent.start_process(start).await?;
-        checkpoint::reach(Checkpoint::ProcessStarted).await;
-        Ok(Live { process, kept })
-    }
-
-    /// As it is wanted by now: an environment that could not be opened may be readable again, a default may be another.
-    fn newest_spec(&self) -> WorkloadSpec {
-        let state = self.agent.lock();
-        let wanted = state.desired.iter().flat_map(|desired| &desired.workloads).find(|spec| spec.id == self.spec.id);
-        wanted.unwrap_or(&self.spec).clone()
-    }
-
     /// From a process's start to its end, or until it is no longer wanted.
     async fn attend(&self, live: Live, history: &mut History) -> End {
         let Live { process, kept } = &live;
         let _passing = self.agent.answer_host_ports(&self.spec.id, &self.spec.context.network.host_ports);
-        if kept.ready {
-            self.ready(kept);
-        } else {
+        if !kept.ready {
             let ended = tokio::select! {
                 ready = self.until_ready(&live) => ready.err(),
                 exit = process.shim.wait() => Some(self.exited_early(process, exit)),
@@ -278,7 +195,10 @@ impl Workload {
             checkpoint::reach(Checkpoint::ReadyMarked).await;
             // A shim that answers has written down what the app said before it answered.
             let _ = process.shim.init_pid().await;
-            self.ready(kept);
+        }
+        if let Err(error) = self.ready(kept) {
+            self.agent.stop_process(&self.spec.id, Some(process)).await;
+            return End::Died(node_error(error));
         }
         tokio::select! {
             exit = process.shim.wait() => {
@@ -336,31 +256,10 @@ impl Workload {
         Ok(())
     }
 
-    fn exited_early(&self, process: &Process, exit: Option<Exit>) -> Failure {
-        let after = process.started.elapsed().as_millis();
-        if self.agent.ran_out_of_memory(&self.spec.id) {
-            return self.failure("OUT_OF_MEMORY", self.too_little_memory());
-        }
-        let (name, how) = (self.process_name(), how(exit.as_ref()));
-        let who = if name == WEB { "the app".to_owned() } else { format!("the process `{name}`") };
-        self.failure("APP_EXITED", format!("{who} {how}, {after} ms after its start and before it was ready"))
-    }
-
-    fn too_little_memory(&self) -> String {
-        let megabytes = self.spec.context.limits.memory_bytes >> 20;
-        format!("the app needed more than its {megabytes} MB of memory; raise the project's memory limit")
-    }
-
-    /// A failure with the app's last lines.
-    fn failure(&self, code: &str, reason: String) -> Failure {
-        let lines = self.agent.last_lines(&self.spec.context, &self.run_log(), LAST_LINES);
-        self.copy_to_deployment(lines.iter().map(|line| (line.stream, line.text.clone())));
-        Failure { code: code.into(), reason, last_lines: lines.into_iter().map(|line| line.text).collect() }
-    }
-
-    fn ready(&self, kept: &Kept) {
+    /// Has visitors sent to it.
+    fn ready(&self, kept: &Kept) -> io::Result<()> {
         let upstream = match self.spec.readiness {
-            Readiness::Answers { .. } => Some(self.agent.destination(&self.spec.id, kept.life, kept.listen)),
+            Readiness::Answers { .. } => Some(self.agent.destination(&self.spec.id, kept.life, kept.listen)?),
             Readiness::Stays { .. } => None,
         };
         let what = if upstream.is_some() { "visitors are sent here now" } else { "it runs" };
@@ -378,22 +277,7 @@ impl Workload {
             running.upstream = upstream;
             running.settled = true;
         });
-    }
-
-    /// Whether the deployment's log tells of the start and not of its end: the node was cut off in between.
-    fn was_cut_off(&self, end: &str) -> bool {
-        let Ok(deployment) = self.spec.id.base().parse::<DeploymentId>() else { return false };
-        let layout = &self.agent.confine().layout;
-        let log = layout.log(&self.spec.context.group, &WorkloadId::from(&deployment), LogKind::Build);
-        let said = crate::log::tail(&log, STARTING_LINES, |record| record.stream == LogStream::Sys);
-        said.is_ok_and(|said| !said.is_empty() && said.iter().all(|record| record.text != end))
-    }
-
-    fn death(&self, exit: Option<&Exit>) -> Failure {
-        match self.agent.ran_out_of_memory(&self.spec.id) {
-            true => failed("OUT_OF_MEMORY", self.too_little_memory()),
-            false => failed("APP_EXITED", format!("the app {}", how(exit))),
-        }
+        Ok(())
     }
 
     fn died(&self, failure: Failure, history: &mut History) {
@@ -437,46 +321,7 @@ impl Workload {
         }
     }
 
-    fn process_name(&self) -> &str {
-        self.spec.id.process_name().unwrap_or(WEB)
-    }
-
-    fn run_log(&self) -> (WorkloadId, LogKind) {
-        (self.spec.id.clone(), LogKind::Run)
-    }
-
-    fn kept(&self) -> Option<Kept> {
-        let path = self.agent.confine().layout.run(&self.spec.id).join("kept.json");
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-    }
-
-    fn keep(&self, kept: Kept) -> std::io::Result<()> {
-        let path = self.agent.confine().layout.run(&self.spec.id).join("kept.json");
-        write_atomic(&path, &serde_json::to_vec(&kept)?)
-    }
-
     fn update<T>(&self, change: impl FnOnce(&mut Running) -> T) -> Option<T> {
         self.agent.update(|state| state.workloads.get_mut(&self.spec.id).map(change))
-    }
-
-    fn log_run(&self, line: String) {
-        let (id, kind) = self.run_log();
-        if let Err(error) = self.agent.confine().log(&id, &self.spec.context.group, kind, &[line]) {
-            tracing::warn!(%error, workload.id = %self.spec.id, "cannot write a log");
-        }
-    }
-
-    /// A line in the log of the deployment this is a process of.
-    fn log_start(&self, line: String) {
-        self.copy_to_deployment(std::iter::once((LogStream::Sys, line)));
-    }
-
-    fn copy_to_deployment(&self, lines: impl Iterator<Item = (LogStream, String)>) {
-        let Ok(deployment) = self.spec.id.base().parse::<DeploymentId>() else { return };
-        let id = WorkloadId::from(&deployment);
-        let logged = self.agent.confine().log_records(&id, &self.spec.context.group, LogKind::Build, lines);
-        if let Err(error) = logged {
-            tracing::warn!(%error, workload.id = %self.spec.id, "cannot write a log");
-        }
     }
 }

@@ -57,8 +57,7 @@ impl Hierarchies {
             self.set("pids", name, "pids.max", &pids.to_string())?;
         }
         if let Some(weight) = limits.cpu_weight {
-            let shares = (weight.clamp(1, 10_000) * ORDINARY_SHARES / ORDINARY_WEIGHT).max(2);
-            self.set("cpu", name, "cpu.shares", &shares.to_string())?;
+            self.set_idle(name, false, weight)?;
         }
         if let Some(percent) = limits.cpu_percent {
             let quota = u64::from(percent.max(1)) * CPU_PERIOD_USEC / 100;
@@ -66,6 +65,16 @@ impl Hierarchies {
             self.set("cpu", name, "cpu.cfs_quota_us", &quota.to_string())?;
         }
         Ok(())
+    }
+
+    pub(super) fn set_idle(&self, name: &str, idle: bool, weight: u64) -> Result<(), Error> {
+        self.set("cpu", name, "cpu.idle", if idle { "1" } else { "0" })?;
+        if idle {
+            // Is its own weight.
+            return Ok(());
+        }
+        let shares = (weight.clamp(1, 10_000) * ORDINARY_SHARES / ORDINARY_WEIGHT).max(2);
+        self.set("cpu", name, "cpu.shares", &shares.to_string())
     }
 
     /// Memory may never be above memory and swap together, so the order depends on whether

@@ -74,13 +74,23 @@ impl Base {
             set(dir.join("pids.max"), &pids.to_string())?;
         }
         if let Some(weight) = limits.cpu_weight {
-            set(dir.join("cpu.weight"), &weight.clamp(1, 10_000).to_string())?;
+            self.set_idle(name, false, weight)?;
         }
         if let Some(percent) = limits.cpu_percent {
             let quota = u64::from(percent.max(1)) * CPU_PERIOD_USEC / 100;
             set(dir.join("cpu.max"), &format!("{quota} {CPU_PERIOD_USEC}"))?;
         }
         Ok(())
+    }
+
+    pub(super) fn set_idle(&self, name: &str, idle: bool, weight: u64) -> Result<(), Error> {
+        let dir = self.dir(name);
+        set(dir.join("cpu.idle"), if idle { "1" } else { "0" })?;
+        if idle {
+            // Is its own weight.
+            return Ok(());
+        }
+        set(dir.join("cpu.weight"), &weight.clamp(1, 10_000).to_string())
     }
 
     /// Makes the controllers `dir` has available to the groups in it.

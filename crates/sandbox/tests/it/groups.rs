@@ -57,6 +57,22 @@ fn a_group_comes_and_goes() {
 }
 
 #[test]
+fn a_group_yields_until_it_is_told_otherwise() {
+    if !is_root() {
+        return;
+    }
+    let group = Group::new("yields", &Limits { cpu_weight: Some(50), ..Limits::default() });
+    let can = sandbox::probe().into_iter().any(|it| it.name == "cpu_yielding" && it.enabled);
+    group.set_idle(true, 50).expect("yield");
+    assert_eq!(group.is_idle(), can);
+    group.set_idle(false, 50).expect("no more");
+    assert!(!group.is_idle());
+    group.set_idle(true, 50).expect("yield");
+    Cgroup::create(group.name(), &Limits { cpu_weight: Some(70), ..Limits::default() }).expect("anew");
+    assert!(!group.is_idle());
+}
+
+#[test]
 fn names_stay_inside() {
     for name in ["", "/a", "a/", "../a", "a/../b", "a//b", ".a", "a b", "a\n"] {
         assert!(matches!(Cgroup::create(name, &Limits::default()), Err(Error::Name(_))), "{name:?}");
@@ -169,6 +185,7 @@ fn probe_tries_and_leaves_nothing() {
         "memory_limit",
         "cpu_weight",
         "pids_limit",
+        "cpu_yielding",
         "own_uid",
         "mount_namespace",
         "pid_namespace",

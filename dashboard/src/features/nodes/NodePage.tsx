@@ -59,6 +59,7 @@ function Stats({ metrics }: { metrics: NodeMetrics }) {
 
 const protectionNames: Record<string, string> = {
   cpu_weight: "Share of the CPU",
+  cpu_yielding: "Yielding of who computes",
   pids_limit: "Limit of processes",
   own_uid: "User of its own",
   pid_namespace: "Process namespace",

@@ -1,7 +1,9 @@
 //! A project that uses things up, and its neighbour, which answers throughout.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use sandbox::cgroup::Cgroup;
 use testkit::{App, Client, LogsQuery, TestServer, example, wait_until};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -69,6 +71,14 @@ impl Scene {
         wait_until("its limit ends it", BUILD, async || pids_of_user(self.uid).len() <= 2).await;
     }
 
+    /// Until all that it computes with is what the others leave, on a kernel that can.
+    async fn yields(&self) {
+        let node = self.client.nodes().await.unwrap().remove(0);
+        let can = node.capabilities.iter().any(|it| it.name == "cpu_yielding" && it.enabled);
+        assert!(can || !Path::new("/sys/fs/cgroup/cpu/cpu.idle").exists());
+        wait_until("it yields", BUILD, async || !can || pids_of_user(self.uid).into_iter().any(yields)).await;
+    }
+
     async fn log_says(&self, text: &str) -> String {
         let query = || LogsQuery { search: Some(text.into()), ..LogsQuery::default() };
         let line = testkit::wait_some(text, BUILD, async || {
@@ -89,6 +99,13 @@ impl Scene {
         assert_eq!(self.neighbour.get("/").await.unwrap().version(), Some("1"));
         assert!(!self.server.output().contains("panicked"));
     }
+}
+
+fn yields(pid: u32) -> bool {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    // `nanoscale-INSTANCE/WORKLOAD` in every hierarchy it has one in.
+    let name = groups.lines().find_map(|line| Some(&line[line.find("nanoscale-")?..]));
+    name.is_some_and(|name| Cgroup::open(name).is_ok_and(|cgroup| cgroup.is_idle()))
 }
 
 fn threads_of(uid: u32) -> usize {
@@ -122,6 +139,7 @@ async fn a_bomb_of_descriptors() {
     let scene = Scene::new().await;
     scene.light("descriptors").await;
     wait_until("it has opened many", BUILD, async || descriptors_of(scene.uid) > 20_000).await;
+    scene.yields().await;
     scene.survives("descriptors").await;
 }
 
@@ -155,6 +173,7 @@ async fn a_burner_of_the_processor() {
     let scene = Scene::new().await;
     scene.light("processor").await;
     wait_until("it burns", BUILD, async || pids_of_user(scene.uid).len() > 32).await;
+    scene.yields().await;
     scene.survives("processor").await;
 }
 
