@@ -159,6 +159,14 @@ impl Error {
         )
     }
 
+    pub(crate) fn no_room_for_upload(free_mb: u64, reserve_mb: u64) -> Self {
+        let message = format!(
+            "the disk of the server has {free_mb} MB left, and the last {reserve_mb} MB are not for uploads \
+             (limits.disk_reserve_mb); make room on it and try again"
+        );
+        Self::new(Kind::NoRoom, "DISK_FULL", message)
+    }
+
     fn disk_read_only() -> Self {
         Self::unavailable(
             "DISK_READ_ONLY",
@@ -243,8 +251,11 @@ impl std::fmt::Display for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
-            tracing::error!(error = %self, "a request failed");
+        match self.kind {
+            Kind::Internal => tracing::error!(error = %self, "a request failed"),
+            // Of something outside, which says so itself.
+            _ if status.is_server_error() => tracing::warn!(error = %self, "a request failed"),
+            _ => {}
         }
         let details = self.field.as_ref().map(|field| {
             let mut details = json!({ "field": field });

@@ -69,6 +69,8 @@ pub struct Limits {
     pub settle: Duration,
     pub releases_kept: usize,
     pub upload_bytes: u64,
+    /// Of the disk, what uploads leave free.
+    pub disk_reserve_bytes: u64,
 }
 
 /// What the handlers share; each one takes only the part it needs.

@@ -91,6 +91,21 @@ impl Tx {
         Ok(row.try_get(0)?)
     }
 
+    /// The number that was taken last.
+    pub async fn epoch(&mut self) -> StoreResult<i64> {
+        let row = sqlx::query("select value from counters where name = 'epoch'").fetch_one(&mut *self.inner).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// A number later than `beyond` too, which was taken before the database was put back to an older state.
+    pub async fn raise_epoch(&mut self, beyond: i64) -> StoreResult<i64> {
+        sqlx::query("update counters set value = $1 where name = 'epoch' and value < $1")
+            .bind(beyond)
+            .execute(&mut *self.inner)
+            .await?;
+        self.next_epoch().await
+    }
+
     /// A number later than every one taken before, from every server on this database.
     pub async fn next_epoch(&mut self) -> StoreResult<i64> {
         self.count_up("epoch").await

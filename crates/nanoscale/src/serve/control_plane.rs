@@ -138,6 +138,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             settle: config.limits.settle,
             releases_kept: config.limits.releases_kept,
             upload_bytes: config.limits.upload_bytes,
+            disk_reserve_bytes: config.limits.disk_reserve_bytes,
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ids::DeploymentState;
-use testkit::{Load, Part, TestServer, wait_until};
+use testkit::{Database, Load, PATIENCE, Part, TestServer, wait_until};
 
 use crate::apps::{archive, deploy, node_app, project};
 use crate::{BUILD, server};
@@ -169,4 +169,33 @@ async fn without_a_server_a_node_brings_its_apps_back() {
     server.start_part(Part::Server).await;
     deploy(&client, &first, node_app("2")).await;
     assert_eq!(server.app("first.localhost").get("/").await.unwrap().version(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_database_put_back_to_an_older_state_is_followed_again() {
+    let mut server = server().separate().database(Database::Sqlite).start().await;
+    let client = server.setup().await;
+    let id = project(&client, "hello").await;
+    deploy(&client, &id, node_app("1")).await;
+    let directory = server.data_dir().join("server");
+    let (database, backup) = (directory.join("nanoscale.db"), server.data_dir().join("backup.db"));
+    server.terminate_part(Part::Server);
+    std::fs::copy(&database, &backup).unwrap();
+    server.start_part(Part::Server).await;
+    deploy(&client, &id, node_app("2")).await;
+    let app = server.app("hello.localhost");
+    app.wait_for_version("2", PATIENCE).await;
+
+    server.terminate_part(Part::Server);
+    // In place, as it belongs to the server's user.
+    std::fs::write(&database, std::fs::read(&backup).unwrap()).unwrap();
+    for journal in ["nanoscale.db-wal", "nanoscale.db-shm"] {
+        let _ = std::fs::remove_file(directory.join(journal));
+    }
+    assert_eq!(app.get("/").await.unwrap().version(), Some("2"));
+    server.start_part(Part::Server).await;
+    app.wait_for_version("1", PATIENCE).await;
+    assert!(server.output().contains("an older copy"));
+    deploy(&client, &id, node_app("3")).await;
+    app.wait_for_version("3", PATIENCE).await;
 }

@@ -23,6 +23,8 @@ use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
 use crate::state::{AppState, Config};
 
+/// Bytes of an upload after which the disk is looked at again.
+const LOOK: u64 = 8 << 20;
 /// How long the rest of an upload that is too large is read and thrown away.
 const REST: Duration = Duration::from_secs(30);
 
@@ -81,7 +83,8 @@ impl Uploads {
         tokio::fs::create_dir_all(parent).await.map_err(Error::io)?;
         let mut file = tokio::fs::File::create(part).await.map_err(Error::io)?;
         let mut stream = body.into_data_stream();
-        let mut size = 0_u64;
+        let (mut size, mut looked) = (0_u64, 0);
+        self.check_room()?;
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| Error::malformed(None, "the upload broke off; send it again"))?;
             size += chunk.len() as u64;
@@ -95,6 +98,10 @@ impl Uploads {
                 );
                 return Err(Error::too_large(message));
             }
+            if size > looked + LOOK {
+                looked = size;
+                self.check_room()?;
+            }
             file.write_all(&chunk).await.map_err(Error::io)?;
         }
         if size == 0 {
@@ -104,6 +111,13 @@ impl Uploads {
             ));
         }
         file.sync_all().await.map_err(Error::io)
+    }
+
+    /// The last of the disk is for what is decided here, as it is not for builds.
+    fn check_room(&self) -> Result<()> {
+        let stat = nix::sys::statvfs::statvfs(&self.config.data_dir).map_err(|error| Error::io(error.into()))?;
+        let (free, reserve) = (stat.blocks_available() * stat.fragment_size(), self.config.limits.disk_reserve_bytes);
+        if free < reserve { Err(Error::no_room_for_upload(free >> 20, reserve >> 20)) } else { Ok(()) }
     }
 
     /// Streams an archive to the project's node, unless that is going on already.

@@ -5,6 +5,7 @@ mod link;
 mod session;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::now_ms;
 pub(crate) use link::Link;
 
+/// The code when another server leads a node.
+const FENCED: &str = "NODE_FENCED";
 /// Somebody who asks a node something waits this long for it to come back.
 const LINK_WAIT: Duration = Duration::from_secs(5);
 /// Samples kept for a plot: ten minutes at one every two seconds.
@@ -43,7 +46,7 @@ pub(crate) struct Nodes {
 struct Inner {
     store: Store,
     /// Orders this server's desired states after those of any server before it.
-    epoch: i64,
+    epoch: AtomicI64,
     local: LocalNode,
     local_id: NodeId,
     known: Mutex<BTreeMap<NodeId, Known>>,
@@ -107,7 +110,7 @@ impl Nodes {
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
-                epoch,
+                epoch: AtomicI64::new(epoch),
                 local,
                 local_id: id.clone(),
                 known: Mutex::new(BTreeMap::from([(id, known)])),
@@ -175,12 +178,39 @@ impl Nodes {
                 let same = Desired { fence, ..desired.clone() } == *last;
                 if !same || fence.epoch == 0 {
                     *last = desired;
-                    last.fence = wire::Fence { epoch: self.inner.epoch, generation: fence.generation + 1 };
+                    last.fence = wire::Fence {
+                        epoch: self.inner.epoch.load(Ordering::Relaxed),
+                        generation: fence.generation + 1,
+                    };
                     return true;
                 }
                 false
             });
         });
+    }
+
+    /// A node knows something newer than what it is told. When no other server has begun on this database since, that
+    /// was this server, before the database was put back to an older state: what it says now holds again.
+    async fn lead_again(&self, newer: wire::Fence) -> Result<()> {
+        let mut tx = self.inner.store.write().await?;
+        if tx.epoch().await? != self.inner.epoch.load(Ordering::Relaxed) {
+            return Err(Error::conflict(FENCED, "another server on the same database has taken over"));
+        }
+        let epoch = tx.raise_epoch(newer.epoch).await?;
+        tx.commit().await?;
+        tracing::warn!(
+            epoch,
+            "a node knows more than this database, which is an older copy; the node follows it again"
+        );
+        self.inner.epoch.store(epoch, Ordering::Relaxed);
+        for known in self.lock().values() {
+            known.desired.send_if_modified(|desired| {
+                let told = desired.fence.epoch > 0;
+                desired.fence.epoch = if told { epoch } else { 0 };
+                told
+            });
+        }
+        Ok(())
     }
 
     /// The way to ask a node something. One that is being started again is waited for.

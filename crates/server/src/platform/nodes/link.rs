@@ -9,6 +9,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wire::{Desired, Fence};
 
 use super::{Ended, LinkIo};
 use crate::error::{Error, Result};
@@ -45,8 +46,16 @@ impl Link {
         serde_json::from_slice(&bytes).map_err(Error::internal)
     }
 
-    pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> Result<()> {
-        ask(&self.control, Method::PUT, path, json(body)?).await.map(drop)
+    /// Tells the node what it shall do, or hears how new what it already knows is.
+    pub(super) async fn tell(&self, desired: &Desired) -> Result<Option<Fence>> {
+        let response = send(&self.control, Method::PUT, "/v1/desired", json(desired)?).await?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await.map_err(Error::internal)?.to_bytes();
+        match status {
+            status if status.is_success() => Ok(None),
+            StatusCode::CONFLICT => serde_json::from_slice(&bytes).map(Some).map_err(Error::internal),
+            status => Err(Error::internal(format!("the node answered {status} to what it shall do"))),
+        }
     }
 
     /// Sends a file.
@@ -97,7 +106,6 @@ async fn ask(connection: &SendRequest<Body>, method: Method, path: &str, body: B
     let response = send(connection, method, path, body).await?;
     match response.status() {
         status if status.is_success() => Ok(response),
-        StatusCode::CONFLICT => Err(Error::conflict("NODE_FENCED", "another server has taken over this node")),
         status => Err(Error::internal(format!("the node answered {status} to {path}"))),
     }
 }

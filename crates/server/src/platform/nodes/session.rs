@@ -7,20 +7,24 @@ use ids::NodeId;
 use tokio::sync::mpsc;
 use wire::{Hello, LINK_PROTOCOL, Metrics, Observed};
 
-use super::{Link, Nodes};
+use super::{FENCED, Link, Nodes};
 use crate::error::{Error, Result};
 
 const METRICS_PERIOD: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(500);
+/// While another server leads the node.
+const RETRY_FENCED: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(nodes: &Nodes, id: &NodeId) {
     loop {
-        if let Err(error) = connect_once(nodes, id).await {
+        let ended = connect_once(nodes, id).await;
+        if let Err(error) = &ended {
             tracing::warn!(%error, node.id = %id, "the link to a node broke");
         }
         nodes.with(id, |known| known.link.send_replace(None));
         nodes.announce().await;
-        tokio::time::sleep(RETRY).await;
+        let fenced = ended.is_err_and(|error| error.told().0 == FENCED);
+        tokio::time::sleep(if fenced { RETRY_FENCED } else { RETRY }).await;
     }
 }
 
@@ -52,8 +56,10 @@ async fn tell(nodes: &Nodes, id: &NodeId, link: &Link) -> Result<()> {
     };
     loop {
         let now = desired.borrow_and_update().clone();
-        if now.fence.epoch > 0 {
-            link.put("/v1/desired", &now).await?;
+        if now.fence.epoch > 0
+            && let Some(newer) = link.tell(&now).await?
+        {
+            nodes.lead_again(newer).await?;
         }
         if desired.changed().await.is_err() {
             return Ok(());
