@@ -12,6 +12,7 @@ export type Credentials = Schemas["Credentials"];
 export type DeliveryState = Schemas["DeliveryState"];
 export type Deployment = Schemas["Deployment"];
 export type DeploymentAccepted = Schemas["DeploymentAccepted"];
+export type NotDeployed = Schemas["NotDeployed"];
 export type DeploymentList = Schemas["DeploymentList"];
 export type DeploymentState = Schemas["DeploymentState"];
 export type EnvVar = Schemas["EnvVar"];

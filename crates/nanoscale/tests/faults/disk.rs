@@ -5,7 +5,9 @@ use std::process::Command;
 
 use ids::{DeploymentState, ProjectId};
 use serde_json::json;
-use testkit::{ApiFailure, App, Client, Database, Load, LogsQuery, PATIENCE, TestServer, random_secret, wait_until};
+use testkit::{
+    ApiFailure, App, Browser, Client, Database, Load, LogsQuery, PATIENCE, TestServer, random_secret, wait_until,
+};
 
 use crate::apps::{archive, node_app_with, project, project_with};
 use crate::process::{assert_idle, memory};
@@ -171,11 +173,16 @@ async fn a_full_disk_refuses_changes_and_nothing_else() {
     let mut fixture = Fixture::new().await;
     let load = Load::gets(&fixture.app);
     fixture.shows_nothing().await;
+    let browser = Browser::start().await;
+    let page = browser.page().await;
+    page.sign_in(&fixture.server.api_url(), "admin", &fixture.password).await;
     let before = memory(&fixture.server);
     fixture.server.disk().fill();
     fixture.reads().await;
     fixture.refuses_changes(FULL).await;
     fixture.shows(FULL.1).await;
+    page.wait_for_text("nothing is built until there is more room", PATIENCE).await;
+    page.screenshot("disk-full").await;
     fixture.reads().await;
     assert_idle(&fixture.server).await;
     let after = memory(&fixture.server);
@@ -183,6 +190,8 @@ async fn a_full_disk_refuses_changes_and_nothing_else() {
 
     fixture.server.disk().free();
     fixture.shows_nothing().await;
+    page.wait_for("!document.body.innerText.includes('nothing is built until')", PATIENCE).await;
+    drop(browser);
     fixture.deploys("2").await;
     fixture.logs().await;
     fixture.client.anonymous().login("admin", &fixture.password).await.unwrap();

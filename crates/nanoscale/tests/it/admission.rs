@@ -105,11 +105,7 @@ async fn a_waiting_build_in_a_browser() {
     let second = client.upload(&waits, node_app("1")).await.unwrap();
     let browser = Browser::start().await;
     let page = browser.page().await;
-    page.goto(&format!("{}/login", server.api_url())).await;
-    page.fill("input[name=username]", "ada").await;
-    page.fill("input[name=password]", "correct horse battery").await;
-    page.click("form button[type=submit]").await;
-    page.wait_for("document.querySelector('[data-testid=new-project]')", PATIENCE).await;
+    page.sign_in(&server.api_url(), "ada", "correct horse battery").await;
     page.goto(&format!("{}/projects/{waits}/deployments/{}", server.api_url(), second.id)).await;
     page.wait_for("document.querySelector('[data-step=wait][data-status=running]')", PATIENCE).await;
     page.wait_for_text("1 at a time are built", PATIENCE).await;

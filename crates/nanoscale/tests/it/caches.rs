@@ -172,11 +172,7 @@ async fn caches_in_a_browser() {
     let browser = Browser::start().await;
     let page = browser.page().await;
     page.resize(1280, 1400).await;
-    page.goto(&format!("{}/login", server.api_url())).await;
-    page.fill("input[name=username]", "ada").await;
-    page.fill("input[name=password]", "correct horse battery").await;
-    page.click("form button[type=submit]").await;
-    page.wait_for("document.querySelector('[data-testid=new-project]')", PATIENCE).await;
+    page.sign_in(&server.api_url(), "ada", "correct horse battery").await;
 
     page.goto(&format!("{}/servers/{}", server.api_url(), node(&client).await)).await;
     page.wait_for("document.querySelectorAll('[data-testid=cache]').length === 2", PATIENCE).await;

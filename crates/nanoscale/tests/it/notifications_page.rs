@@ -23,10 +23,7 @@ async fn a_channel_is_added_tested_and_seen_to_tell() {
     let shop = project(&client, "shop").await;
     let browser = Browser::start().await;
     let page = browser.page().await;
-    page.goto(&format!("{}/login", server.api_url())).await;
-    page.fill("input[name=username]", "ada").await;
-    page.fill("input[name=password]", "correct horse battery").await;
-    page.click("form button[type=submit]").await;
+    page.sign_in(&server.api_url(), "ada", "correct horse battery").await;
     page.click("nav[aria-label=Main] a[href='/notifications']").await;
     page.wait_for_text("Nobody is told of anything yet", PATIENCE).await;
     page.screenshot("notifications-1-empty").await;

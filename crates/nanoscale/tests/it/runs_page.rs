@@ -20,11 +20,7 @@ async fn a_schedule_is_run_now_and_its_log_and_outcome_appear() {
     let browser = Browser::start().await;
     let page = browser.page().await;
     page.resize(1280, 860).await;
-    page.goto(&format!("{}/login", server.api_url())).await;
-    page.fill("input[name=username]", "ada").await;
-    page.fill("input[name=password]", "correct horse battery").await;
-    page.click("form button[type=submit]").await;
-    page.wait_for("document.querySelector('[data-testid=new-project]')", BUILD).await;
+    page.sign_in(&server.api_url(), "ada", "correct horse battery").await;
 
     page.goto(&format!("{}/projects/{id}", server.api_url())).await;
     let both = "document.querySelectorAll('[data-testid=process-state][data-state=ready]').length === 2";

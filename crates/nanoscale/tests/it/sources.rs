@@ -4,7 +4,7 @@ mod languages;
 mod monorepos;
 
 use ids::{DeploymentState, SourceKind, Trigger};
-use testkit::{Client, Database, GitServer, Postgres, TestServer, example};
+use testkit::{Browser, Client, Database, GitServer, Postgres, TestServer, example, random_secret, wait_until};
 
 use crate::apps::{archive_of, deploy, project, project_with};
 use crate::{BUILD, server};
@@ -13,13 +13,15 @@ struct Fixture {
     git: GitServer,
     server: TestServer,
     client: Client,
+    password: String,
 }
 
 async fn fixture() -> Fixture {
     let git = GitServer::start().await;
     let server = server().git_allow(git.host()).start().await;
-    let client = server.setup().await;
-    Fixture { git, server, client }
+    let (client, password) = (server.client(), random_secret());
+    client.setup("admin", &password, server.setup_code()).await.unwrap();
+    Fixture { git, server, client, password }
 }
 
 impl Fixture {

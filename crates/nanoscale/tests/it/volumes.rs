@@ -160,11 +160,7 @@ async fn volumes_in_a_browser() {
     let browser = Browser::start().await;
     let page = browser.page().await;
     page.resize(1280, 1000).await;
-    page.goto(&format!("{}/login", server.api_url())).await;
-    page.fill("input[name=username]", "ada").await;
-    page.fill("input[name=password]", "correct horse battery").await;
-    page.click("form button[type=submit]").await;
-    page.wait_for("document.querySelector('[data-testid=new-project]')", PATIENCE).await;
+    page.sign_in(&server.api_url(), "ada", "correct horse battery").await;
     page.goto(&format!("{}/projects/{id}/settings", server.api_url())).await;
     page.wait_for(
         "document.querySelector('[data-testid=volume-use]')?.innerText.includes('6.00 MB of 16.0 MB')",

@@ -97,6 +97,15 @@ impl Page {
         }
     }
 
+    /// Signs in on the dashboard of the server at this address, and waits for its first page.
+    pub async fn sign_in(&self, server: &str, username: &str, password: &str) {
+        self.goto(&format!("{server}/login")).await;
+        self.fill("input[name=username]", username).await;
+        self.fill("input[name=password]", password).await;
+        self.click("form button[type=submit]").await;
+        self.wait_for("document.querySelector('[data-testid=new-project]')", APPEARS).await;
+    }
+
     /// Types into the field with this label, instead of what is there.
     pub async fn fill_field(&self, label: &str, text: &str) {
         let mark = format!(

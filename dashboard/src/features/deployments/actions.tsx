@@ -1,4 +1,4 @@
-import { Ban, History, RotateCw } from "lucide-react";
+import { Ban, GitCompare, History, RotateCw } from "lucide-react";
 import { useState } from "react";
 
 import { messageOf } from "@/api/error";
@@ -8,7 +8,7 @@ import { Confirm } from "@/ui/Dialog";
 import { toast } from "@/ui/toast-store";
 
 import { describe } from "./CommitLine";
-import { useCancel, useRedeploy, useRollback, useRollbackPlan } from "./queries";
+import { useCancel, useRedeploy, useRedeployIfChanged, useRollback, useRollbackPlan } from "./queries";
 import { RollbackChanges } from "./RollbackChanges";
 
 interface Common {
@@ -70,6 +70,30 @@ export function RedeployButton({ projectId, size, variant, label = "Redeploy", d
       }
     >
       {label}
+    </Button>
+  );
+}
+
+/** Takes longer to answer: two commits are fetched and compared first. */
+export function RedeployIfChangedButton({ projectId, disabled }: { projectId: string; disabled?: boolean }) {
+  const redeploy = useRedeployIfChanged();
+  return (
+    <Button
+      variant="ghost"
+      icon={GitCompare}
+      busy={redeploy.isPending}
+      disabled={disabled}
+      data-testid="redeploy-if-changed"
+      title="Deploys when something that this project watches has changed since its live commit"
+      onClick={() =>
+        redeploy.mutate(projectId, {
+          onSuccess: (answer) =>
+            "deployment" in answer ? toast.good(`Deployment #${answer.deployment.number} is on its way.`) : toast.good(`Not deployed: ${answer.reason}.`),
+          onError: toast.error,
+        })
+      }
+    >
+      Redeploy if changed
     </Button>
   );
 }

@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { Deployment, DeploymentAccepted, DeploymentList, Redeploy, ReleaseList, Rollback, RollbackPlan } from "@/api/types";
+import type { Deployment, DeploymentAccepted, DeploymentList, NotDeployed, Redeploy, ReleaseList, Rollback, RollbackPlan } from "@/api/types";
 
 import { isSettled } from "./steps";
 
@@ -49,6 +49,18 @@ export function useRedeploy() {
     mutationFn: ({ projectId, ...body }: Redeploy & { projectId: string }) =>
       call<DeploymentAccepted>("POST", `/projects/${encodeURIComponent(projectId)}/redeploy`, { body }),
     onSuccess: ({ deployment }) => void changed(deployment),
+  });
+}
+
+/** Deploys if something that the project watches has changed, and says why not otherwise. */
+export function useRedeployIfChanged() {
+  const changed = useDeploymentChanged();
+  return useMutation({
+    mutationFn: (projectId: string) =>
+      call<DeploymentAccepted | NotDeployed>("POST", `/projects/${encodeURIComponent(projectId)}/redeploy`, { body: { if_changed: true } }),
+    onSuccess: (answer) => {
+      if ("deployment" in answer) void changed(answer.deployment);
+    },
   });
 }
 

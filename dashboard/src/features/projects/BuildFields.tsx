@@ -36,7 +36,6 @@ export function BuildFields({ form, onChange, errorOf, plan, onRootBlur, withPor
         <div className="sm:col-span-2">
           <Field
             label="Watch paths"
-            optional
             error={errorOf("watch_paths")}
             hint="A redeploy “if changed” deploys only when one of these changed; patterns as in a .gitignore, one per line; the root directory when empty."
           >

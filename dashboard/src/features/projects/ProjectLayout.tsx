@@ -3,7 +3,7 @@ import { useEffect, useRef } from "react";
 import { NavLink, Outlet, useLocation, useParams } from "react-router";
 
 import { ApiError } from "@/api/error";
-import { RedeployButton } from "@/features/deployments/actions";
+import { RedeployButton, RedeployIfChangedButton } from "@/features/deployments/actions";
 import { NotFound } from "@/shell/NotFound";
 import { buttonClass } from "@/ui/Button";
 import { classes } from "@/ui/classes";
@@ -74,6 +74,8 @@ export default function ProjectLayout() {
   }
 
   const deployable = project.source === "git" || project.latest_deployment != null;
+  // Elsewhere every commit concerns the project.
+  const comparable = project.live_deployment != null && project.source === "git" && Boolean(project.root_directory || project.watch_paths?.length);
   return (
     <div className="flex flex-col gap-5">
       <PageHeader
@@ -86,6 +88,7 @@ export default function ProjectLayout() {
         }
         actions={
           <>
+            {comparable && <RedeployIfChangedButton projectId={project.id} disabled={project.status === "deleting"} />}
             {deployable && <RedeployButton projectId={project.id} disabled={project.status === "deleting"} />}
             {project.live_deployment && (
               <a href={project.url} target="_blank" rel="noreferrer" data-testid="open-app" className={buttonClass("primary")}>

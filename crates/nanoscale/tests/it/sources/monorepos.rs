@@ -115,3 +115,34 @@ async fn what_cannot_be_compared_counts_as_changed() {
     let again = fixture.client.redeploy_if_changed(&uploaded).await.unwrap().expect("a deployment");
     fixture.client.wait_for(&again.id, DeploymentState::Live, BUILD).await;
 }
+
+#[tokio::test]
+async fn watch_paths_in_a_browser() {
+    let fixture = fixture().await;
+    let repo = monorepo(&fixture.git);
+    let (client, url) = (&fixture.client, fixture.server.api_url());
+    let deployment = fixture.live(package("shop", &repo)).await;
+    let first = repo.head()[..7].to_owned();
+    let browser = Browser::start().await;
+    let page = browser.page().await;
+    page.sign_in(&url, "admin", &fixture.password).await;
+    page.goto(&format!("{url}/projects/{}/settings", deployment.project_id)).await;
+    page.fill_field("Watch paths", "packages/shop/\nshared/").await;
+    page.screenshot("watch-1-paths").await;
+    page.click_text("button", "Save changes").await;
+    wait_until("they are kept", BUILD, async || {
+        client.project_get("shop").await.unwrap().watch_paths == ["packages/shop/", "shared/"]
+    })
+    .await;
+    page.click("[data-testid=redeploy-if-changed]").await;
+    page.wait_for_text(&format!("Not deployed: {first} is live already."), BUILD).await;
+    page.screenshot("watch-2-unchanged").await;
+    repo.commit_file("shared/logo.svg", "<svg></svg>", "Another logo");
+    page.click("[data-testid=redeploy-if-changed]").await;
+    page.wait_for_text("Deployment #2 is on its way.", BUILD).await;
+    page.resize(390, 844).await;
+    page.screenshot("watch-3-phone").await;
+    let overflow = "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)";
+    assert_eq!(page.eval(overflow).await, 0, "the page fits a phone");
+    assert_eq!(page.errors(), [""; 0]);
+}
