@@ -137,7 +137,9 @@ checkpoints! {
     RunEndReported = "run-end-reported", Server, [Job];
     /// A run's row has its end; its node keeps the run directory.
     RunEndRecorded = "run-end-recorded", Server, [Job];
-    /// A shim has started its process; nobody can reach the shim.
+    /// A shim knows what to start; nobody can find the shim.
+    ShimTold = "shim-told", Shim, [Deploy, Job];
+    /// A shim has started its process, and can be found; it answers nobody yet.
     ShimStarted = "shim-started", Shim, [Deploy, Job];
     /// A shim's process has ended; how is not on disk.
     ShimSawEnd = "shim-saw-end", Shim, [Job];

@@ -162,6 +162,7 @@ impl Agent {
     pub fn new(config: Config, dial_edge: DialEdge) -> io::Result<Self> {
         let layout = Layout::new(config.directory.clone())?;
         layout.open_gates(config.gates.group)?;
+        layout.remove_parts()?;
         let saved = Saved::load(&layout)?;
         let desired = saved.read();
         let identities = Identities::load(&layout)?;

@@ -47,7 +47,8 @@ pub(crate) struct Job<'a> {
     pub(crate) network: Network,
     /// The init of a sandbox to be in, instead of one of its own.
     pub(crate) inside: Option<i32>,
-    pub(crate) log_dir: PathBuf,
+    /// Where its output goes.
+    pub(crate) log: (&'a WorkloadId, LogKind),
 }
 
 pub(crate) enum Program<'a> {
@@ -130,7 +131,7 @@ impl Confine {
     }
 
     /// Makes the directories of a group and of one run in it, each for its user and nobody else.
-    pub(crate) fn prepare(&self, id: &WorkloadId, group: &ProjectId, role: Role, kind: LogKind) -> io::Result<()> {
+    pub(crate) fn prepare(&self, id: &WorkloadId, group: &ProjectId, role: Role) -> io::Result<()> {
         let ids = self.identities.of(group)?;
         let user = |pick: fn(GroupIds) -> u32| ids.map(pick);
         let gid = user(|ids| ids.gid);
@@ -141,7 +142,7 @@ impl Confine {
         if self.has_tmp_dir(role) {
             directory(&self.tmp_dir(id), 0o700, user(|ids| ids.build_uid), gid)?;
         }
-        self.prepare_log(id, group, kind)
+        Ok(())
     }
 
     /// An app's temporary files are in memory and count as such, where it has a root of its own.
@@ -163,6 +164,7 @@ impl Confine {
         Ok(())
     }
 
+    /// A log begins with its first line: work that was cut off before it had said anything has none.
     fn prepare_log(&self, id: &WorkloadId, group: &ProjectId, kind: LogKind) -> io::Result<()> {
         let ids = self.identities.of(group)?;
         let log = self.layout.log(group, id, kind);
@@ -200,6 +202,7 @@ impl Confine {
 
     /// Everything a shim needs to run `job`.
     pub(crate) fn shim_spec(&self, job: &Job<'_>) -> io::Result<ShimSpec> {
+        self.prepare_log(job.log.0, job.group, job.log.1)?;
         let ids = self.identities.of(job.group)?;
         let app = self.app_dir(job.group, job.release);
         let tmp = seen(self.tmp_dir(job.id), "/tmp");
@@ -234,7 +237,7 @@ impl Confine {
                 home: tmp,
             },
             run_dir: self.layout.run(job.id),
-            log_dir: job.log_dir.clone(),
+            log_dir: self.layout.log(job.group, job.log.0, job.log.1),
             log_max_bytes: self.log_max_bytes,
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),

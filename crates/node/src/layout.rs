@@ -38,6 +38,17 @@ impl Layout {
         Ok(Self { root })
     }
 
+    /// Removes archives of which an earlier process received a part: they are sent again as a whole.
+    pub(crate) fn remove_parts(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.uploads())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "part") {
+                remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

@@ -9,7 +9,7 @@ mod output;
 mod pace;
 mod socket;
 
-use std::io::Read;
+use std::io::{self, BufRead};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,7 +30,8 @@ use crate::layout::write_atomic;
 use crate::log::Writer;
 use crate::now_ms;
 
-/// What a shim is told on its standard input.
+/// What a shim is told on its standard input, in one line. The node keeps the other end open until the shim can be found:
+/// one whose node has gone before starts nothing, as the next node would not know of it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ShimSpec {
     pub(crate) sandbox: sandbox::Spec,
@@ -50,7 +51,7 @@ pub(crate) const EXIT: &str = "exit.json";
 /// `nanoscale shim`: runs what the standard input says until it ends.
 pub fn main() -> ExitCode {
     let mut text = String::new();
-    let spec = match std::io::stdin().read_to_string(&mut text) {
+    let spec = match io::stdin().lock().read_line(&mut text) {
         Ok(_) => serde_json::from_str::<ShimSpec>(&text),
         Err(error) => Err(serde_json::Error::io(error)),
     };
@@ -67,7 +68,7 @@ pub fn main() -> ExitCode {
     match run(spec) {
         Ok(()) => ExitCode::SUCCESS,
         // The node has cancelled the run and removed its directory: nobody waits for the end any more.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "a shim failed");
             ExitCode::FAILURE
@@ -75,10 +76,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(spec: ShimSpec) -> std::io::Result<()> {
+fn run(spec: ShimSpec) -> io::Result<()> {
+    checkpoint::reach_blocking(Checkpoint::ShimTold);
     // From here on by relative names: later this process may no longer walk to its directory.
     std::env::set_current_dir(&spec.run_dir)?;
     let mut log = Writer::open(&spec.log_dir, spec.log_max_bytes)?;
+    if node_is_gone() {
+        return Ok(());
+    }
+    // Who comes from here on waits for the answer.
+    let mut socket = Socket::bind(Path::new(SOCKET))?;
     let child = match sandbox::spawn(&spec.sandbox) {
         Ok(child) => child,
         Err(error) => {
@@ -90,7 +97,7 @@ fn run(spec: ShimSpec) -> std::io::Result<()> {
         }
     };
     checkpoint::reach_blocking(Checkpoint::ShimStarted);
-    let mut socket = Socket::bind(Path::new(SOCKET), child.pid)?;
+    socket.started(child.pid);
     if let Some(identity) = spec.identity {
         become_shim(identity)?;
     }
@@ -104,13 +111,20 @@ fn run(spec: ShimSpec) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether the other end of the standard input is closed.
+fn node_is_gone() -> bool {
+    let input = io::stdin();
+    let mut fds = [PollFd::new(input.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].revents().is_some_and(|events| !events.is_empty())
+}
+
 /// Copies output and answers the socket until the process has ended and its pipes are empty.
 fn supervise(
     child: &sandbox::Child,
     socket: &mut Socket,
     log: &mut Writer,
     redactor: &domain::redaction::Redactor,
-) -> std::io::Result<Exit> {
+) -> io::Result<Exit> {
     let mut outputs =
         [Output::new(LogStream::Out, child.stdout.as_fd())?, Output::new(LogStream::Err, child.stderr.as_fd())?];
     let mut pace = Pace::new(Instant::now());
@@ -156,21 +170,21 @@ fn supervise(
 }
 
 /// Gives up root for a user that owns nothing but its log; the right to signal the app stays.
-fn become_shim(identity: sandbox::Identity) -> std::io::Result<()> {
+fn become_shim(identity: sandbox::Identity) -> io::Result<()> {
     use caps::{CapSet, Capability, CapsHashSet};
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
     let only_kill = CapsHashSet::from([Capability::CAP_KILL]);
-    caps::securebits::set_keepcaps(true).map_err(std::io::Error::other)?;
+    caps::securebits::set_keepcaps(true).map_err(io::Error::other)?;
     setgroups(&[])?;
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
-    caps::set(None, CapSet::Effective, &only_kill).map_err(std::io::Error::other)?;
-    caps::set(None, CapSet::Permitted, &only_kill).map_err(std::io::Error::other)?;
+    caps::set(None, CapSet::Effective, &only_kill).map_err(io::Error::other)?;
+    caps::set(None, CapSet::Permitted, &only_kill).map_err(io::Error::other)?;
     Ok(())
 }
 
-fn finish(exit: &Exit) -> std::io::Result<()> {
+fn finish(exit: &Exit) -> io::Result<()> {
     write_atomic(Path::new(EXIT), &serde_json::to_vec(exit)?)
 }
 

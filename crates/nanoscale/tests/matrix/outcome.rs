@@ -29,11 +29,13 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         UploadReceived if kills_server => Outcome::Unasked,
         ProcessStarted if kills_its_process => Outcome::Failed,
         ReadyMarked if kills_its_process => Outcome::Either,
+        ShimTold if flow == Flow::Job && (victim == Victim::Shim || kills_node) => Outcome::Lost,
+        ShimTold if victim == Victim::Shim => Outcome::Failed,
         // It fetches, and may have done so by then.
         ShimStarted if flow == Flow::Deploy && victim == Victim::App => Outcome::Either,
         ShimStarted if flow == Flow::Job && victim == Victim::Shim => Outcome::Lost,
         ShimStarted if kills_its_process => Outcome::Failed,
-        // The node that would have waited for it is gone, and its shim cannot be asked yet.
+        // The node that would have waited for it is gone, and its shim may not answer the next one in time.
         ShimStarted if flow == Flow::Job && kills_node => Outcome::Adopted,
         // Begun, as far as anybody can tell.
         JobMarked if kills_node => Outcome::Lost,
@@ -76,6 +78,7 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         | JobEndMarked
         | RunEndReported
         | RunEndRecorded
+        | ShimTold
         | ShimStarted
         | ShimSawEnd
         | ShimMarkedEnd => Outcome::Done,

@@ -185,7 +185,7 @@ pub(super) fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure
     if !crate::log::segments(&log_directory).unwrap_or_default().is_empty() {
         log(agent, spec, &["the node was restarted; building again from the beginning".to_owned()]);
     }
-    confine.prepare(&id, &spec.group, Role::Build, LogKind::Build).map_err(node_error)?;
+    confine.prepare(&id, &spec.group, Role::Build).map_err(node_error)?;
     let stopped = "stopped: the deployment was cancelled".to_owned();
     let begun = Begun { group: spec.group.clone(), log: (id.clone(), LogKind::Build), stopped };
     agent.mark_begun(&id, &begun).map_err(node_error)?;

@@ -111,7 +111,7 @@ impl Job {
             return Ok(self.agent.find_process(&self.spec.id).await);
         }
         let Self { agent, spec, .. } = self;
-        agent.prepare_process(&spec.id, &spec.context, LogKind::Job)?;
+        agent.prepare_process(&spec.id, &spec.context)?;
         let inside = self.sandbox_to_join().await?;
         let argv = domain::command::argv(&spec.command).ok_or_else(|| {
             failed("INVALID_COMMAND", format!("the command has an open quote or no words: {}", spec.command))

@@ -77,14 +77,14 @@ pub(super) fn node_error(error: std::io::Error) -> Failure {
 
 impl Agent {
     /// Makes what a process of this release needs, after ending whatever an earlier one with its name left.
-    pub(super) fn prepare_process(&self, id: &WorkloadId, context: &Context, log: LogKind) -> Result<(), Failure> {
+    pub(super) fn prepare_process(&self, id: &WorkloadId, context: &Context) -> Result<(), Failure> {
         let confine = self.confine();
         confine.kill(id);
         confine.layout.close_gates(id);
         if !confine.layout.release(&context.group, &context.release).exists() {
             return Err(failed("RELEASE_MISSING", "the node no longer has this release; deploy again"));
         }
-        confine.prepare(id, &context.group, Role::App, log).map_err(node_error)?;
+        confine.prepare(id, &context.group, Role::App).map_err(node_error)?;
         confine.prepare_volumes(&context.group, &context.volumes).map_err(node_error)?;
         confine.limit(id, &context.limits);
         Ok(())
@@ -111,7 +111,7 @@ impl Agent {
             volumes: &context.volumes,
             network,
             inside: start.inside,
-            log_dir: confine.layout.log(&context.group, &start.log.0, start.log.1),
+            log: (&start.log.0, start.log.1),
         };
         let spec = confine.shim_spec(&job).map_err(node_error)?;
         match Shim::start(&confine.program, &spec).await.map_err(node_error)? {

@@ -51,7 +51,7 @@ impl Agent {
             volumes: &[],
             network,
             inside: None,
-            log_dir: confine.layout.log(&spec.group, &id, LogKind::Build),
+            log: (&id, LogKind::Build),
         };
         let started = match confine.shim_spec(&job) {
             Ok(shim) => Shim::start(&confine.program, &shim).await,

@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::confine::Program;
+    use crate::layout::LogKind;
 
     fn variables(role: Role, owner_env: &[(String, String)]) -> BTreeMap<String, String> {
         let (release, group) = (DeploymentId::new(), ProjectId::new());
@@ -123,8 +124,9 @@ mod tests {
             env: vec![("NODE_ENV".into(), "production".into())],
             path: vec!["node_modules/.bin".to_owned()],
         };
+        let id = ids::WorkloadId::from(&release);
         let job = Job {
-            id: &ids::WorkloadId::from(&release),
+            id: &id,
             group: &group,
             release: &release,
             role,
@@ -136,7 +138,7 @@ mod tests {
             volumes: &[],
             network: sandbox::Network::Host,
             inside: None,
-            log_dir: PathBuf::new(),
+            log: (&id, LogKind::Run),
         };
         environment(&job, Path::new("/app"), Path::new("/tmp"), Path::new("/cache")).into_iter().collect()
     }

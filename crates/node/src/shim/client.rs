@@ -38,17 +38,19 @@ impl Shim {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
-        let text = serde_json::to_vec(spec)?;
-        if let Some(mut stdin) = child.stdin.take() {
+        let mut text = serde_json::to_vec(spec)?;
+        text.push(b'\n');
+        let mut told = child.stdin.take();
+        if let Some(stdin) = &mut told {
             stdin.write_all(&text).await?;
         }
         let shim = Self { run_dir: spec.run_dir.clone() };
         // Reaps it, whenever it ends.
         let mut ended = tokio::spawn(async move { child.wait().await });
         let mut pause = tokio::time::interval(std::time::Duration::from_millis(2));
-        loop {
+        let started = loop {
             tokio::select! {
-                status = &mut ended => return match read_exit(&shim.run_dir) {
+                status = &mut ended => break match read_exit(&shim.run_dir) {
                     // It may already have come and gone.
                     Some(exit) if exit.spawn_error.is_none() => Ok(Ok(shim)),
                     Some(exit) => Ok(Err(exit)),
@@ -58,17 +60,34 @@ impl Shim {
                 },
                 _ = pause.tick() => {
                     if shim.is_alive().await {
-                        return Ok(Ok(shim));
+                        break Ok(Ok(shim));
                     }
                 }
             }
+        };
+        drop(told);
+        started
+    }
+
+    /// The shim that works in `run_dir`, if one does. One that does not answer is ended: another would be started
+    /// beside it.
+    pub(crate) async fn find(run_dir: &Path) -> Option<Self> {
+        let shim = Self { run_dir: run_dir.to_owned() };
+        match shim.ask_soon(&Request::Status).await {
+            Ok(Answer::Status { .. }) => Some(shim),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                shim.kill().await;
+                None
+            }
+            _ => None,
         }
     }
 
-    /// The shim that works in `run_dir`, if one does.
-    pub(crate) async fn find(run_dir: &Path) -> Option<Self> {
-        let shim = Self { run_dir: run_dir.to_owned() };
-        shim.is_alive().await.then_some(shim)
+    async fn kill(&self) {
+        let Ok(stream) = self.connect().await else { return };
+        if let Some(pid) = stream.peer_cred().ok().and_then(|peer| peer.pid()) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+        }
     }
 
     async fn is_alive(&self) -> bool {
@@ -109,9 +128,13 @@ impl Shim {
         }
     }
 
-    async fn ask(&self, request: &Request) -> io::Result<Answer> {
+    async fn connect(&self) -> io::Result<UnixStream> {
         let path = self.run_dir.join(SOCKET);
-        let mut stream = UnixStream::connect(short(&path)?.path()).await?;
+        UnixStream::connect(short(&path)?.path()).await
+    }
+
+    async fn ask(&self, request: &Request) -> io::Result<Answer> {
+        let mut stream = self.connect().await?;
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         stream.write_all(&line).await?;

@@ -26,12 +26,17 @@ struct Client {
 }
 
 impl Socket {
-    pub(super) fn bind(path: &Path, pid: i32) -> io::Result<Self> {
+    pub(super) fn bind(path: &Path) -> io::Result<Self> {
         // A socket left by a shim that was killed.
         let _ = std::fs::remove_file(path);
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned(), pid, started_at_ms: now_ms(), clients: Vec::new() })
+        Ok(Self { listener, path: path.to_owned(), pid: 0, started_at_ms: 0, clients: Vec::new() })
+    }
+
+    /// Before the first [`Socket::serve`].
+    pub(super) fn started(&mut self, pid: i32) {
+        (self.pid, self.started_at_ms) = (pid, now_ms());
     }
 
     pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {

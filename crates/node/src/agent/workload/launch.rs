@@ -40,7 +40,7 @@ impl Workload {
         if let Some(failure) = agent.volume_full_now(&spec.context).await {
             return Err(failure);
         }
-        agent.prepare_process(&spec.id, &spec.context, LogKind::Run)?;
+        agent.prepare_process(&spec.id, &spec.context)?;
         let argv;
         let (program, shown) = match &spec.program {
             Spec::Command { command } => {
