@@ -1,5 +1,6 @@
 //! Releases on disk. The manifest is written last: a release without one is no release.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 
@@ -40,9 +41,10 @@ impl Agent {
         written.await.map_err(io::Error::other)?
     }
 
-    /// Release directories of a group, finished or not.
-    pub(super) fn release_list(&self, group: &ProjectId) -> Vec<DeploymentId> {
-        let Ok(entries) = std::fs::read_dir(self.confine().layout.releases(group)) else { return Vec::new() };
-        entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+    /// Releases of a group of which something lies here: finished, or not, or only a manifest, which a build that was cancelled
+    /// at that moment may still write.
+    pub(super) fn release_list(&self, group: &ProjectId) -> BTreeSet<DeploymentId> {
+        let entries = std::fs::read_dir(self.confine().layout.releases(group)).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.split('.').next()?.parse().ok()).collect()
     }
 }
