@@ -6,6 +6,7 @@
 
 mod auth;
 mod cache;
+mod cluster;
 mod deployment;
 mod env;
 mod event;
@@ -19,13 +20,17 @@ use utoipa::ToSchema;
 
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use cache::{BuildCache, BuildCacheList, BuildCachePrune, BuildCachePruned};
+pub use cluster::{
+    ClusterChallenge, ClusterIdentity, ClusterJoin, ClusterJoined, JoinToken, JoinTokenCreate, JoinTokenCreated,
+    JoinTokenList,
+};
 pub use deployment::{
     Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, NotDeployed, Redeploy,
     Redeployed, Release, ReleaseChange, ReleaseList, Rollback, RollbackEnd, RollbackPlan,
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
-pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, Problem, WorkloadMetrics};
+pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};
 pub use notification::{
     NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
     NotificationDelivery, NotificationDeliveryList, NotificationDeployment, NotificationNode, NotificationPayload,

@@ -1,4 +1,6 @@
-use ids::{DeploymentId, HealthStatus, NodeId, NodeStatus, ProjectId};
+use std::collections::BTreeMap;
+
+use ids::{DeploymentId, HealthStatus, NodeAccess, NodeId, NodeStatus, ProjectId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +14,18 @@ pub struct Node {
     pub health_status: HealthStatus,
     /// Of the server's own machine.
     pub embedded: bool,
+    /// It gets nothing new, and what it has moves away.
+    #[serde(default)]
+    pub draining: bool,
+    /// To choose it by: `{"region": "eu"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Who may put projects on it: `owner`, `granted` or `everybody`.
+    pub access: NodeAccess,
+    /// The user who brought it; absent for the server's own machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<UserId>,
+    pub created_at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +41,18 @@ pub struct Node {
     pub workloads: Vec<WorkloadMetrics>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Time>,
+}
+
+/// `PATCH /api/nodes/{id}`: what is absent stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeUpdate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<NodeAccess>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod deployment;
+pub mod node;
 pub mod notification;
 pub mod plan;
 pub mod project;

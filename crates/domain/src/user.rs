@@ -9,3 +9,10 @@ pub struct User {
     /// `superadmin`, `admin` or `user`.
     pub role: String,
 }
+
+impl User {
+    /// Whether this user may do what concerns everybody.
+    pub fn is_admin(&self) -> bool {
+        matches!(self.role.as_str(), "superadmin" | "admin")
+    }
+}

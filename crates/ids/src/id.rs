@@ -67,6 +67,8 @@ id! {
     TokenId,
     /// A machine that runs workloads for us.
     NodeId,
+    /// An invitation of one machine.
+    JoinTokenId,
     /// One repository and how to run it.
     ProjectId,
     /// One try to bring one commit of a project live. Also names the build and the workload that come from it.

@@ -5,6 +5,7 @@
 
 mod git;
 mod id;
+mod machine;
 mod name;
 mod network;
 mod state;
@@ -12,14 +13,15 @@ mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
 pub use id::{
-    DeploymentId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId, SessionId,
-    TokenId, UserId,
+    DeploymentId, JoinTokenId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId,
+    SessionId, TokenId, UserId,
 };
+pub use machine::{Label, NodeName};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
 pub use state::{
-    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeStatus, NotificationEvent,
-    NotificationKind, Outward, ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
+    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeAccess, NodeState, NodeStatus,
+    NotificationEvent, NotificationKind, Outward, ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

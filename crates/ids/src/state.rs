@@ -170,10 +170,41 @@ text_enum! {
 }
 
 text_enum! {
-    /// How the control plane sees a node.
+    /// How the control plane sees a node: `joining → online → unreachable → offline`, and back.
     NodeStatus {
+        /// Taken in, and not heard of yet.
+        Joining = "joining",
         Online = "online",
+        /// Its link broke a moment ago. Its apps go on.
+        Unreachable = "unreachable",
+        /// It has been away for longer.
         Offline = "offline",
+        /// Online, and being emptied.
+        Draining = "draining",
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// What people decided about a node.
+    NodeState {
+        /// Taken in, and not heard of yet.
+        Joining = "joining",
+        Active = "active",
+        /// Gets nothing new; what it has moves away.
+        Draining = "draining",
+        /// Its key opens nothing any more.
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// Who may put projects on a node, beside admins.
+    NodeAccess {
+        Owner = "owner",
+        /// The owner, and those it was granted to.
+        Granted = "granted",
+        Everybody = "everybody",
     }
 }
 

@@ -27,6 +27,11 @@ pub(crate) struct Config {
     pub(crate) base_domain: BaseDomain,
     /// Where people open the dashboard, when that is not where the API is bound.
     pub(crate) public_url: Option<String>,
+    /// Whether the API answers plaintext from other machines.
+    pub(crate) insecure_http: bool,
+    /// Where a machine that joined finds the server, instead of where its token says.
+    pub(crate) worker_url: Option<String>,
+    pub(crate) worker_name: Option<String>,
     pub(crate) git_allow_hosts: Vec<String>,
     pub(crate) network_allow: Vec<Ipv4Net>,
     pub(crate) notification_allow_hosts: Vec<String>,
@@ -137,6 +142,9 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         node_name: values.text("orchestrator.server_name").unwrap_or_else(|| "orchestrator".into()),
         base_domain: values.domain("orchestrator.base_domain", "localhost"),
         public_url: values.web_address("orchestrator.public_url"),
+        insecure_http: values.flag("orchestrator.insecure_http"),
+        worker_url: values.web_address("worker.orchestrator_url"),
+        worker_name: values.text("worker.name"),
         git_allow_hosts: values.list("git.allow_hosts"),
         network_allow: values.networks("network.allow"),
         notification_allow_hosts: values.list("notifications.allow_hosts"),

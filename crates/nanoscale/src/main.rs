@@ -22,6 +22,9 @@ struct Cli {
     /// What this process is; `orchestrator` is another word for the `serve` command.
     #[arg(long, value_enum)]
     role: Option<Role>,
+    /// Another word for the `join` command.
+    #[arg(long, value_name = "TOKEN", conflicts_with = "role")]
+    join: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -52,6 +55,10 @@ enum Command {
         #[arg(long, env = "NANOSCALE_SETUP_CODE", hide_env_values = true, value_name = "CODE")]
         setup_code: Option<String>,
     },
+    /// Make this machine a node of a cluster, and be it from now on.
+    ///
+    /// It needs no address of its own that the server could reach. A later start needs no token.
+    Join(serve::JoinArgs),
     /// Ask a few questions and write the configuration file.
     Setup,
     /// Show or check the configuration.
@@ -78,11 +85,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let command = match (cli.role, cli.command) {
-        (Some(Role::Orchestrator), None) => {
+    let command = match (cli.role, cli.join, cli.command) {
+        (Some(Role::Orchestrator), None, None) => {
             Command::Serve { only: None, setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() }
         }
-        (None, Some(command)) => command,
+        (None, Some(token), None) => {
+            Command::Join(serve::JoinArgs { token: Some(token), ..serve::JoinArgs::default() })
+        }
+        (None, None, Some(command)) => command,
         _ => return usage(),
     };
     let config = cli.config.as_deref();
@@ -92,6 +102,7 @@ fn main() -> ExitCode {
         Command::Shim => return node::shim_main(),
         Command::Internal { name, request } => return node::confined::main(&name, &request),
         Command::Serve { only, setup_code } => serve::run(part(only, setup_code), config),
+        Command::Join(args) => serve::run(Part::Joined(args), config),
         Command::Setup => operator::setup(config),
         Command::Config { command } => operator::config(command, config),
         Command::Keys { command } => operator::keys(&command),
@@ -117,9 +128,9 @@ fn part(only: Option<Only>, setup_code: Option<String>) -> Part {
     }
 }
 
-/// Neither a command nor a role, or both.
+/// Neither a command nor a word for one, or both.
 fn usage() -> ExitCode {
-    eprintln!("error: give either a command or --role\n\n{}", Cli::command().render_help());
+    eprintln!("error: give either a command, --role or --join\n\n{}", Cli::command().render_help());
     ExitCode::from(2)
 }
 
@@ -129,7 +140,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 
 /// Logs go to standard error: `NANOSCALE_LOG` in the syntax of tracing's EnvFilter.
 fn start_log(command: &Command) {
-    let default = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
+    let default = if matches!(command, Command::Serve { .. } | Command::Join(_)) { "info" } else { "warn" };
     let filter = std::env::var("NANOSCALE_LOG").unwrap_or_else(|_| default.to_owned());
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))

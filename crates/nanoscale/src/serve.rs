@@ -3,6 +3,7 @@
 
 mod control_plane;
 mod directories;
+mod join;
 mod separate;
 mod sockets;
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config};
 use control_plane::ControlPlane;
 pub(crate) use directories::make_private;
+pub(crate) use join::JoinArgs;
 
 /// Bytes in flight between parts of this process.
 const PIPE: usize = 256 * 1024;
@@ -44,6 +46,8 @@ pub(crate) enum Part {
     },
     Edge,
     Node,
+    /// Node and edge of a cluster whose server is elsewhere.
+    Joined(JoinArgs),
 }
 
 pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
@@ -61,6 +65,7 @@ pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
             Part::Server { setup_code } => separate::server(config, setup_code, termination).await,
             Part::Edge => separate::edge(config, termination).await,
             Part::Node => separate::node(config, termination).await,
+            Part::Joined(args) => join::join(config, args, termination).await,
         }
     });
     served.map(|()| ExitCode::SUCCESS).map_err(|error| crate::disk::explain(error, &data_dir))
@@ -74,7 +79,8 @@ async fn serve(config: Config, setup_code: Option<String>, mut termination: Term
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let http = visitors.local_addr()?;
     let edge = Edge::new(edge_config(&config));
-    let agent = Agent::new(node_config(&config, Separation::OneProcess, None)?, dial_edge(edge.clone()))
+    let control = Control::new(edge.clone(), None);
+    let agent = Agent::new(node_config(&config, Separation::OneProcess, None)?, dial_edge(control))
         .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let local = local_node(&config, agent.clone());
@@ -180,8 +186,7 @@ fn local_node(config: &Config, agent: Agent) -> LocalNode {
 }
 
 /// So does it dial the edge of this process.
-fn dial_edge(edge: Edge) -> node::DialEdge {
-    let control = Control::new(edge, None);
+fn dial_edge(control: Control) -> node::DialEdge {
     Box::new(move || {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let control = control.clone();

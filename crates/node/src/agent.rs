@@ -221,6 +221,13 @@ impl Agent {
         let _ = converged.wait_for(|converged| *converged).await;
     }
 
+    /// Resolves at once when this node was never told anything; else never.
+    pub async fn knows_nothing(&self) {
+        if self.lock().desired.is_some() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Whether a fault in the server or the edge is kept apart from what runs as root.
     pub(crate) fn separation(&self) -> Capability {
         let (enabled, detail) = match self.inner.config.separation {
@@ -351,5 +358,17 @@ impl Agent {
             state.desired = Some(desired);
             Ok(())
         })
+    }
+
+    /// Stops whatever runs here for a control plane that does not want this node any more. Files stay.
+    pub(crate) async fn end_everything(&self) {
+        let agent = self.clone();
+        let has = self.lock().desired.as_ref().map(|desired| desired.fence).unwrap_or_default();
+        // It waits for the disk.
+        let ended =
+            tokio::task::spawn_blocking(move || agent.set_desired(Desired { fence: has, ..Desired::default() })).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::warn!("something new was desired at this moment");
+        }
     }
 }

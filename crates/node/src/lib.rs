@@ -17,6 +17,7 @@ mod metrics;
 mod network;
 mod saved;
 mod shim;
+pub mod uplink;
 
 pub use agent::{Agent, Config, Gates, Separation};
 pub use edge_link::{DialEdge, EdgeIo};

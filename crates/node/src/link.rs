@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use futures_util::StreamExt;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ids::DeploymentId;
 use serde::Deserialize;
@@ -30,13 +30,23 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 const STREAMS: u32 = 1024;
 /// Bytes of the longest desired state.
 const DESIRED_MAX: usize = 64 << 20;
+/// A control plane that is silent is asked for a sign of life, and is gone when there is none: after 13 s at the latest.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(8);
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
-/// Answers the control plane on `io` until it hangs up.
+/// Answers the control plane on `io` until it hangs up, or gives no sign of life.
 pub async fn serve_link(agent: Agent, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = TowerToHyperService::new(router(agent));
+    serve(router(agent), io).await;
+}
+
+pub(crate) async fn serve(router: Router, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = TowerToHyperService::new(router);
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(SIGN_OF_LIFE)
+        .keep_alive_timeout(SILENCE)
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -47,7 +57,7 @@ pub async fn serve_link(agent: Agent, io: impl AsyncRead + AsyncWrite + Unpin + 
     }
 }
 
-fn router(agent: Agent) -> Router {
+pub(crate) fn router(agent: Agent) -> Router {
     Router::new()
         .route("/v1/hello", get(hello))
         .route("/v1/desired", put(desired_put))

@@ -59,9 +59,9 @@ impl FromRequestParts<AppState> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let User(user) = User::from_request_parts(parts, state).await?;
-        match user.role.as_str() {
-            "superadmin" | "admin" => Ok(Self),
-            _ => Err(Error::forbidden("ADMIN_ONLY", "only an administrator may do this; ask one")),
+        match user.is_admin() {
+            true => Ok(Self),
+            false => Err(Error::forbidden("ADMIN_ONLY", "only an administrator may do this; ask one")),
         }
     }
 }

@@ -96,6 +96,11 @@ impl Error {
         Self::new(Kind::Unauthenticated, "BAD_CREDENTIALS", "user name or password is wrong")
     }
 
+    /// A machine, or somebody else without an account, did not prove what it had to.
+    pub(crate) fn refused(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Unauthenticated, code, message)
+    }
+
     pub(crate) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Forbidden, code, message)
     }
@@ -247,6 +252,8 @@ impl std::fmt::Display for Error {
         Ok(())
     }
 }
+
+impl std::error::Error for Error {}
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {

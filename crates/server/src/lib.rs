@@ -13,9 +13,10 @@ mod platform;
 mod state;
 mod ui;
 
+pub use listen::{Certificate, Listener};
 pub use platform::nodes::{LinkIo, LocalNode};
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{Config, Limits, NotificationConfig, Server};
+pub use state::{BuildError, Config, Limits, NotificationConfig, Server};
 
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use ids::BaseDomain;
-use store::{Store, StoreResult};
-use tokio::net::TcpListener;
+use store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,7 +14,7 @@ use crate::apps::deployments::Deployments;
 use crate::apps::logs::Logs;
 use crate::apps::runs::Runs;
 use crate::apps::uploads::Uploads;
-use crate::listen;
+use crate::listen::{self, Listener};
 use crate::platform::environment::Environment;
 use crate::platform::events::Events;
 use crate::platform::health::Health;
@@ -31,6 +30,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Below which every project gets a host name.
     pub base_domain: BaseDomain,
+    /// Where people and machines find this server, when the configuration says so.
+    pub public_url: Option<String>,
     /// Where browsers reach the edge.
     pub edge_port: u16,
     /// The first-run setup is only done by who knows this.
@@ -87,7 +88,15 @@ pub(crate) struct AppState {
     pub(crate) events: Events,
     pub(crate) notifications: Notifications,
     pub(crate) health: Health,
+    pub(crate) public_url: PublicUrl,
 }
+
+/// Where people and machines find this server, when the configuration says so.
+#[derive(Clone)]
+pub(crate) struct PublicUrl(pub(crate) Option<String>);
+
+/// Why a server cannot start, for a log.
+pub type BuildError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The control plane, ready to run.
 pub struct Server {
@@ -100,14 +109,17 @@ pub struct Server {
 
 impl Server {
     /// Wires the services and makes sure that the machine's own node is known.
-    pub async fn build(config: Config, store: Store, vault: Vault, local: LocalNode) -> StoreResult<Self> {
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds a cluster key that the vault does not open.
+    pub async fn build(config: Config, store: Store, vault: Vault, local: LocalNode) -> Result<Self, BuildError> {
         let config = Arc::new(config);
         let vault = Arc::new(vault);
         let closing = CancellationToken::new();
         let mut tx = store.write().await?;
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
-        let nodes = Nodes::new(store.clone(), epoch, local).await?;
+        let nodes = Nodes::new(store.clone(), vault.clone(), epoch, local, closing.clone()).await?;
         let environment = Environment::new(store.clone(), vault.clone());
         let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());
@@ -130,6 +142,7 @@ impl Server {
         );
         let state = AppState {
             identity,
+            public_url: PublicUrl(config.public_url.clone()),
             runs: Runs::new(store.clone(), deployments.clone()),
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
             logs,
@@ -150,7 +163,7 @@ impl Server {
     }
 
     /// Serves `listener` and works in the background until `shutdown`; then finishes what is under way.
-    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, listener: Listener, shutdown: impl Future<Output = ()>) {
         let AppState { deployments, uploads, nodes, notifications, .. } = self.state.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));

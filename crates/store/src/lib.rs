@@ -3,7 +3,9 @@
 //! One SQL text serves both engines; `dialect.rs` holds what differs. A change of state is
 //! compare-and-set and says whether it won. Rows stay in here; domain types come out.
 
+mod audit;
 mod auth;
+mod cluster;
 mod delivery;
 mod deployment;
 mod dialect;
@@ -18,12 +20,14 @@ mod run;
 mod text;
 mod tx;
 
+pub use audit::AuditEvent;
 pub use auth::{LoginAttempt, NewToken, SessionOwner, StoredToken, TokenOwner};
+pub use cluster::StoredCluster;
 pub use delivery::DeliveryAttempt;
 pub use deployment::DeploymentChange;
 pub use error::{StoreError, StoreResult};
 pub use event::StoredEvent;
-pub use node::StoredNode;
+pub use node::NodePatch;
 pub use project::ProjectPatch;
 pub use run::RunEnd;
 pub use tx::{Store, Tx};

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the link's routes and shapes. A server speaks to its own and the one before.
-pub const LINK_PROTOCOL: u32 = 2;
+pub const LINK_PROTOCOL: u32 = 3;
+/// The oldest version that a server still leads.
+pub const LINK_PROTOCOL_OLDEST: u32 = LINK_PROTOCOL - 1;
 
 /// A node's first word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@
 //! things may share caches and users.
 
 mod cache;
+mod connection;
 mod desired;
 mod hello;
 mod log;
@@ -13,11 +14,12 @@ mod observed;
 pub mod shim;
 
 pub use cache::{Cache, CachePrune, Caches};
+pub use connection::{ConnectionTicket, Refused};
 pub use desired::{
     BuildSettings, BuildSpec, CompareSpec, Context, Desired, Fence, GroupSpec, JobSpec, Limits, PreviewSpec, Probe,
     Program, Readiness, RouteSpec, Runtime, Source, Volume, VolumeLimit, WorkloadSpec,
 };
-pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics, Problem};
+pub use hello::{Capability, Hello, LINK_PROTOCOL, LINK_PROTOCOL_OLDEST, Metrics, Problem};
 pub use log::{LogPage, LogQuery, LogRecord};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{

@@ -46,7 +46,6 @@ const fn idle(path: &'static str, why: &'static str) -> Setting {
     Setting { path, aliases: &[], kind: Kind::Idle(why) }
 }
 
-const JOINING: &str = "machines cannot join yet; this server has an embedded node only";
 const GITHUB: &str = "GitHub cannot be connected yet; use a repository's https address";
 
 const SETTINGS: &[Setting] = &[
@@ -60,8 +59,9 @@ const SETTINGS: &[Setting] = &[
     text("orchestrator.public_url", &[]),
     idle("orchestrator.server_id", "a node's id is made by the server"),
     idle("orchestrator.worker_ip", "a node needs no address of its own"),
-    idle("worker.orchestrator_url", JOINING),
-    idle("worker.name", JOINING),
+    Setting { path: "orchestrator.insecure_http", aliases: &[], kind: Kind::Flag },
+    text("worker.orchestrator_url", &[]),
+    text("worker.name", &[]),
     idle("worker.ip", "a node needs no address of its own"),
     idle("worker.bind", "a node listens on nothing"),
     text("edge.http_bind", &[]),
@@ -201,6 +201,17 @@ impl Values {
             _ => {
                 self.mistake(path, "is a text in quotes");
                 None
+            }
+        }
+    }
+
+    pub(super) fn flag(&mut self, path: &'static str) -> bool {
+        match self.values.get(path) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(_) => {
+                self.mistake(path, "is true or false");
+                false
             }
         }
     }

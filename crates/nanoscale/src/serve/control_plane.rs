@@ -5,9 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rand::Rng;
-use server::{KeyRing, LocalNode, Server, Vault};
+use server::{Certificate, KeyRing, Listener, LocalNode, Server, Vault};
 use store::Store;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -36,15 +35,20 @@ impl ControlPlane {
         node: LocalNode,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let listener = super::bind(config.api_bind, "orchestrator.bind_address").await?;
-        let address = listener.local_addr()?;
+        let tcp = super::bind(config.api_bind, "orchestrator.bind_address").await?;
+        let address = tcp.local_addr()?;
+        let certificate = Certificate::own(&config.server_dir().join("tls"), &own_names(config))
+            .context("make the server's own certificate")?;
+        let listener = Listener { tcp, certificate: Some(certificate), plaintext_for_all: config.insecure_http };
         let store = Store::open(&config.database_url).await.context("open the database")?;
         let ring = key_ring(&config.server_dir().join("keys.json"), &store).await?;
         let given = setup_code.filter(|code| !code.trim().is_empty());
         let setup_code = given.unwrap_or_else(random_code);
         let server_config = server_config(config, address, edge_port, setup_code.clone());
-        let server =
-            Server::build(server_config, store.clone(), Vault::new(&ring)?, node).await.context("start the server")?;
+        let server = Server::build(server_config, store.clone(), Vault::new(&ring)?, node)
+            .await
+            .map_err(anyhow::Error::from_boxed)
+            .context("start the server")?;
         let needs_setup = server.needs_setup().await;
         Ok(Self {
             address,
@@ -73,7 +77,7 @@ impl ControlPlane {
     }
 }
 
-async fn serve(server: Server, listener: TcpListener, stop: CancellationToken) {
+async fn serve(server: Server, listener: Listener, stop: CancellationToken) {
     server.run(listener, stop.cancelled_owned()).await;
 }
 
@@ -99,6 +103,20 @@ async fn key_ring(path: &Path, store: &Store) -> Result<KeyRing> {
     }
 }
 
+/// What this server may be called by those who connect to it.
+fn own_names(config: &Config) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let public = config.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
+    names.extend(public.and_then(|url| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())));
+    names.push(config.base_domain.as_str().to_owned());
+    if !config.api_bind.ip().is_unspecified() {
+        names.push(config.api_bind.ip().to_string());
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
 fn random_code() -> String {
     // Without the letters and digits that look alike.
     const LETTERS: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
@@ -119,6 +137,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
     server::Config {
         data_dir: config.server_dir(),
         base_domain: config.base_domain.clone(),
+        public_url: config.public_url.clone(),
         edge_port,
         setup_code,
         secure_cookies: false,

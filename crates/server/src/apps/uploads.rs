@@ -9,8 +9,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use checkpoint::Checkpoint;
+use domain::project::Project;
 use futures_util::StreamExt;
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, NodeId};
 use tokio::io::AsyncWriteExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -120,21 +121,25 @@ impl Uploads {
         if free < reserve { Err(Error::no_room_for_upload(free >> 20, reserve >> 20)) } else { Ok(()) }
     }
 
-    /// Streams an archive to the project's node, unless that is going on already.
-    pub(crate) async fn push_to_node(&self, project: &ProjectId, upload: &DeploymentId) {
-        let lock = || self.moving.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lock().insert(upload.clone()) {
+    /// Begins to stream an archive to the project's node, unless that is going on already.
+    pub(crate) fn push_to_node(&self, project: &Project, upload: &DeploymentId) {
+        let moving = |this: &Self| this.moving.lock().unwrap_or_else(PoisonError::into_inner).insert(upload.clone());
+        if !moving(self) {
             return;
         }
-        if let Err(error) = self.push(upload).await {
-            tracing::warn!(%error, project.id = %project, "an upload did not reach its node");
-        }
-        lock().remove(upload);
+        // It may be long, and the way to the node slow.
+        let (this, project, upload) = (self.clone(), project.clone(), upload.clone());
+        tokio::spawn(async move {
+            if let Err(error) = this.push(&project.node_id, &upload).await {
+                tracing::warn!(%error, project.id = %project.id, "an upload did not reach its node");
+            }
+            this.moving.lock().unwrap_or_else(PoisonError::into_inner).remove(&upload);
+        });
     }
 
-    async fn push(&self, upload: &DeploymentId) -> Result<()> {
+    async fn push(&self, node: &NodeId, upload: &DeploymentId) -> Result<()> {
         let file = tokio::fs::File::open(self.path(upload)).await.map_err(Error::io)?;
-        let link = self.nodes.link(self.nodes.local_id()).await?;
+        let link = self.nodes.link(node).await?;
         link.put_file(&format!("/v1/uploads/{upload}"), file).await
     }
 

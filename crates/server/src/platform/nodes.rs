@@ -1,23 +1,32 @@
 //! The machines: what each shall do, what each reports, and the way to ask one something.
 
+mod arrivals;
+mod cluster;
 pub(crate) mod http;
+mod join;
 mod link;
+mod members;
 mod session;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ::link::KeyPair;
+use domain::node::{Node, OFFLINE_AFTER_MS};
 use futures_util::future::BoxFuture;
-use ids::{DeploymentId, NodeId, WorkloadId};
-use store::{Store, StoreResult, StoredNode};
+use ids::{DeploymentId, NodeAccess, NodeId, NodeState, NodeStatus, WorkloadId};
+use store::{NodePatch, Store, StoreError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, mpsc, watch};
-use wire::{Desired, Hello, Metrics, Observed};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use wire::{Desired, Hello, Metrics, Observed, Refused};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
+use crate::platform::vault::Vault;
+use arrivals::Arrivals;
 pub(crate) use link::Link;
 
 /// The code when another server leads a node.
@@ -45,31 +54,70 @@ pub(crate) struct Nodes {
 
 struct Inner {
     store: Store,
+    vault: Arc<Vault>,
+    /// What nodes know this cluster by.
+    cluster: KeyPair,
+    arrivals: Arrivals,
     /// Orders this server's desired states after those of any server before it.
     epoch: AtomicI64,
     local: LocalNode,
     local_id: NodeId,
     known: Mutex<BTreeMap<NodeId, Known>>,
+    sessions: AtomicU64,
     /// A node reported something new.
     observed: Notify,
+    /// Set when the server goes.
+    closing: CancellationToken,
 }
 
 /// What the server knows of a node while it runs.
 struct Known {
-    name: String,
+    node: Node,
     link: watch::Sender<Option<Link>>,
     hello: Option<Hello>,
     observed: Option<Observed>,
     metrics: VecDeque<Metrics>,
     /// By the clock, for people, and for how long it has been.
     last_seen: Option<(i64, Instant)>,
+    /// Since when there is no link.
+    down_since: Option<Instant>,
+    /// Why its last connection was not taken up.
+    refused: Option<Refused>,
     desired: watch::Sender<Desired>,
+    /// The connection by which it is led: its number, and what ends it.
+    session: Option<(u64, CancellationToken)>,
 }
 
 impl Known {
-    fn problem(&self) -> Option<api::Problem> {
-        let problem = self.metrics.back()?.problem.clone()?;
-        Some(api::Problem { code: problem.code, message: problem.message })
+    fn new(node: Node) -> Self {
+        Self {
+            node,
+            link: watch::Sender::new(None),
+            hello: None,
+            observed: None,
+            metrics: VecDeque::new(),
+            last_seen: None,
+            down_since: Some(Instant::now()),
+            refused: None,
+            desired: watch::Sender::new(Desired::default()),
+            session: None,
+        }
+    }
+
+    fn problems(&self) -> Vec<api::Problem> {
+        let reported = self.metrics.back().and_then(|last| last.problem.as_ref());
+        let reported = reported.map(|it| api::Problem { code: it.code.clone(), message: it.message.clone() });
+        let refused = self.refused.as_ref();
+        let refused = refused.map(|it| api::Problem { code: it.code.clone(), message: it.message.clone() });
+        reported.into_iter().chain(refused).collect()
+    }
+
+    fn status(&self) -> NodeStatus {
+        let link = match self.down_since {
+            None => domain::node::Link::Up,
+            Some(since) => domain::node::Link::Down(i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)),
+        };
+        self.node.status(link)
     }
 }
 
@@ -92,36 +140,92 @@ impl Disk {
 }
 
 impl Nodes {
-    pub(crate) async fn new(store: Store, epoch: i64, local: LocalNode) -> StoreResult<Self> {
-        let mut tx = store.write().await?;
-        let found = tx.node_list().await?.into_iter().find(|node| node.embedded);
-        let id = found.map_or_else(NodeId::new, |node| node.id);
-        tx.node_upsert(&StoredNode { id: id.clone(), name: local.name.clone(), embedded: true }, now_ms()).await?;
-        tx.commit().await?;
-        let known = Known {
-            name: local.name.clone(),
-            link: watch::Sender::new(None),
-            hello: None,
-            observed: None,
-            metrics: VecDeque::new(),
-            last_seen: None,
-            desired: watch::Sender::new(Desired::default()),
-        };
+    pub(crate) async fn new(
+        store: Store,
+        vault: Arc<Vault>,
+        epoch: i64,
+        local: LocalNode,
+        closing: CancellationToken,
+    ) -> Result<Self> {
+        let cluster = cluster::load(&store, &vault).await?;
+        let acceptor = ::link::tls::Acceptor::new(&cluster).map_err(Error::internal)?;
+        let local_id = embedded(&store, &local.name).await?;
+        let nodes = store.read().await?.node_list().await?;
+        let known = nodes.into_iter().map(|node| (node.id.clone(), Known::new(node))).collect();
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
+                vault,
+                cluster,
+                arrivals: Arrivals::new(acceptor),
                 epoch: AtomicI64::new(epoch),
                 local,
-                local_id: id.clone(),
-                known: Mutex::new(BTreeMap::from([(id, known)])),
+                local_id,
+                known: Mutex::new(known),
+                sessions: AtomicU64::default(),
                 observed: Notify::new(),
+                closing,
             }),
         })
     }
 
-    /// Keeps the links up, for ever.
+    /// Keeps the link to the server's own machine up, for ever. Others dial.
     pub(crate) async fn run(&self) {
-        session::run(self, &self.inner.local_id).await;
+        session::run_local(self).await;
+    }
+
+    /// A connection by which a node is led begins; it takes the place of the one before.
+    fn begin_session(&self, id: &NodeId) -> Option<(u64, CancellationToken)> {
+        let number = self.inner.sessions.fetch_add(1, Ordering::Relaxed);
+        let ends = self.inner.closing.child_token();
+        self.with(id, |known| {
+            if let Some((_, before)) = known.session.replace((number, ends.clone())) {
+                before.cancel();
+            }
+            (number, ends)
+        })
+    }
+
+    /// It has ended, and says so unless another one has begun.
+    async fn end_session(&self, id: &NodeId, number: u64) {
+        let was_led = self.with(id, |known| {
+            if known.session.as_ref().is_none_or(|(current, _)| *current != number) {
+                return false;
+            }
+            known.session = None;
+            let was_led = known.link.send_replace(None).is_some();
+            known.down_since.get_or_insert_with(Instant::now);
+            was_led
+        });
+        if was_led != Some(true) || self.inner.closing.is_cancelled() {
+            return;
+        }
+        self.announce().await;
+        self.keep_last_seen(id).await;
+        // When it is offline rather than unreachable, people are told as well.
+        let (nodes, id) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            let until = Duration::from_millis(u64::try_from(OFFLINE_AFTER_MS).unwrap_or_default());
+            tokio::select! {
+                () = tokio::time::sleep(until) => {}
+                () = nodes.inner.closing.cancelled() => return,
+            }
+            if nodes.with(&id, |known| known.status()) == Some(NodeStatus::Offline) {
+                nodes.announce().await;
+            }
+        });
+    }
+
+    async fn keep_last_seen(&self, id: &NodeId) {
+        let Some(Some((at, _))) = self.with(id, |known| known.last_seen) else { return };
+        let kept = async {
+            let mut tx = self.inner.store.write().await?;
+            tx.node_seen(id, at).await?;
+            tx.commit().await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "cannot keep when a node was last seen");
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Known>> {
@@ -152,7 +256,7 @@ impl Nodes {
             let metrics = known.metrics.back()?;
             Some(Disk {
                 node_id: id.clone(),
-                name: known.name.clone(),
+                name: known.node.name.clone(),
                 used_bytes: metrics.disk_used_bytes,
                 total_bytes: metrics.disk_total_bytes,
             })
@@ -162,7 +266,7 @@ impl Nodes {
 
     /// What keeps nodes from their work.
     pub(crate) fn problems(&self) -> Vec<api::Problem> {
-        self.lock().values().filter_map(Known::problem).collect()
+        self.lock().values().flat_map(Known::problems).collect()
     }
 
     /// Resolves when some node reported something new since the last time.
@@ -286,8 +390,16 @@ impl Nodes {
     }
 
     fn reported(&self, id: &NodeId, observed: Observed) {
-        self.seen(id, |known| known.observed = Some(observed));
-        self.inner.observed.notify_one();
+        let mut is_news = false;
+        self.seen(id, |known| {
+            let same = |last: &Observed| last.revision == observed.revision && last.fence == observed.fence;
+            is_news = !known.observed.as_ref().is_some_and(same);
+            known.observed = Some(observed);
+        });
+        // What workloads use at the moment changes nothing that is to be done.
+        if is_news {
+            self.inner.observed.notify_one();
+        }
     }
 
     /// Says to browsers that a node came or went.
@@ -308,5 +420,37 @@ impl Nodes {
     }
 }
 
-/// Spawned connections report their end here.
-type Ended = mpsc::Sender<()>;
+/// The node of the server's own machine, made known now if it is not, under its present name.
+async fn embedded(store: &Store, name: &str) -> Result<NodeId> {
+    let mut tx = store.write().await?;
+    if let Some(node) = tx.node_list().await?.into_iter().find(|node| node.embedded) {
+        if node.name != name && tx.node_name_exists(name).await? {
+            tracing::warn!(name, "another server has the name of this machine's node, which keeps its old one");
+            return Ok(node.id);
+        }
+        tx.node_update(&node.id, NodePatch { name, labels: &node.labels, access: node.access }).await?;
+        tx.commit().await?;
+        return Ok(node.id);
+    }
+    let node = Node {
+        id: NodeId::new(),
+        name: name.to_owned(),
+        embedded: true,
+        state: NodeState::Active,
+        public_key: None,
+        labels: BTreeMap::new(),
+        owner: None,
+        access: NodeAccess::Everybody,
+        created_at: now_ms(),
+        last_seen_at: None,
+    };
+    match tx.node_insert(&node).await {
+        Err(StoreError::Taken(_)) => {
+            let message = format!("a server named `{name}` has joined; set orchestrator.server_name to another name");
+            return Err(Error::conflict("NAME_TAKEN", message));
+        }
+        inserted => inserted?,
+    }
+    tx.commit().await?;
+    Ok(node.id)
+}

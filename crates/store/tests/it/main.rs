@@ -5,15 +5,16 @@
 mod notifications;
 
 use domain::deployment::{Commit, Deployment, Failure};
+use domain::node::Node;
 use domain::project::{Project, ProjectSettings, RuntimeSettings};
 use domain::user::User;
-use ids::{DeploymentState, NodeId, ProjectId, SourceKind, Trigger, UserId};
+use ids::{DeploymentState, NodeAccess, NodeId, NodeState, ProjectId, SourceKind, Trigger, UserId};
 use notifications::{
     a_fact_is_told_once_per_channel, a_full_disk_is_noticed_once_until_it_is_cleared,
     an_attempt_is_claimed_once_and_counts_as_lost_after_a_while, channels_come_out_as_they_went_in,
     old_deliveries_go_and_waiting_ones_stay,
 };
-use store::{DeploymentChange, LoginAttempt, Store, StoreError, StoredNode};
+use store::{DeploymentChange, LoginAttempt, Store, StoreError};
 use testkit::Postgres;
 
 /// A store, and what keeps its place alive.
@@ -41,9 +42,24 @@ async fn fixture(url: &str, directory: Option<tempfile::TempDir>) -> Fixture {
     let mut tx = store.write().await.unwrap();
     let admin = User { id: user.clone(), username: "admin".into(), role: "superadmin".into() };
     tx.setup_complete(&admin, "hash", 1).await.unwrap();
-    tx.node_upsert(&StoredNode { id: node.clone(), name: "here".into(), embedded: true }, 1).await.unwrap();
+    tx.node_insert(&embedded(&node)).await.unwrap();
     tx.commit().await.unwrap();
     Fixture { store, url: url.to_owned(), user, node, _directory: directory }
+}
+
+fn embedded(id: &NodeId) -> Node {
+    Node {
+        id: id.clone(),
+        name: "here".into(),
+        embedded: true,
+        state: NodeState::Active,
+        public_key: None,
+        labels: std::collections::BTreeMap::new(),
+        owner: None,
+        access: NodeAccess::Everybody,
+        created_at: 1,
+        last_seen_at: None,
+    }
 }
 
 impl Fixture {

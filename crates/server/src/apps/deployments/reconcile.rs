@@ -8,7 +8,7 @@ use checkpoint::Checkpoint;
 use domain::deployment::{Commit, Deployment, Failure};
 use domain::project::{Project, RuntimeSettings};
 use domain::release::Release;
-use ids::{DeploymentState, ReleaseId, RunState, Trigger, WorkloadId};
+use ids::{DeploymentState, NodeId, ReleaseId, RunState, Trigger, WorkloadId};
 use store::{DeploymentChange, Tx};
 use tokio::time::MissedTickBehavior;
 use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, WorkloadStatus};
@@ -65,21 +65,17 @@ impl Deployments {
     /// When something will be due, if anything will.
     async fn reconcile(&self, uploads: &Uploads, shown: &mut Shown) -> Result<Option<i64>> {
         let mut next = None;
-        for node in self.nodes.ids() {
-            let observed = self.nodes.observed(&node).unwrap_or_default();
-            for held in self.held().await? {
-                if held.project.node_id == node {
-                    // What is wrong with one project shall not stop the others.
-                    match self.advance(&held, &observed, uploads).await {
-                        Ok(due) => next = [next, due].into_iter().flatten().min(),
-                        Err(error) => {
-                            tracing::warn!(%error, project.id = %held.project.id, "a project could not be moved on");
-                        }
-                    }
+        for held in self.held().await? {
+            let observed = self.nodes.observed(&held.project.node_id).unwrap_or_default();
+            // What is wrong with one project shall not stop the others.
+            match self.advance(&held, &observed, uploads).await {
+                Ok(due) => next = [next, due].into_iter().flatten().min(),
+                Err(error) => {
+                    tracing::warn!(%error, project.id = %held.project.id, "a project could not be moved on");
                 }
             }
-            self.show_workloads(&observed, shown).await?;
         }
+        self.show_workloads(shown).await?;
         // Told what follows from the rows as they are after all that.
         let held = self.held().await?;
         for node in self.nodes.ids() {
@@ -149,7 +145,7 @@ impl Deployments {
         uploads: &Uploads,
     ) -> Result<()> {
         if let (BuildStep::AwaitUpload, Some(upload)) = (status.step, &deployment.upload) {
-            uploads.push_to_node(&deployment.project_id, upload).await;
+            uploads.push_to_node(&held.project, upload);
         }
         let commit = status.commit.as_ref().map(|commit| Commit {
             sha: commit.sha.clone(),
@@ -322,14 +318,21 @@ impl Deployments {
     }
 
     /// Tells browsers when a live workload comes or goes, and its owners when it does so again and again.
-    async fn show_workloads(&self, observed: &Observed, shown: &mut Shown) -> Result<()> {
+    async fn show_workloads(&self, shown: &mut Shown) -> Result<()> {
         let look = |workload: &WorkloadStatus| (workload.state, workload.crash_loop_since_ms);
-        let now: Shown = observed.workloads.iter().map(|workload| (workload.id.clone(), look(workload))).collect();
+        let nodes = self.nodes.ids();
+        let observed = nodes.into_iter().filter_map(|node| Some((self.nodes.observed(&node)?, node)));
+        let workloads = observed
+            .flat_map(|(observed, node)| observed.workloads.into_iter().map(move |workload| (node.clone(), workload)))
+            .collect::<Vec<_>>();
+        let key = |node: &NodeId, workload: &WorkloadStatus| (node.clone(), workload.id.clone());
+        let now: Shown = workloads.iter().map(|(node, it)| (key(node, it), look(it))).collect();
         if *shown == now {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        for workload in observed.workloads.iter().filter(|workload| shown.get(&workload.id) != Some(&look(workload))) {
+        let is_news = |(node, it): &&(NodeId, WorkloadStatus)| shown.get(&key(node, it)) != Some(&look(it));
+        for (_, workload) in workloads.iter().filter(is_news) {
             let Some(project) = tx.project(&workload.group).await? else { continue };
             tx.event_insert("project.updated", Some(&workload.group), None, now_ms()).await?;
             if let (Some(since), Ok(deployment)) = (workload.crash_loop_since_ms, workload.id.base().parse()) {
@@ -356,7 +359,7 @@ fn until(then: Option<i64>) -> Duration {
 }
 
 /// Workload states, and since when one dies again and again, that were told of.
-type Shown = BTreeMap<WorkloadId, (WorkloadState, Option<i64>)>;
+type Shown = BTreeMap<(NodeId, WorkloadId), (WorkloadState, Option<i64>)>;
 
 pub(super) fn failure_of(error: &Error) -> Failure {
     let (code, reason) = error.told();

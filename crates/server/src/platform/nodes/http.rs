@@ -1,7 +1,12 @@
+mod cluster;
+mod install;
+
 use std::time::Duration;
 
 use axum::extract::State;
-use ids::{HealthStatus, NodeId, NodeStatus};
+use axum::http::StatusCode;
+use ids::{HealthStatus, NodeId, NodeState, NodeStatus};
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::Observed;
@@ -9,7 +14,7 @@ use wire::Observed;
 use super::{Known, Nodes};
 use crate::caller::User;
 use crate::error::{Error, Result};
-use crate::http::PathId;
+use crate::http::{Json, PathId, Query};
 use crate::rfc3339;
 use crate::state::AppState;
 
@@ -17,7 +22,13 @@ use crate::state::AppState;
 const STALE: Duration = Duration::from_secs(30);
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(node_list)).routes(routes!(node_get)).routes(routes!(node_metrics))
+    OpenApiRouter::new()
+        .routes(routes!(node_list))
+        .routes(routes!(node_get, node_update, node_remove))
+        .routes(routes!(node_drain))
+        .routes(routes!(node_resume))
+        .routes(routes!(node_metrics))
+        .merge(cluster::routes())
 }
 
 /// Every machine.
@@ -32,6 +43,69 @@ async fn node_list(_: User, State(nodes): State<Nodes>) -> axum::Json<api::NodeL
 #[utoipa::path(get, path = "/api/nodes/{id}", tag = "nodes", params(("id" = NodeId, Path)), responses(
     (status = 200, body = api::Node), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn node_get(_: User, State(nodes): State<Nodes>, PathId(id): PathId<NodeId>) -> Result<axum::Json<api::Node>> {
+    node(&nodes, &id).map(axum::Json).ok_or_else(|| Error::not_found("node"))
+}
+
+/// Renames a machine, changes its labels, or who may use it.
+#[utoipa::path(patch, path = "/api/nodes/{id}", tag = "nodes", params(("id" = NodeId, Path)),
+    request_body = api::NodeUpdate, responses((status = 200, body = api::Node), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody),
+    (status = 409, body = api::ErrorBody)))]
+async fn node_update(
+    User(user): User,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<NodeId>,
+    Json(update): Json<api::NodeUpdate>,
+) -> Result<axum::Json<api::Node>> {
+    nodes.update(&user, &id, &update).await?;
+    node(&nodes, &id).map(axum::Json).ok_or_else(|| Error::not_found("node"))
+}
+
+#[derive(Deserialize)]
+struct Removal {
+    #[serde(default)]
+    force: bool,
+}
+
+/// Takes a machine out of the cluster: its key opens nothing any more. With `force` also while projects are on it.
+#[utoipa::path(delete, path = "/api/nodes/{id}", tag = "nodes",
+    params(("id" = NodeId, Path), ("force" = Option<bool>, Query)), responses((status = 204),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody),
+    (status = 409, body = api::ErrorBody)))]
+async fn node_remove(
+    User(user): User,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<NodeId>,
+    Query(Removal { force }): Query<Removal>,
+) -> Result<StatusCode> {
+    nodes.remove(&user, &id, force).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a machine nothing new, and has what it runs move to others.
+#[utoipa::path(post, path = "/api/nodes/{id}/drain", tag = "nodes", params(("id" = NodeId, Path)),
+    responses((status = 202, body = api::Node), (status = 401, body = api::ErrorBody),
+    (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn node_drain(
+    User(user): User,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<NodeId>,
+) -> Result<(StatusCode, axum::Json<api::Node>)> {
+    nodes.drain(&user, &id).await?;
+    let node = node(&nodes, &id).ok_or_else(|| Error::not_found("node"))?;
+    Ok((StatusCode::ACCEPTED, axum::Json(node)))
+}
+
+/// Lets a drained machine have projects again.
+#[utoipa::path(post, path = "/api/nodes/{id}/resume", tag = "nodes", params(("id" = NodeId, Path)),
+    responses((status = 200, body = api::Node), (status = 401, body = api::ErrorBody),
+    (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn node_resume(
+    User(user): User,
+    State(nodes): State<Nodes>,
+    PathId(id): PathId<NodeId>,
+) -> Result<axum::Json<api::Node>> {
+    nodes.resume(&user, &id).await?;
     node(&nodes, &id).map(axum::Json).ok_or_else(|| Error::not_found("node"))
 }
 
@@ -50,30 +124,37 @@ async fn node_metrics(
 }
 
 fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
-    let embedded = nodes.local_id() == id;
-    nodes.with(id, |known| shown(id, known, embedded))
+    nodes.with(id, |known| shown(id, known))
 }
 
-fn shown(id: &NodeId, known: &Known, embedded: bool) -> api::Node {
-    let online = known.link.borrow().is_some();
+fn shown(id: &NodeId, known: &Known) -> api::Node {
+    let status = known.status();
+    let is_up = known.down_since.is_none();
     let fresh = known.last_seen.is_some_and(|(_, seen)| seen.elapsed() < STALE);
+    let last_seen = known.last_seen.map(|(at_ms, _)| at_ms).or(known.node.last_seen_at);
     api::Node {
         id: id.clone(),
-        name: known.name.clone(),
-        status: if online { NodeStatus::Online } else { NodeStatus::Offline },
-        health_status: match (online, fresh) {
+        name: known.node.name.clone(),
+        status,
+        health_status: match (is_up, fresh) {
             (true, true) => HealthStatus::Healthy,
-            (true, false) => HealthStatus::Stale,
-            (false, _) => HealthStatus::Unhealthy,
+            (true, false) | (false, true) => HealthStatus::Stale,
+            (false, false) if status == NodeStatus::Joining => HealthStatus::Stale,
+            (false, false) => HealthStatus::Unhealthy,
         },
-        embedded,
+        embedded: known.node.embedded,
+        draining: known.node.state == NodeState::Draining,
+        labels: known.node.labels.clone(),
+        access: known.node.access,
+        owner_id: known.node.owner.clone(),
+        created_at: rfc3339(known.node.created_at),
         version: known.hello.as_ref().map(|hello| hello.version.clone()),
         kernel: known.hello.as_ref().map(|hello| hello.kernel.clone()),
         capabilities: known.hello.iter().flat_map(|hello| &hello.capabilities).map(capability).collect(),
         metrics: known.metrics.back().map(metrics),
-        problems: known.problem().into_iter().collect(),
+        problems: known.problems(),
         workloads: known.observed.as_ref().map(workloads).unwrap_or_default(),
-        last_seen_at: known.last_seen.map(|(at_ms, _)| rfc3339(at_ms)),
+        last_seen_at: last_seen.map(rfc3339),
     }
 }
 

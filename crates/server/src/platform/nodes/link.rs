@@ -1,49 +1,73 @@
-//! The server's end of the link: an HTTP/2 client on a connection that the node dialled.
+//! The server's end of the link: an HTTP/2 client on connections that the node dialled.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wire::{Desired, Fence};
+use tokio::sync::{Mutex, watch};
+use wire::{Desired, Fence, Refused};
 
-use super::{Ended, LinkIo};
+use super::LinkIo;
 use crate::error::{Error, Result};
 
 type Body = BoxBody<Bytes, std::io::Error>;
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
+/// A node that is silent is asked for a sign of life, and is gone when there is none: after 13 s at the latest.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(8);
+
+/// Has the node dial one more connection.
+pub(super) type Reach = Arc<dyn Fn(Asker) -> BoxFuture<'static, Result<Box<dyn LinkIo>>> + Send + Sync>;
+
+/// What a node can be asked through while its further connections are made.
+#[derive(Clone)]
+pub(super) struct Asker(SendRequest<Body>);
 
 /// A node that can be asked. Short exchanges and bulk have a connection each, so that a
-/// log being read never delays a command.
+/// log being read never delays a command. The second one is made when it is first needed.
 #[derive(Clone)]
 pub(crate) struct Link {
     control: SendRequest<Body>,
-    bulk: SendRequest<Body>,
+    bulk: Arc<Mutex<Option<SendRequest<Body>>>>,
+    reach: Reach,
 }
 
 impl Link {
-    /// Takes both connections; `ended` hears when one of them closes.
-    pub(super) async fn open(control: Box<dyn LinkIo>, bulk: Box<dyn LinkIo>, ended: Ended) -> Result<Self> {
-        Ok(Self { control: connect(control, ended.clone()).await?, bulk: connect(bulk, ended).await? })
+    /// Takes the connection for commands; the watch turns true when it has closed.
+    pub(super) async fn open(control: Box<dyn LinkIo>, reach: Reach) -> Result<(Self, watch::Receiver<bool>)> {
+        let (closed, closes) = watch::channel(false);
+        let control = connect(control, Some(closed)).await?;
+        Ok((Self { control, bulk: Arc::default(), reach }, closes))
+    }
+
+    /// The connection for what is long.
+    async fn bulk(&self) -> Result<SendRequest<Body>> {
+        let mut bulk = self.bulk.lock().await;
+        if let Some(open) = bulk.as_ref().filter(|open| !open.is_closed()) {
+            return Ok(open.clone());
+        }
+        let opened = connect((self.reach)(Asker(self.control.clone())).await?, None).await?;
+        Ok(bulk.insert(opened).clone())
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let response = ask(&self.control, Method::GET, path, empty()).await?;
-        let bytes = response.into_body().collect().await.map_err(Error::internal)?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(Error::internal)
+        read(ask(&self.control, Method::GET, path, empty()).await?).await
     }
 
     /// Asks for work that takes its time.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
-        let response = ask(&self.bulk, Method::POST, path, json(body)?).await?;
-        let bytes = response.into_body().collect().await.map_err(Error::internal)?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(Error::internal)
+        read(ask(&self.bulk().await?, Method::POST, path, json(body)?).await?).await
     }
 
     /// Tells the node what it shall do, or hears how new what it already knows is.
@@ -58,22 +82,37 @@ impl Link {
         }
     }
 
+    /// Says why this server does not lead it.
+    pub(super) async fn refuse(&self, refused: &Refused) -> Result<()> {
+        ask(&self.control, Method::PUT, "/v1/refused", json(refused)?).await.map(drop)
+    }
+
     /// Sends a file.
     pub(crate) async fn put_file(&self, path: &str, file: tokio::fs::File) -> Result<()> {
         use futures_util::TryStreamExt;
         let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 * 1024).map_ok(Frame::data);
-        ask(&self.bulk, Method::PUT, path, BodyExt::boxed(StreamBody::new(stream))).await.map(drop)
+        ask(&self.bulk().await?, Method::PUT, path, BodyExt::boxed(StreamBody::new(stream))).await.map(drop)
     }
 
     /// Reads something long, whatever the node says to it; the connection for commands is not
     /// held up by it.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response<Incoming>> {
-        send(&self.bulk, Method::GET, path, empty()).await
+        send(&self.bulk().await?, Method::GET, path, empty()).await
     }
 }
 
-async fn connect(io: Box<dyn LinkIo>, ended: Ended) -> Result<SendRequest<Body>> {
+impl Asker {
+    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<()> {
+        ask(&self.0, Method::POST, path, json(body)?).await.map(drop)
+    }
+}
+
+async fn connect(io: Box<dyn LinkIo>, closed: Option<watch::Sender<bool>>) -> Result<SendRequest<Body>> {
     let (sender, connection) = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(SIGN_OF_LIFE)
+        .keep_alive_timeout(SILENCE)
+        .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .handshake(TokioIo::new(io))
@@ -83,7 +122,9 @@ async fn connect(io: Box<dyn LinkIo>, ended: Ended) -> Result<SendRequest<Body>>
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a link's connection ended");
         }
-        let _ = ended.send(()).await;
+        if let Some(closed) = closed {
+            closed.send_replace(true);
+        }
     });
     Ok(sender)
 }
@@ -108,6 +149,11 @@ async fn ask(connection: &SendRequest<Body>, method: Method, path: &str, body: B
         status if status.is_success() => Ok(response),
         status => Err(Error::internal(format!("the node answered {status} to {path}"))),
     }
+}
+
+async fn read<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T> {
+    let bytes = response.into_body().collect().await.map_err(Error::internal)?.to_bytes();
+    serde_json::from_slice(&bytes).map_err(Error::internal)
 }
 
 fn empty() -> Body {

@@ -3,50 +3,89 @@
 
 use std::time::Duration;
 
-use ids::NodeId;
-use tokio::sync::mpsc;
-use wire::{Hello, LINK_PROTOCOL, Metrics, Observed};
+use ids::{NodeId, NodeState};
+use wire::{Hello, LINK_PROTOCOL, LINK_PROTOCOL_OLDEST, Metrics, Observed, Refused};
 
-use super::{FENCED, Link, Nodes};
+use super::link::Reach;
+use super::{FENCED, Link, LinkIo, Nodes};
 use crate::error::{Error, Result};
+use crate::now_ms;
 
-const METRICS_PERIOD: Duration = Duration::from_secs(2);
+const METRICS_PERIOD_LOCAL: Duration = Duration::from_secs(2);
+const METRICS_PERIOD: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(500);
 /// While another server leads the node.
 const RETRY_FENCED: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(nodes: &Nodes, id: &NodeId) {
-    loop {
-        let ended = connect_once(nodes, id).await;
-        if let Err(error) = &ended {
-            tracing::warn!(%error, node.id = %id, "the link to a node broke");
+/// Keeps the link to the node of the server's own machine up, for ever.
+pub(super) async fn run_local(nodes: &Nodes) {
+    let id = nodes.local_id().clone();
+    let reach: Reach = std::sync::Arc::new({
+        let nodes = nodes.clone();
+        move |_| {
+            let nodes = nodes.clone();
+            Box::pin(async move { Ok(nodes.accept().await) })
         }
-        nodes.with(id, |known| known.link.send_replace(None));
-        nodes.announce().await;
+    });
+    loop {
+        let ended = run(nodes, &id, nodes.accept().await, reach.clone(), METRICS_PERIOD_LOCAL).await;
         let fenced = ended.is_err_and(|error| error.told().0 == FENCED);
         tokio::time::sleep(if fenced { RETRY_FENCED } else { RETRY }).await;
     }
 }
 
-async fn connect_once(nodes: &Nodes, id: &NodeId) -> Result<()> {
-    let (ended, mut ends) = mpsc::channel(2);
-    let (control, bulk) = (nodes.accept().await, nodes.accept().await);
-    let link = Link::open(control, bulk, ended).await?;
+/// Leads a node that has dialled, until its connection ends or it dials anew.
+pub(super) async fn run_remote(nodes: &Nodes, id: &NodeId, control: Box<dyn LinkIo>, reach: Reach) {
+    let _ = run(nodes, id, control, reach, METRICS_PERIOD).await;
+}
+
+async fn run(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, metrics_period: Duration) -> Result<()> {
+    let Some((number, replaced)) = nodes.begin_session(id) else { return Err(Error::not_found("node")) };
+    let ended = tokio::select! {
+        ended = lead(nodes, id, io, reach, metrics_period) => ended,
+        () = replaced.cancelled() => Ok(()),
+    };
+    if let Err(error) = &ended {
+        tracing::warn!(%error, node.id = %id, "the link to a node broke");
+    }
+    nodes.end_session(id, number).await;
+    ended
+}
+
+async fn lead(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, metrics_period: Duration) -> Result<()> {
+    let (link, mut closes) = Link::open(io, reach).await?;
     let hello: Hello = link.get("/v1/hello").await?;
-    if hello.protocol != LINK_PROTOCOL {
-        return Err(Error::internal(format!("the node speaks link protocol {}, not {LINK_PROTOCOL}", hello.protocol)));
+    if !(LINK_PROTOCOL_OLDEST..=LINK_PROTOCOL).contains(&hello.protocol) {
+        let refused = unsupported(&hello);
+        let _ = link.refuse(&refused).await;
+        let message = refused.message.clone();
+        nodes.with(id, |known| known.refused = Some(refused));
+        return Err(Error::conflict("PROTOCOL_UNSUPPORTED", message));
     }
     nodes.seen(id, |known| {
         known.hello = Some(hello);
+        known.refused = None;
+        known.down_since = None;
         known.link.send_replace(Some(link.clone()));
     });
+    nodes.heard_of(id).await?;
     nodes.announce().await;
     tokio::select! {
         result = tell(nodes, id, &link) => result,
         result = listen(nodes, id, &link) => result,
-        result = sample(nodes, id, &link) => result,
-        _ = ends.recv() => Ok(()),
+        result = sample(nodes, id, &link, metrics_period) => result,
+        _ = closes.wait_for(|closed| *closed) => Ok(()),
     }
+}
+
+fn unsupported(hello: &Hello) -> Refused {
+    let (theirs, version) = (hello.protocol, env!("CARGO_PKG_VERSION"));
+    let message = format!(
+        "the machine speaks version {theirs} of the link and the server versions {LINK_PROTOCOL_OLDEST} and \
+         {LINK_PROTOCOL}; install NanoScale {version} on the {} one",
+        if theirs < LINK_PROTOCOL_OLDEST { "machine, which is the older" } else { "server, which is the older" }
+    );
+    Refused { code: Refused::PROTOCOL.into(), message }
 }
 
 /// Sends every desired state once there is one.
@@ -76,12 +115,25 @@ async fn listen(nodes: &Nodes, id: &NodeId, link: &Link) -> Result<()> {
     }
 }
 
-async fn sample(nodes: &Nodes, id: &NodeId, link: &Link) -> Result<()> {
-    let mut tick = tokio::time::interval(METRICS_PERIOD);
+async fn sample(nodes: &Nodes, id: &NodeId, link: &Link, period: Duration) -> Result<()> {
+    let mut tick = tokio::time::interval(period);
     loop {
         tick.tick().await;
-        if let Some(metrics) = link.get::<Option<Metrics>>("/v1/metrics").await? {
-            nodes.sampled(id, metrics);
+        match link.get::<Option<Metrics>>("/v1/metrics").await? {
+            Some(metrics) => nodes.sampled(id, metrics),
+            None => nodes.seen(id, |_| ()),
         }
+    }
+}
+
+impl Nodes {
+    /// It has dialled for the first time, or again.
+    async fn heard_of(&self, id: &NodeId) -> Result<()> {
+        let mut tx = self.inner.store.write().await?;
+        tx.node_seen(id, now_ms()).await?;
+        if tx.node_transition(id, NodeState::Joining, NodeState::Active).await? {
+            self.with(id, |known| known.node.state = NodeState::Active);
+        }
+        Ok(tx.commit().await?)
     }
 }

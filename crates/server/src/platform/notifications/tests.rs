@@ -7,7 +7,7 @@ use domain::notification::Delivery;
 use domain::project::{Project, ProjectSettings};
 use domain::user::User;
 use ids::{DeploymentId, NodeId, NotificationEvent, NotificationKind, ProjectId, SourceKind, UserId};
-use store::{Store, StoredNode};
+use store::Store;
 
 use super::Notifications;
 use crate::platform::vault::{KeyRing, Vault};
@@ -41,7 +41,19 @@ async fn project(store: &Store) -> Project {
     };
     let mut tx = store.write().await.unwrap();
     tx.setup_complete(&User { id: user, username: "ada".into(), role: "superadmin".into() }, "", 0).await.unwrap();
-    tx.node_upsert(&StoredNode { id: node, name: "here".into(), embedded: true }, 0).await.unwrap();
+    let here = Node {
+        id: node,
+        name: "here".into(),
+        embedded: true,
+        state: NodeState::Active,
+        public_key: None,
+        labels: std::collections::BTreeMap::new(),
+        owner: None,
+        access: NodeAccess::Everybody,
+        created_at: 0,
+        last_seen_at: None,
+    };
+    tx.node_insert(&here).await.unwrap();
     tx.project_insert(&project).await.unwrap();
     tx.commit().await.unwrap();
     project

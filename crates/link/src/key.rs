@@ -1,0 +1,145 @@
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+
+/// DER of a SubjectPublicKeyInfo with an Ed25519 key, up to the key itself (RFC 8410 section 4).
+const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const LENGTH: usize = 32;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("not an Ed25519 key")]
+    NotAKey,
+    #[error("no randomness to make a key of")]
+    NoRandomness,
+}
+
+/// Who somebody is: an Ed25519 public key (RFC 8032). As text, 43 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PublicKey([u8; LENGTH]);
+
+// === impl PublicKey ===
+
+impl PublicKey {
+    pub fn as_bytes(&self) -> &[u8; LENGTH] {
+        &self.0
+    }
+
+    /// From 32 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        bytes.try_into().map(Self).map_err(|_| KeyError::NotAKey)
+    }
+
+    /// From what TLS exchanges (RFC 7250).
+    pub(crate) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        Self::from_bytes(der.strip_prefix(&SPKI_HEAD).ok_or(KeyError::NotAKey)?)
+    }
+
+    pub(crate) fn to_spki(self) -> Vec<u8> {
+        [&SPKI_HEAD[..], &self.0].concat()
+    }
+
+    /// Whether this key's owner has signed `message`.
+    pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::from_bytes(&URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::NotAKey)?)
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        text.parse()
+    }
+}
+
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// The key that somebody keeps to be known by.
+pub struct KeyPair {
+    pkcs8: Vec<u8>,
+    pair: Ed25519KeyPair,
+}
+
+// === impl KeyPair ===
+
+impl KeyPair {
+    pub fn generate() -> Result<Self, KeyError> {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::NoRandomness)?;
+        Self::from_pkcs8(document.as_ref())
+    }
+
+    /// From PKCS #8 version 2 (RFC 5958).
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+        let pair = Ed25519KeyPair::from_pkcs8(der).map_err(|_| KeyError::NotAKey)?;
+        Ok(Self { pkcs8: der.to_vec(), pair })
+    }
+
+    /// As [`KeyPair::from_pkcs8`] takes it. A secret.
+    pub fn to_pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
+    pub fn public(&self) -> PublicKey {
+        let mut bytes = [0; LENGTH];
+        bytes.copy_from_slice(self.pair.public_key().as_ref());
+        PublicKey(bytes)
+    }
+
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPair({})", self.public())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_its_texts() {
+        let pair = KeyPair::generate().unwrap();
+        let public = pair.public();
+        assert_eq!(public.to_string().parse::<PublicKey>().unwrap(), public);
+        assert_eq!(PublicKey::from_spki(&public.to_spki()).unwrap(), public);
+        assert_eq!(KeyPair::from_pkcs8(pair.to_pkcs8()).unwrap().public(), public);
+        for bad in ["", "x", "AAAA", &"A".repeat(44)] {
+            assert!(bad.parse::<PublicKey>().is_err(), "{bad}");
+        }
+    }
+}

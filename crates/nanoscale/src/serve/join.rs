@@ -1,0 +1,127 @@
+//! `nanoscale join`: this machine as a node of a cluster whose server is elsewhere. Node and edge in one process, and
+//! the link to the server instead of one.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use edge::Edge;
+use edge::control::Control;
+use link::JoinToken;
+use node::uplink::{Membership, Uplink};
+use node::{Agent, Separation};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::directories::{self, hold};
+use super::{CONVERGE, FINISH, Termination, bind, edge_config, node_config};
+use crate::config::Config;
+
+/// How a machine joins, and stays.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub(crate) struct JoinArgs {
+    /// What `nanoscale node token` or "Add server" in the dashboard shows. Needed once; may stay in a unit's command line.
+    #[arg(env = "NANOSCALE_JOIN_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Read the token from this file, so that no list of processes shows it.
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Another address of the same server than the token has. Default: worker.orchestrator_url.
+    #[arg(long)]
+    pub(crate) url: Option<Url>,
+    /// What this machine is called, unless the token says so. Default: worker.name, or the host's name.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+impl JoinArgs {
+    fn read_token(&self) -> Result<Option<JoinToken>> {
+        let from_file = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("read the join token in {}", path.display()))
+        };
+        let text = match (&self.token, &self.token_file) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(path)) => Some(from_file(path)?),
+            (None, None) => None,
+        };
+        text.filter(|text| !text.trim().is_empty()).map(|text| Ok(text.parse()?)).transpose()
+    }
+}
+
+pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termination) -> Result<()> {
+    directories::make(&config.data_dir)?;
+    let _held = hold(&config.node_dir())?;
+    directories::make_private(&config.data_dir)?;
+    let joining = membership(&config, &args);
+    let membership = tokio::select! {
+        membership = joining => membership?,
+        () = termination.requested() => return Ok(()),
+    };
+    let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
+    let address = visitors.local_addr()?;
+    directories::make(&config.edge_dir())?;
+    let edge = Edge::new(edge_config(&config));
+    let control = Control::new(edge.clone(), Some(config.edge_dir().join("routes.json")));
+    let agent = Agent::new(node_config(&config, Separation::OneProcess, None)?, super::dial_edge(control))
+        .context("prepare the node's directory")?;
+    let stop = CancellationToken::new();
+    let (id, name, url) = (membership.node_id().clone(), membership.name().to_owned(), membership.url().clone());
+    let uplink = Uplink::new(agent.clone(), membership).context("use the node's key")?;
+    let linked = tokio::spawn({
+        let stop = stop.clone();
+        async move { uplink.run(stop).await }
+    });
+    let working = tokio::spawn({
+        let (agent, stop) = (agent.clone(), stop.clone());
+        async move { agent.run(stop.cancelled_owned()).await }
+    });
+    // What was live before serves again before the first visitor is let in; of a new node nothing was.
+    tokio::select! {
+        _ = tokio::time::timeout(CONVERGE, agent.converged()) => {}
+        () = agent.knows_nothing() => {}
+    }
+    let serving = tokio::spawn({
+        let stop = stop.clone();
+        async move { edge.serve(visitors, stop.cancelled_owned()).await }
+    });
+    super::announce(&format!("joined node={id} edge={address}"));
+    super::announce(&format!("this machine is the node `{name}` of the cluster at {url}"));
+    termination.requested().await;
+    tracing::info!("stopping; apps go on running");
+    stop.cancel();
+    let _ = tokio::time::timeout(FINISH, serving).await;
+    let _ = tokio::time::timeout(FINISH, working).await;
+    Ok(linked.await?)
+}
+
+/// What this machine is, from an earlier start or from the token.
+async fn membership(config: &Config, args: &JoinArgs) -> Result<Membership> {
+    let directory = config.node_dir();
+    let token = args.read_token()?;
+    let given = args.url.clone().or_else(|| config.worker_url.as_deref().and_then(|url| url.parse().ok()));
+    if let Some(mut membership) = Membership::load(&directory).context("read what this machine joined")?
+        && token.as_ref().is_none_or(|token| membership.is_of(token))
+    {
+        if let Some(url) = given {
+            membership.move_to(&directory, url).context("keep the server's address")?;
+        }
+        return Ok(membership);
+    }
+    let Some(token) = token else {
+        bail!(
+            "this machine has not joined a cluster yet; run `nanoscale join <token>` with a token from \"Add server\" in the \
+             dashboard, or from `nanoscale node token`"
+        );
+    };
+    let name = args.name.clone().or_else(|| config.worker_name.clone()).unwrap_or_else(host_name);
+    let url = given.unwrap_or_else(|| token.url.clone());
+    node::uplink::join(&directory, &token, url, &name).await.context("join the cluster")
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    // What a server may be called, see `ids::NodeName`.
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
+    let name = name.unwrap_or_default().chars().map(allowed).take(63).collect::<String>();
+    let name = name.trim_start_matches(['.', '-', '_']);
+    if name.is_empty() { "worker".to_owned() } else { name.to_owned() }
+}

@@ -1,0 +1,135 @@
+//! The way to a control plane on another machine: this node dials, proves by its key who it is, and then answers as it
+//! answers on its own machine. It needs no address that others can reach.
+
+mod join;
+mod membership;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::link::tls::Connector;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{post, put};
+use rand::Rng;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wire::{ConnectionTicket, Refused};
+
+use crate::{Agent, link};
+pub use join::{JoinError, join};
+pub use membership::Membership;
+
+/// The pause after a first failure; it doubles with each further one.
+const RETRY: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(15);
+/// While the control plane does not want this node.
+const RETRY_REFUSED: Duration = Duration::from_secs(60);
+/// A link that lasted so long was a good one.
+const GOOD: Duration = Duration::from_secs(30);
+
+/// A node's link to the cluster that it is a member of.
+#[derive(Clone)]
+pub struct Uplink {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    agent: Agent,
+    membership: Membership,
+    connector: Connector,
+    refused: watch::Sender<Option<Refused>>,
+}
+
+// === impl Uplink ===
+
+impl Uplink {
+    /// # Errors
+    /// When its key cannot be used for TLS.
+    pub fn new(agent: Agent, membership: Membership) -> std::io::Result<Self> {
+        let connector = Connector::new(membership.key(), membership.cluster()).map_err(std::io::Error::other)?;
+        let refused = watch::Sender::new(None);
+        Ok(Self { inner: Arc::new(Inner { agent, membership, connector, refused }) })
+    }
+
+    /// Keeps the link up until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.keep_linked() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn keep_linked(&self) {
+        let mut failures = 0_u32;
+        loop {
+            let began = Instant::now();
+            self.inner.refused.send_replace(None);
+            match self.dial(None).await {
+                Ok(io) => {
+                    tracing::info!(url = %self.inner.membership.url(), "linked to the control plane");
+                    link::serve(self.router(), io).await;
+                }
+                // Said once for each time that it goes away.
+                Err(error) if failures == 0 => {
+                    tracing::warn!(%error, "the control plane cannot be reached; apps go on, trying again");
+                }
+                Err(error) => tracing::debug!(%error, "the control plane cannot be reached"),
+            }
+            if self.inner.refused.borrow().is_some() {
+                tokio::time::sleep(RETRY_REFUSED).await;
+                continue;
+            }
+            failures = if began.elapsed() >= GOOD { 0 } else { failures + 1 };
+            tokio::time::sleep(pause(failures)).await;
+        }
+    }
+
+    async fn dial(&self, ticket: Option<&str>) -> std::io::Result<Box<dyn ::link::Io>> {
+        ::link::dial(self.inner.membership.url(), ticket, &self.inner.connector).await
+    }
+
+    /// What this node answers on its own machine too, and what concerns the link.
+    fn router(&self) -> Router {
+        let of_link = Router::new()
+            .route("/v1/connections", post(connection))
+            .route("/v1/refused", put(refused))
+            .with_state(self.clone());
+        link::router(self.inner.agent.clone()).merge(of_link)
+    }
+}
+
+/// Dials once more, for what is long.
+async fn connection(
+    State(uplink): State<Uplink>,
+    axum::Json(ConnectionTicket { ticket }): axum::Json<ConnectionTicket>,
+) -> StatusCode {
+    match uplink.dial(Some(&ticket)).await {
+        Ok(io) => {
+            tokio::spawn(async move { link::serve(uplink.router(), io).await });
+            StatusCode::NO_CONTENT
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a further connection to the control plane cannot be made");
+            StatusCode::BAD_GATEWAY
+        }
+    }
+}
+
+/// Hears why the control plane does not lead it. It has proven who it is.
+async fn refused(State(uplink): State<Uplink>, axum::Json(refused): axum::Json<Refused>) -> StatusCode {
+    tracing::error!(code = refused.code, "{}", refused.message);
+    if refused.code == Refused::REMOVED {
+        // It does its part without being led: what it ran is run elsewhere, or not at all.
+        uplink.inner.agent.end_everything().await;
+    }
+    uplink.inner.refused.send_replace(Some(refused));
+    StatusCode::NO_CONTENT
+}
+
+/// Doubled with each failure, and a part of it left to chance: a thousand nodes do not all come at once.
+fn pause(failures: u32) -> Duration {
+    let longest = RETRY.saturating_mul(1 << failures.min(5)).min(RETRY_MAX);
+    longest.mul_f64(rand::rng().random_range(0.5..1.0))
+}
