@@ -60,10 +60,22 @@ pub enum Destination {
         id: String,
         origin: Origin,
     },
+    /// To whichever of them does best. One is the same as [`Upstream`](Self::Upstream), and none as
+    /// [`Starting`](Self::Starting).
+    Upstreams {
+        members: Vec<Member>,
+    },
     Starting,
     Down {
         reason: String,
     },
+}
+
+/// One of several upstreams of a host; the fields are those of [`Destination::Upstream`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub id: String,
+    pub origin: Origin,
 }
 
 /// What an edge does.
@@ -93,6 +105,19 @@ struct State {
     generation: u64,
     /// Ends the connection of the present driver.
     driver: CancellationToken,
+}
+
+// === impl Destination ===
+
+impl Destination {
+    /// Whether requests may be sent to the upstream with this id.
+    pub fn leads_to(&self, upstream: &str) -> bool {
+        match self {
+            Self::Upstream { id, .. } => id == upstream,
+            Self::Upstreams { members } => members.iter().any(|member| member.id == upstream),
+            Self::Starting | Self::Down { .. } => false,
+        }
+    }
 }
 
 // === impl Control ===

@@ -19,6 +19,7 @@ mod host;
 mod pages;
 mod table;
 
+mod balance;
 mod body;
 mod origin;
 mod pool;
@@ -29,7 +30,7 @@ mod framing;
 mod tunnel;
 
 pub use config::Config;
-pub use origin::{Origin, take_sockets};
+pub use origin::{Origin, Stream, take_sockets};
 pub use serve::Edge;
 pub use table::Target;
 pub use upstream::{Drained, Upstream};

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::config::Config;
-use crate::origin::Origin;
+use crate::origin::{Origin, Stream};
 
 pub(crate) type Sender = http1::SendRequest<RequestBody>;
 
@@ -107,7 +106,7 @@ impl Pool {
         Ok(sender)
     }
 
-    async fn open(&self) -> Result<TcpStream, Failure> {
+    async fn open(&self) -> Result<Stream, Failure> {
         let deadline = Instant::now() + self.connect_timeout;
         let mut pause = CONNECT_PAUSE;
         for _ in 1..CONNECT_TRIES {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::balance;
 use crate::host;
 use crate::upstream::{Claim, Upstream};
 
@@ -13,6 +14,8 @@ use crate::upstream::{Claim, Upstream};
 pub enum Target {
     /// To this upstream.
     Upstream(Arc<Upstream>),
+    /// To one of these, the least loaded of those that answer.
+    Upstreams(Arc<[Arc<Upstream>]>),
     /// Nowhere yet: answered with 503, `Retry-After: 1` and a page that reloads itself.
     Starting,
     /// Nowhere: answered with 503.
@@ -44,6 +47,11 @@ impl Table {
             match self.0.load().get(host) {
                 Some(Target::Upstream(upstream)) => {
                     if let Some(claim) = Upstream::claim(upstream) {
+                        return Choice::Claimed(claim);
+                    }
+                }
+                Some(Target::Upstreams(members)) => {
+                    if let Some(claim) = balance::claim(members) {
                         return Choice::Claimed(claim);
                     }
                 }

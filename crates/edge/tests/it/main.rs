@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod driver;
 mod support;
 
+mod balance;
 mod control;
 mod drain;
 mod errors;
