@@ -13,6 +13,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, sockopt}
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::time::sleep;
 use tokio_util::either::Either;
 
 /// Where an upstream listens.
@@ -39,7 +40,7 @@ pub type Stream = Either<TcpStream, UnixStream>;
 const SOCKETS: usize = 32;
 
 impl Origin {
-    /// A new connection.
+    /// A new connection. It may take for ever; the caller sets a limit.
     pub async fn connect(&self) -> io::Result<Stream> {
         let stream = match self {
             Self::Address(address) => {
@@ -50,7 +51,7 @@ impl Origin {
                 stream
             }
             Self::Namespace { sockets, port } => connect_inside(sockets, *port).await?,
-            Self::Socket(path) => return connect_socket(path).await.map(Either::Right),
+            Self::Socket(path) => return connect_patiently(path).await.map(Either::Right),
         };
         stream.set_nodelay(true)?;
         Ok(Either::Left(stream))
@@ -111,6 +112,18 @@ pub async fn take_sockets(path: &Path) -> io::Result<Vec<OwnedFd>> {
     }
 }
 
+/// A Unix socket whose backlog is full says so at once, where TCP waits (connect(2)).
+async fn connect_patiently(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match connect_socket(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL_PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
+const FULL_PAUSE: Duration = Duration::from_millis(5);
+
 async fn connect_socket(path: &Path) -> io::Result<UnixStream> {
     // A socket's path has at most 107 bytes (unix(7)); one below an open directory always fits.
     let (parent, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
@@ -134,5 +147,20 @@ fn receive(stream: &UnixStream) -> io::Result<Vec<OwnedFd>> {
     match sockets.is_empty() {
         true => Err(io::ErrorKind::ConnectionRefused.into()),
         false => Ok(sockets),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_machine_is_noticed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        notice_silence(&stream).unwrap();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), SILENCE_PROBE);
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 15_000);
     }
 }

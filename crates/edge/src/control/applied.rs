@@ -1,12 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::{Destination, Plan};
 use crate::{Edge, Origin, Target, Upstream};
 
 /// The upstreams that the last plan named, and those that are on their way out.
 pub(super) struct Applied {
     edge: Edge,
+    /// Told when the health of one of them changes.
+    health: Arc<Notify>,
     live: BTreeMap<String, Arc<Upstream>>,
     /// By a number of their own: an id may be wanted again while its upstream still drains.
     draining: BTreeMap<u64, String>,
@@ -14,8 +18,8 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    pub(super) fn new(edge: Edge) -> Self {
-        Self { edge, live: BTreeMap::new(), draining: BTreeMap::new(), drains: 0 }
+    pub(super) fn new(edge: Edge, health: Arc<Notify>) -> Self {
+        Self { edge, health, live: BTreeMap::new(), draining: BTreeMap::new(), drains: 0 }
     }
 
     /// Swaps the table. Gives what no host leads to any more, to be drained.
@@ -53,7 +57,10 @@ impl Applied {
     /// The one that is in use already, so that what is known of it stays, or a new one.
     fn upstream(&self, id: &str, origin: &Origin, named: &mut BTreeMap<String, Arc<Upstream>>) -> Arc<Upstream> {
         let known = || self.live.get(id).filter(|known| known.origin() == origin).cloned();
-        let new = || Arc::new(Upstream::new(id.to_owned(), origin.clone(), self.edge.config()));
+        let new = || {
+            let new = Upstream::new(id.to_owned(), origin.clone(), self.edge.config());
+            Arc::new(new.telling(self.health.clone()))
+        };
         named.entry(id.to_owned()).or_insert_with(|| known().unwrap_or_else(new)).clone()
     }
 
@@ -69,5 +76,9 @@ impl Applied {
 
     pub(super) fn in_use(&self) -> BTreeSet<String> {
         self.live.keys().chain(self.draining.values()).cloned().collect()
+    }
+
+    pub(super) fn unhealthy(&self) -> BTreeMap<String, String> {
+        self.live.iter().filter_map(|(id, upstream)| Some((id.clone(), upstream.fault()?))).collect()
     }
 }

@@ -3,27 +3,21 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use edge::control::{Control, Destination, Member};
 use edge::{Origin, Target, Upstream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpStream, UnixListener};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
-use crate::driver::{Driver, plan};
-use crate::support::{App, Running, Wire, get, soon, until};
-
-fn among(members: &[(&str, SocketAddr)]) -> Destination {
-    let member = |&(id, address): &(&str, SocketAddr)| Member { id: id.into(), origin: address.into() };
-    Destination::Upstreams { members: members.iter().map(member).collect() }
-}
-
-fn post(host: &str) -> String {
-    format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\nhi")
-}
+use crate::driver::{Driver, among, plan};
+use crate::load::{Load, post};
+use crate::support::{App, Running, get, ok, soon};
 
 /// A directory that goes with the test.
 struct Directory(PathBuf);
@@ -69,45 +63,6 @@ impl Passage {
 impl Drop for Passage {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Clients that go on asking until told to stop, and are content with nothing but 200.
-struct Load {
-    stop: Arc<AtomicBool>,
-    done: Arc<AtomicUsize>,
-    clients: JoinSet<()>,
-}
-
-impl Load {
-    fn of(edge: &Running, requests: &[String], clients: usize) -> Self {
-        let mut load = Self { stop: Arc::default(), done: Arc::default(), clients: JoinSet::new() };
-        for request in requests.iter().cycle().take(clients) {
-            let (addr, request) = (edge.addr, request.clone());
-            let (stop, done) = (load.stop.clone(), load.done.clone());
-            load.clients.spawn(async move {
-                let mut wire = Wire::connect(addr).await;
-                while !stop.load(Ordering::SeqCst) {
-                    wire.send(&request).await;
-                    let reply = wire.reply().await;
-                    assert_eq!(reply.status, 200, "{}", reply.body);
-                    done.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-        }
-        load
-    }
-
-    async fn more(&self, requests: usize) {
-        let done = self.done.load(Ordering::SeqCst);
-        until(|| self.done.load(Ordering::SeqCst) > done + requests || self.clients.is_empty()).await;
-    }
-
-    async fn end(mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        while let Some(client) = soon(self.clients.join_next()).await {
-            client.unwrap();
-        }
     }
 }
 
@@ -170,6 +125,36 @@ async fn a_socket_with_a_long_path() {
 }
 
 #[tokio::test]
+async fn a_socket_whose_backlog_is_full() {
+    let edge = Running::start().await;
+    let directory = Directory::new("full");
+    let path = directory.0.join("tunnel.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let upstream = Arc::new(Upstream::new("far".into(), Origin::Socket(path), &edge.config));
+    edge.edge.set_route("a.example", Target::Upstreams(Arc::new([upstream.clone(), upstream])));
+    let mut wire = edge.connect().await;
+    wire.send(get("a.example")).await;
+    // What it would do if the refusal counted: give up.
+    assert!(tokio::time::timeout(Duration::from_millis(100), wire.fill()).await.is_err());
+    drop(waiting);
+    listener.set_nonblocking(true).unwrap();
+    let listener = UnixListener::from_std(listener).unwrap();
+    let answering = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 1024];
+            if tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await.unwrap() > 0 {
+                tokio::io::AsyncWriteExt::write_all(&mut stream, ok("at last").as_bytes()).await.unwrap();
+            }
+        }
+    });
+    assert_eq!(wire.reply().await.body, "at last");
+    answering.abort();
+}
+
+#[tokio::test]
 async fn a_websocket_through_a_socket() {
     let edge = Running::start().await;
     let directory = Directory::new("websocket");
@@ -217,4 +202,87 @@ async fn what_several_members_are_written_as() {
     let member = Member { id: "x@1".into(), origin: Origin::Socket("/run/t.sock".into()) };
     let text = serde_json::to_string(&Destination::Upstreams { members: vec![member] }).unwrap();
     assert_eq!(text, r#"{"kind":"upstreams","members":[{"id":"x@1","origin":{"socket":"/run/t.sock"}}]}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_slow_one_gets_far_fewer() {
+    const BEHIND: usize = 200;
+    let edge = Running::start().await;
+    let served = watch::Sender::new(0);
+    let fast = App::start({
+        let served = served.clone();
+        move |mut wire| {
+            let served = served.clone();
+            async move {
+                while wire.message().await.is_some() {
+                    wire.send(ok("fast")).await;
+                    served.send_modify(|served| *served += 1);
+                }
+            }
+        }
+    })
+    .await;
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let slow = App::start({
+        let (served, arrived) = (served.clone(), arrived.clone());
+        move |mut wire| {
+            let (mut served, arrived) = (served.subscribe(), arrived.clone());
+            async move {
+                while wire.message().await.is_some() {
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    let wanted = *served.borrow() + BEHIND;
+                    // At the end nobody asks the other one any more.
+                    let _ =
+                        tokio::time::timeout(crate::support::PATIENCE / 10, served.wait_for(|n| *n >= wanted)).await;
+                    wire.send(ok("slow")).await;
+                }
+            }
+        }
+    })
+    .await;
+    let upstreams = [edge.upstream(fast.addr), edge.upstream(slow.addr)];
+    edge.edge.set_route("a.example", Target::Upstreams(Arc::new(upstreams)));
+    let load = Load::of(&edge, &[get("a.example")], 8);
+    load.more(5000).await;
+    load.end().await;
+    let (fast, slow) = (*served.borrow(), arrived.load(Ordering::SeqCst));
+    assert!(slow > 0 && slow * 20 < fast, "{fast} and {slow}");
+}
+
+#[tokio::test]
+async fn a_slow_one_gets_far_fewer_also_of_one_client() {
+    const TAKES: Duration = Duration::from_millis(100);
+    let edge = Running::start().await;
+    let fast = App::says("fast").await;
+    let slow = App::start(|mut wire| async move {
+        while wire.message().await.is_some() {
+            tokio::time::sleep(TAKES).await;
+            wire.send(ok("slow")).await;
+        }
+    })
+    .await;
+    let upstreams = [edge.upstream(fast.addr), edge.upstream(slow.addr)];
+    edge.edge.set_route("a.example", Target::Upstreams(Arc::new(upstreams)));
+    let mut slow = 0;
+    for _ in 0..100 {
+        slow += usize::from(edge.request(get("a.example")).await.body == "slow");
+    }
+    assert!((1..20).contains(&slow), "{slow}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn equals_share() {
+    let edge = Running::start().await;
+    let mut apps = Vec::new();
+    for name in ["a", "b", "c"] {
+        apps.push(App::says(name).await);
+    }
+    let upstreams = apps.iter().map(|app| edge.upstream(app.addr)).collect();
+    edge.edge.set_route("a.example", Target::Upstreams(upstreams));
+    // Bodies are not timed, so that only what is in flight decides.
+    let mut seen = std::collections::BTreeMap::<String, usize>::new();
+    for _ in 0..300 {
+        *seen.entry(edge.request(post("a.example")).await.body).or_default() += 1;
+    }
+    assert!(seen.len() == 3 && seen.values().all(|count| *count > 50), "{seen:?}");
 }

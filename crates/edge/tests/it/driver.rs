@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use edge::control::{Control, Destination, Plan, Report, Site, line};
+use edge::control::{Control, Destination, Member, Plan, Report, Site, line};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 
 use crate::support::soon;
@@ -49,4 +49,9 @@ pub(crate) fn to(id: &str, address: SocketAddr) -> Destination {
 pub(crate) fn plan(generation: u64, sites: &[(&str, Destination)]) -> Plan {
     let site = |(host, to): &(&str, Destination)| Site { host: (*host).into(), port: None, to: to.clone() };
     Plan { generation, sites: sites.iter().map(site).collect() }
+}
+
+pub(crate) fn among(members: &[(&str, SocketAddr)]) -> Destination {
+    let member = |&(id, address): &(&str, SocketAddr)| Member { id: id.into(), origin: address.into() };
+    Destination::Upstreams { members: members.iter().map(member).collect() }
 }
