@@ -7,6 +7,13 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long to try to connect to an upstream before the client is told, retries included. 5 s.
     pub connect_timeout: Duration,
+    /// How many times in a row one of several upstreams may give no answer before it is left out. 3.
+    pub eject_after: u32,
+    /// For how long at first. It doubles each time that the upstream still cannot be connected to, or fails the one
+    /// request that it is given then. 1 s.
+    pub ejection: Duration,
+    /// For how long at most. 30 s.
+    pub ejection_max: Duration,
     /// How long an unused connection to an upstream is kept. 4 s, which is below the 5 s after which Node.js closes
     /// it: the side that sends requests must be the one to let go first.
     pub upstream_idle: Duration,
@@ -24,6 +31,9 @@ impl Default for Config {
         Self {
             drain_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
+            eject_after: 3,
+            ejection: Duration::from_secs(1),
+            ejection_max: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(4),
             header_timeout: Duration::from_secs(60),
             websocket_quiet: Duration::from_secs(1),

@@ -12,12 +12,13 @@ mod snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
@@ -60,10 +61,22 @@ pub enum Destination {
         id: String,
         origin: Origin,
     },
+    /// To whichever of them does best. One is the same as [`Upstream`](Self::Upstream), and none as
+    /// [`Starting`](Self::Starting).
+    Upstreams {
+        members: Vec<Member>,
+    },
     Starting,
     Down {
         reason: String,
     },
+}
+
+/// One of several upstreams of a host; the fields are those of [`Destination::Upstream`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub id: String,
+    pub origin: Origin,
 }
 
 /// What an edge does.
@@ -73,6 +86,10 @@ pub struct Report {
     pub generation: u64,
     /// Ids of the upstreams that requests are sent to, or are still in flight at.
     pub upstreams: BTreeSet<String>,
+    /// Ids of the upstreams, of those that a site names together with others, that do not answer and are left out,
+    /// with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unhealthy: BTreeMap<String, String>,
     /// Hosts whose port cannot be listened on, with the reason.
     pub port_errors: BTreeMap<String, String>,
 }
@@ -95,15 +112,29 @@ struct State {
     driver: CancellationToken,
 }
 
+// === impl Destination ===
+
+impl Destination {
+    /// Whether requests may be sent to the upstream with this id.
+    pub fn leads_to(&self, upstream: &str) -> bool {
+        match self {
+            Self::Upstream { id, .. } => id == upstream,
+            Self::Upstreams { members } => members.iter().any(|member| member.id == upstream),
+            Self::Starting | Self::Down { .. } => false,
+        }
+    }
+}
+
 // === impl Control ===
 
 impl Control {
     /// Drives `edge`, which nobody else does. With a `snapshot` file the last plan outlives the process: it is in
     /// force when this returns.
     pub fn new(edge: Edge, snapshot: Option<PathBuf>) -> Self {
+        let health = Arc::new(Notify::new());
         let control = Self(Arc::new(Shared {
             state: Mutex::new(State {
-                applied: Applied::new(edge.clone()),
+                applied: Applied::new(edge.clone(), health.clone()),
                 ports: Ports::new(edge),
                 generation: 0,
                 driver: CancellationToken::new(),
@@ -114,7 +145,7 @@ impl Control {
         if let Some(plan) = control.0.snapshot.as_ref().and_then(Snapshot::read) {
             control.apply(control.lock(), &plan);
         }
-        tokio::spawn(retry_ports(Arc::downgrade(&control.0)));
+        tokio::spawn(attend(Arc::downgrade(&control.0), health));
         control
     }
 
@@ -207,6 +238,7 @@ impl Control {
         let report = Report {
             generation: state.generation,
             upstreams: state.applied.in_use(),
+            unhealthy: state.applied.unhealthy(),
             port_errors: state.ports.errors(),
         };
         self.0.report.send_if_modified(|last| {
@@ -217,16 +249,15 @@ impl Control {
     }
 }
 
-/// Whoever held a port may have let go of it.
-async fn retry_ports(control: std::sync::Weak<Shared>) {
+/// Reports what changes by itself: an upstream's health, and a port that whoever held it has let go of.
+async fn attend(control: Weak<Shared>, health: Arc<Notify>) {
     loop {
-        tokio::time::sleep(PORTS_RETRY).await;
+        let _ = timeout(PORTS_RETRY, health.notified()).await;
         let Some(shared) = control.upgrade() else { return };
         let control = Control(shared);
         let mut state = control.lock();
-        if state.ports.retry() {
-            control.report(&state);
-        }
+        state.ports.retry();
+        control.report(&state);
     }
 }
 

@@ -1,17 +1,21 @@
 //! One request: find its upstream, send it there, pass the response back.
 
-use http::header::{CONNECTION, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{CONNECTION, HOST, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use crate::balance::Attempt;
 use crate::body::{Lent, RequestBody, ResponseBody};
 use crate::framing::Verdict;
 use crate::headers;
 use crate::host;
 use crate::pages::{self, Refusal};
-use crate::pool::{Failure, Sender};
-use crate::serve::Connection;
+use crate::pool::{Failure, Patience, Sender};
+use crate::serve::{Connection, Serving};
 use crate::table::Choice;
 use crate::tunnel::Tunnel;
 use crate::upstream::Claim;
@@ -35,11 +39,14 @@ pub(crate) async fn handle(connection: &Connection, request: Request<Incoming>) 
 async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Result<Response<ResponseBody>, Refusal> {
     let serving = &connection.serving;
     let host = headers::target(&mut request).map_err(Refusal::BadRequest)?;
+    let body_is_empty = request.body().is_end_stream();
+    let repeatable = body_is_empty && request.method().is_idempotent();
+    let attempt = Attempt { repeatable, tried: Vec::new() };
     let claim = {
         let invalid = Refusal::BadRequest("The request's host is not valid.");
         let Some(name) = host.to_str().ok().and_then(host::parse) else { return Err(invalid) };
         let name = serving.host.as_deref().unwrap_or(&name);
-        match serving.table().claim(name) {
+        match serving.table().claim(name, &attempt) {
             Choice::Claimed(claim) => claim,
             Choice::Starting => return Err(Refusal::Starting),
             Choice::Down(reason) => return Err(Refusal::Down(reason)),
@@ -53,17 +60,9 @@ async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Res
     let (mut parts, body) = request.into_parts();
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    let body = if body.is_end_stream() { RequestBody::Empty } else { RequestBody::Client(body) };
+    let body = if body_is_empty { RequestBody::Empty } else { RequestBody::Client(body) };
 
-    let (mut response, sender) = exchange(&claim, Request::from_parts(parts, body)).await.map_err(|failure| {
-        tracing::debug!(upstream = claim.upstream_id(), error = &failure as &dyn std::error::Error, "no response");
-        match failure {
-            Failure::Exchange(error) if is_of_client(&error) => {
-                Refusal::BadRequest("The request's body ended early or is not valid.")
-            }
-            _ => Refusal::UpstreamFailed,
-        }
-    })?;
+    let (mut response, sender, claim) = answer(serving, claim, attempt, Request::from_parts(parts, body)).await?;
     *response.version_mut() = Version::HTTP_11;
     headers::response(response.headers_mut(), &serving.config().private_cookies);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -80,41 +79,99 @@ async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Res
     Ok(response.map(|_| ResponseBody::Empty))
 }
 
-/// Sends the request on an unused connection, or else a new one. An unused one may turn out to be closed: what was
-/// not sent is sent again, and so is what was sent and got no answer when it does not matter how often it arrives.
-async fn exchange(claim: &Claim, mut request: Request<RequestBody>) -> Result<(Response<Incoming>, Sender), Failure> {
-    let pool = claim.pool();
-    if let Some(mut sender) = pool.take() {
-        let spare = spare(&request);
-        match sender.try_send_request(request).await {
-            Ok(response) => return Ok((response, sender)),
-            Err(mut error) => {
-                let again = error.take_message().or(if error.error().is_parse() { None } else { spare });
-                match again {
-                    _ if pool.is_cut() => return Err(Failure::Cut),
-                    Some(again) => request = again,
-                    None => return Err(Failure::Exchange(error.into_error())),
-                }
+/// Sends the request to the claimed upstream and, when that one does not begin to answer, to others if it may. Gives
+/// the claim of the one that answers.
+async fn answer(
+    serving: &Serving,
+    mut claim: Claim,
+    mut attempt: Attempt,
+    mut request: Request<RequestBody>,
+) -> Result<(Response<Incoming>, Sender, Claim), Refusal> {
+    loop {
+        // How fast a client sends its body is not the upstream's doing.
+        let measured = claim.is_balanced() && matches!(request.body(), RequestBody::Empty);
+        let began = measured.then(Instant::now);
+        let Unanswered { failure, request: again } = match exchange(&claim, request).await {
+            Ok((response, sender)) => {
+                claim.answered(began);
+                return Ok((response, sender, claim));
             }
+            Err(unanswered) => *unanswered,
+        };
+        let error = &failure as &dyn std::error::Error;
+        tracing::debug!(upstream = claim.upstream().id(), error, "no response");
+        if matches!(&failure, Failure::Exchange(error) if is_of_client(error)) {
+            return Err(Refusal::BadRequest("The request's body ended early or is not valid."));
         }
-    }
-    let mut sender = pool.connect().await?;
-    match sender.send_request(request).await {
-        Ok(response) => Ok((response, sender)),
-        Err(_) if pool.is_cut() => Err(Failure::Cut),
-        Err(error) => Err(Failure::Exchange(error)),
+        claim.failed(&failure);
+        let again = again.filter(|_| claim.has_others()).ok_or(Refusal::UpstreamFailed)?;
+        attempt.tried.push(Arc::clone(claim.upstream()));
+        claim = claim_another(serving, &attempt, &again).ok_or(Refusal::UpstreamFailed)?;
+        request = again;
     }
 }
 
-/// A copy of a request that may arrive twice (RFC 9110 section 9.2.1).
-fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !matches!(request.body(), RequestBody::Empty)
-        || !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
-    {
+/// The table may have changed since the first was claimed.
+fn claim_another(serving: &Serving, attempt: &Attempt, request: &Request<RequestBody>) -> Option<Claim> {
+    let name = host::parse(request.headers().get(HOST)?.to_str().ok()?)?;
+    match serving.table().claim(serving.host.as_deref().unwrap_or(&name), attempt) {
+        Choice::Claimed(claim) => Some(claim),
+        Choice::Starting | Choice::Down(_) | Choice::Unknown => None,
+    }
+}
+
+/// A request without a response.
+struct Unanswered {
+    failure: Failure,
+    /// The request, when it did not get as far as the upstream, or may arrive there and elsewhere.
+    request: Option<Request<RequestBody>>,
+}
+
+/// Sends the request on an unused connection, or else a new one. An unused one may turn out to be closed: what was
+/// not sent is sent again, and so is what was sent and got not a byte of an answer when it does not matter how often
+/// it arrives.
+async fn exchange(
+    claim: &Claim,
+    mut request: Request<RequestBody>,
+) -> Result<(Response<Incoming>, Sender), Box<Unanswered>> {
+    let pool = claim.pool();
+    let unanswered = |failure, request| Err(Box::new(Unanswered { failure, request }));
+    if let Some(mut sender) = pool.take() {
+        let spare = spare(&request, claim);
+        let mut error = match sender.send(request).await {
+            Ok(response) => return Ok((response, sender)),
+            Err(error) => error,
+        };
+        match error.take_message().or(if sender.has_heard() { None } else { spare }) {
+            again if pool.is_cut() => return unanswered(Failure::Cut, again),
+            Some(again) => request = again,
+            None => return unanswered(error.into_error().into(), None),
+        }
+    }
+    let patience = if claim.has_others() { Patience::Short } else { Patience::Full };
+    let mut sender = match pool.connect(patience).await {
+        Ok(sender) => sender,
+        Err(failure) => return unanswered(failure, Some(request)),
+    };
+    let spare = if claim.has_others() { spare(&request, claim) } else { None };
+    let mut error = match sender.send(request).await {
+        Ok(response) => return Ok((response, sender)),
+        Err(error) => error,
+    };
+    let again = error.take_message().or(if sender.has_heard() { None } else { spare });
+    unanswered(if pool.is_cut() { Failure::Cut } else { error.into_error().into() }, again)
+}
+
+/// A copy of a request that may arrive twice: at one upstream what only reads (RFC 9110 section 9.2.1), where there
+/// are several everything that is idempotent (section 9.2.2).
+fn spare(request: &Request<RequestBody>, claim: &Claim) -> Option<Request<RequestBody>> {
+    let method = request.method();
+    let may = if claim.is_balanced() { method.is_idempotent() } else { method.is_safe() };
+    if !may || !matches!(request.body(), RequestBody::Empty) {
         return None;
     }
     let mut spare = Request::new(RequestBody::Empty);
-    spare.method_mut().clone_from(request.method());
+    spare.method_mut().clone_from(method);
     spare.uri_mut().clone_from(request.uri());
     spare.headers_mut().clone_from(request.headers());
     Some(spare)

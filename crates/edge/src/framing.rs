@@ -5,12 +5,7 @@
 //! request. So the bytes are looked at on their way in: each head that comes in one read. Where heads were lost sight
 //! of (split, or behind a chunked body), a chunked request is the last one of its connection.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[derive(Clone, Default)]
 pub(crate) struct Framing(Arc<Mutex<State>>);
@@ -58,7 +53,8 @@ impl Framing {
         }
     }
 
-    fn read(&self, bytes: &[u8]) {
+    /// To be called with all that comes in.
+    pub(crate) fn read(&self, bytes: &[u8]) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *state = match *state {
             State::Head => scan(bytes),
@@ -94,56 +90,6 @@ fn scan(bytes: &[u8]) -> State {
         }
     }
     if began || start < bytes.len() { State::Lost } else { State::Head }
-}
-
-/// A connection whose incoming bytes are shown to a [`Framing`].
-pub(crate) struct Watched<I> {
-    io: I,
-    framing: Framing,
-}
-
-impl<I> Watched<I> {
-    pub(crate) fn new(io: I, framing: Framing) -> Self {
-        Self { io, framing }
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        let bytes = &buf.filled()[before..];
-        if !bytes.is_empty() {
-            self.framing.read(bytes);
-        }
-        polled
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 //!
 //! [`control`] drives one from another process.
 //!
-//! The crate knows nothing of what runs behind an address or of why routes change. It decides nothing about health.
+//! The crate knows nothing of what runs behind an address or of why routes change. A host may lead to several upstreams:
+//! each request goes to the less loaded of two, what does not answer is left out until it does, and what got no answer
+//! is sent to another one where that cannot do harm.
+//!
 //! HTTP/1.1 on both sides; what serves a connection is generic over its bytes, so that TLS can stand before it.
 
 mod config;
@@ -19,7 +22,10 @@ mod host;
 mod pages;
 mod table;
 
+mod balance;
 mod body;
+mod health;
+mod latency;
 mod origin;
 mod pool;
 mod upstream;
@@ -27,9 +33,10 @@ mod upstream;
 mod frames;
 mod framing;
 mod tunnel;
+mod watched;
 
 pub use config::Config;
-pub use origin::{Origin, take_sockets};
+pub use origin::{Origin, Stream, take_sockets};
 pub use serve::Edge;
 pub use table::Target;
 pub use upstream::{Drained, Upstream};

@@ -1,12 +1,14 @@
 //! The connections to one upstream.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -14,9 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::config::Config;
-use crate::origin::Origin;
+use crate::origin::{Origin, Stream};
+use crate::watched::Watched;
 
-pub(crate) type Sender = http1::SendRequest<RequestBody>;
+/// A connection to send requests on.
+pub(crate) struct Sender {
+    requests: http1::SendRequest<RequestBody>,
+    /// Something came in since the last request was sent.
+    heard: Arc<AtomicBool>,
+}
 
 /// Why an upstream gave no response.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +37,14 @@ pub(crate) enum Failure {
     Cut,
     #[error("the exchange failed")]
     Exchange(#[from] hyper::Error),
+}
+
+impl Failure {
+    /// With its cause.
+    pub(crate) fn reason(&self) -> String {
+        use std::error::Error as _;
+        self.source().map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
+    }
 }
 
 pub(crate) struct Pool {
@@ -64,6 +80,37 @@ pub(crate) const BUFFER_MAX: usize = 64 * 1024;
 const CONNECT_TRIES: u32 = 5;
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long to try to connect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As the configuration says.
+    Full,
+    /// There is another upstream: no second attempt, and a fraction of the time.
+    Short,
+}
+
+const SHORT: u32 = 5;
+
+// === impl Sender ===
+
+impl Sender {
+    /// As [`http1::SendRequest::try_send_request`].
+    pub(crate) fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+        self.heard.store(false, Ordering::Relaxed);
+        self.requests.try_send_request(request)
+    }
+
+    /// Whether a byte has come in answer to the last request.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Pool ===
+
 impl Pool {
     pub(crate) fn new(origin: Origin, config: &Config, cut: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
@@ -79,21 +126,23 @@ impl Pool {
     pub(crate) fn take(&self) -> Option<Sender> {
         let mut state = self.lock();
         while let Some(idle) = state.idle.pop() {
-            if idle.since.elapsed() < self.idle_timeout && idle.sender.is_ready() {
+            if idle.since.elapsed() < self.idle_timeout && idle.sender.requests.is_ready() {
                 return Some(idle.sender);
             }
         }
         None
     }
 
-    /// A new connection. Tries again while the upstream refuses, within the connect timeout.
-    pub(crate) async fn connect(&self) -> Result<Sender, Failure> {
+    /// A new connection. Tries again while the upstream refuses, as long as there is patience.
+    pub(crate) async fn connect(&self, patience: Patience) -> Result<Sender, Failure> {
         let stream = tokio::select! {
-            stream = self.open() => stream?,
+            stream = self.open(patience) => stream?,
             () = self.cut.cancelled() => return Err(Failure::Cut),
         };
-        let (sender, connection) =
-            http1::Builder::new().max_buf_size(BUFFER_MAX).handshake(TokioIo::new(stream)).await?;
+        let heard = Arc::new(AtomicBool::new(false));
+        let listening = Arc::clone(&heard);
+        let io = TokioIo::new(Watched::new(stream, move |_: &[u8]| listening.store(true, Ordering::Relaxed)));
+        let (requests, connection) = http1::Builder::new().max_buf_size(BUFFER_MAX).handshake(io).await?;
         let mut state = self.lock();
         if state.cut {
             return Err(Failure::Cut);
@@ -104,35 +153,49 @@ impl Pool {
                 tracing::debug!(%error, "connection to an upstream ended");
             }
         });
-        Ok(sender)
+        Ok(Sender { requests, heard })
     }
 
-    async fn open(&self) -> Result<TcpStream, Failure> {
+    /// Whether the upstream can be connected to.
+    pub(crate) async fn probe(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.connect_timeout;
+        self.open_once(deadline).await.map(drop)
+    }
+
+    async fn open(&self, patience: Patience) -> Result<Stream, Failure> {
+        if patience == Patience::Short {
+            return self.open_once(Instant::now() + self.connect_timeout / SHORT).await;
+        }
         let deadline = Instant::now() + self.connect_timeout;
         let mut pause = CONNECT_PAUSE;
         for _ in 1..CONNECT_TRIES {
-            match timeout_at(deadline, self.origin.connect()).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => tracing::debug!(origin = %self.origin, %error, "connect to an upstream failed"),
-                Err(_) => return Err(Failure::Timeout),
+            match self.open_once(deadline).await {
+                Err(Failure::Connect(error)) => {
+                    tracing::debug!(origin = %self.origin, %error, "connect to an upstream failed");
+                }
+                ended => return ended,
             }
             sleep_until((Instant::now() + pause).min(deadline)).await;
             pause *= 2;
         }
+        self.open_once(deadline).await
+    }
+
+    async fn open_once(&self, deadline: Instant) -> Result<Stream, Failure> {
         timeout_at(deadline, self.origin.connect()).await.map_err(|_| Failure::Timeout)?.map_err(Failure::Connect)
     }
 
     /// Takes back a connection whose response was read to its end.
     pub(crate) fn put(self: &Arc<Self>, mut sender: Sender) {
-        if sender.is_ready() {
+        if sender.requests.is_ready() {
             self.keep(sender);
-        } else if !sender.is_closed()
+        } else if !sender.requests.is_closed()
             && let Ok(runtime) = Handle::try_current()
         {
             // Its driver is still busy, with the request's body or with the very end of the response.
             let pool = Arc::downgrade(self);
             runtime.spawn(async move {
-                if sender.ready().await.is_ok()
+                if sender.requests.ready().await.is_ok()
                     && let Some(pool) = pool.upgrade()
                 {
                     pool.keep(sender);
@@ -167,10 +230,15 @@ impl Pool {
     /// Closes what is unused for too long. Says whether there will be more to sweep.
     fn sweep(&self) -> bool {
         let mut state = self.lock();
-        state.idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.sender.is_closed());
+        state.idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.sender.requests.is_closed());
         while state.drivers.try_join_next().is_some() {}
         state.sweeping = !state.idle.is_empty();
         state.sweeping
+    }
+
+    /// Closes unused connections.
+    pub(crate) fn drop_idle(&self) {
+        self.lock().idle.clear();
     }
 
     /// Closes unused connections now, and the others after their request.

@@ -20,10 +20,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::forward;
-use crate::framing::{Framing, Watched};
+use crate::framing::Framing;
 use crate::headers::Peer;
 use crate::pool::BUFFER_MAX;
 use crate::table::{self, Table, Target};
+use crate::watched::Watched;
 
 /// The proxy: a route table and the listeners that serve by it. A cheap handle; clones share the table.
 #[derive(Clone)]
@@ -175,7 +176,8 @@ impl Connection {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Watched::new(io, self.framing.clone()));
+        let framing = self.framing.clone();
+        let io = TokioIo::new(Watched::new(io, move |bytes: &[u8]| framing.read(bytes)));
         let serving = Arc::clone(&self.serving);
         let this = Arc::new(self);
         let service = service_fn(move |request| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::balance::{self, Attempt};
 use crate::host;
 use crate::upstream::{Claim, Upstream};
 
@@ -13,6 +14,8 @@ use crate::upstream::{Claim, Upstream};
 pub enum Target {
     /// To this upstream.
     Upstream(Arc<Upstream>),
+    /// To one of these, the least loaded of those that answer.
+    Upstreams(Arc<[Arc<Upstream>]>),
     /// Nowhere yet: answered with 503, `Retry-After: 1` and a page that reloads itself.
     Starting,
     /// Nowhere: answered with 503.
@@ -38,12 +41,19 @@ pub(crate) struct Table(ArcSwap<HashMap<Box<str>, Target>>);
 const CLAIM_TRIES: usize = 16;
 
 impl Table {
-    /// Claims the upstream of `host`, which is in the form [`host::parse`] gives.
-    pub(crate) fn claim(&self, host: &str) -> Choice {
+    /// Claims an upstream of `host`, which is in the form [`host::parse`] gives.
+    pub(crate) fn claim(&self, host: &str, attempt: &Attempt) -> Choice {
         for _ in 0..CLAIM_TRIES {
             match self.0.load().get(host) {
                 Some(Target::Upstream(upstream)) => {
-                    if let Some(claim) = Upstream::claim(upstream) {
+                    if !attempt.has_tried(upstream)
+                        && let Some(claim) = Upstream::claim(upstream)
+                    {
+                        return Choice::Claimed(claim);
+                    }
+                }
+                Some(Target::Upstreams(members)) => {
+                    if let Some(claim) = balance::claim(members, attempt) {
                         return Choice::Claimed(claim);
                     }
                 }

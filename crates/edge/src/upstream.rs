@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::health::{self, Health};
+use crate::latency::Latency;
 use crate::origin::Origin;
-use crate::pool::Pool;
+use crate::pool::{Failure, Pool};
 use crate::tunnel;
 
 /// One origin with its own connections. It goes one way only: live, draining, drained. To use the origin again,
@@ -28,6 +30,8 @@ pub struct Upstream {
     leaving: CancellationToken,
     cut: CancellationToken,
     pool: Arc<Pool>,
+    latency: Latency,
+    health: Health,
 }
 
 /// How an upstream was left.
@@ -55,7 +59,16 @@ impl Upstream {
             pool: Pool::new(origin.clone(), config, cut.clone()),
             origin,
             cut,
+            latency: Latency::new(),
+            health: Health::new(config),
         }
+    }
+
+    /// Has `changed` told whenever [`fault`](Self::fault) changes.
+    #[must_use]
+    pub fn telling(mut self, changed: Arc<Notify>) -> Self {
+        self.health.tell(changed);
+        self
     }
 
     /// The id given to [`Upstream::new`].
@@ -76,6 +89,23 @@ impl Upstream {
     /// Whether [`drain`](Self::drain) was called.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Why it gets no requests while others are there; `None` as long as it answers. Only among several is that asked.
+    pub fn fault(&self) -> Option<String> {
+        self.health.fault()
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub(crate) fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Takes the upstream out of rotation and waits until nothing is in flight there.
@@ -115,7 +145,7 @@ impl Upstream {
     /// claim, or this claim sees the flag.
     pub(crate) fn claim(this: &Arc<Self>) -> Option<Claim> {
         this.in_flight.fetch_add(1, Ordering::SeqCst);
-        let claim = Claim(Arc::clone(this));
+        let claim = Claim { upstream: Arc::clone(this), balanced: false, others: false };
         (!this.is_draining()).then_some(claim)
     }
 }
@@ -132,33 +162,73 @@ impl fmt::Debug for Upstream {
 }
 
 /// The right to use an upstream; it counts as in flight as long as this lives.
-pub(crate) struct Claim(Arc<Upstream>);
+pub(crate) struct Claim {
+    upstream: Arc<Upstream>,
+    /// It is one of several.
+    balanced: bool,
+    /// A request that gets no answer could be sent elsewhere.
+    others: bool,
+}
 
 impl Claim {
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.0.pool
+    pub(crate) fn of_several(mut self, others: bool) -> Self {
+        (self.balanced, self.others) = (true, others);
+        self
     }
 
-    pub(crate) fn upstream_id(&self) -> &str {
-        &self.0.id
+    pub(crate) fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.upstream.pool
+    }
+
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.balanced
+    }
+
+    pub(crate) fn has_others(&self) -> bool {
+        self.others
+    }
+
+    /// A response began, to a request that was sent at `began` if its time is worth anything.
+    pub(crate) fn answered(&self, began: Option<Instant>) {
+        self.upstream.health.answered();
+        if let Some(began) = began {
+            let now = Instant::now();
+            self.upstream.latency.observe(now.duration_since(began), now);
+        }
+    }
+
+    /// There was no response.
+    pub(crate) fn failed(&self, failure: &Failure) {
+        if !self.balanced || matches!(failure, Failure::Cut) {
+            return;
+        }
+        if let Some(ejection) = self.upstream.health.failed(|| failure.reason()) {
+            tracing::warn!(upstream = self.upstream.id, reason = failure.reason(), "an upstream is left out");
+            self.upstream.pool.drop_idle();
+            tokio::spawn(health::probe(Arc::downgrade(&self.upstream), ejection));
+        }
     }
 
     /// Resolves when the upstream begins to drain.
     pub(crate) async fn leaving(&self) {
-        self.0.leaving.cancelled().await;
+        self.upstream.leaving.cancelled().await;
     }
 
     /// Resolves at the drain's deadline.
     pub(crate) async fn cut(&self) {
-        self.0.cut.cancelled().await;
+        self.upstream.cut.cancelled().await;
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let last = self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.0.is_draining() {
-            self.0.quiet.notify_waiters();
+        let last = self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.upstream.is_draining() {
+            self.upstream.quiet.notify_waiters();
         }
     }
 }

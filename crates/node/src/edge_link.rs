@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use edge::control::{Destination, Plan, Report, Site};
+use edge::control::{Plan, Report, Site};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -113,5 +113,5 @@ impl EdgeLink {
 }
 
 fn leads_to(plan: &Plan, upstream: &str) -> bool {
-    plan.sites.iter().any(|site| matches!(&site.to, Destination::Upstream { id, .. } if id == upstream))
+    plan.sites.iter().any(|site| site.to.leads_to(upstream))
 }

@@ -45,17 +45,14 @@ impl Ports {
         }
     }
 
-    /// Tries again what failed. Whether that changed anything.
-    pub(super) fn retry(&mut self) -> bool {
+    /// Tries again what failed.
+    pub(super) fn retry(&mut self) {
         let failed = self.served.iter().filter(|(_, served)| served.listening.is_err());
         let failed = failed.map(|(port, served)| (*port, served.host.clone())).collect::<Vec<_>>();
-        let mut changed = false;
         for (port, host) in failed {
             let served = self.serve(port, &host, bind(port));
-            changed |= served.listening.is_ok();
             self.served.insert(port, served);
         }
-        changed
     }
 
     pub(super) fn errors(&self) -> BTreeMap<String, String> {

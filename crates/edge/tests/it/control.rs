@@ -1,55 +1,9 @@
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use edge::control::{Control, Destination, Plan, Report, Site, line};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use edge::control::{Control, Destination};
 
+use crate::driver::{Driver, plan, to};
 use crate::support::{App, Running, get, ok, soon};
-
-/// Whoever drives an edge.
-struct Driver {
-    read: BufReader<ReadHalf<DuplexStream>>,
-    write: WriteHalf<DuplexStream>,
-}
-
-impl Driver {
-    fn of(control: &Control) -> Self {
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let control = control.clone();
-        tokio::spawn(async move { control.serve(theirs).await });
-        let (read, write) = tokio::io::split(ours);
-        Self { read: BufReader::new(read), write }
-    }
-
-    async fn tell(&mut self, plan: &Plan) {
-        self.write.write_all(&line(plan).unwrap()).await.unwrap();
-    }
-
-    /// The next report; `None` when the edge hung up.
-    async fn report(&mut self) -> Option<Report> {
-        let mut text = String::new();
-        soon(self.read.read_line(&mut text)).await.unwrap();
-        (!text.is_empty()).then(|| serde_json::from_str(&text).unwrap())
-    }
-
-    async fn until(&mut self, wanted: impl Fn(&Report) -> bool) -> Report {
-        loop {
-            let report = self.report().await.unwrap();
-            if wanted(&report) {
-                return report;
-            }
-        }
-    }
-}
-
-fn to(id: &str, address: SocketAddr) -> Destination {
-    Destination::Upstream { id: id.into(), origin: address.into() }
-}
-
-fn plan(generation: u64, sites: &[(&str, Destination)]) -> Plan {
-    let site = |(host, to): &(&str, Destination)| Site { host: (*host).into(), port: None, to: to.clone() };
-    Plan { generation, sites: sites.iter().map(site).collect() }
-}
 
 #[tokio::test]
 async fn a_plan_replaces_the_one_before_and_what_it_leaves_is_drained() {

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod driver;
+mod load;
 mod support;
 
+mod balance;
 mod control;
 mod drain;
 mod errors;
+mod failover;
 mod hygiene;
 mod routing;
 mod smuggling;

@@ -151,7 +151,7 @@ impl Agent {
                 let sockets = self.confine().layout.open_gate(&name, &sockets, self.inner.config.gates.group)?;
                 Origin::Namespace { sockets, port }
             }
-            address @ Origin::Address(_) => address,
+            reached @ (Origin::Address(_) | Origin::Socket(_)) => reached,
         };
         Ok(Destination::Upstream { id: name, origin })
     }
