@@ -39,6 +39,9 @@ pub struct Plan {
     /// Counts the plans of one driver, from 1.
     pub generation: u64,
     pub sites: Vec<Site>,
+    /// Where requests go that another edge has sent on; their ports mean nothing.
+    #[serde(default)]
+    pub peers: Vec<Site>,
 }
 
 /// One host.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use crate::balance::Attempt;
 use crate::body::{Lent, RequestBody, ResponseBody};
 use crate::framing::Verdict;
-use crate::headers;
+use crate::headers::{self, Peer};
 use crate::host;
 use crate::pages::{self, Refusal};
 use crate::pool::{Failure, Patience, Sender};
@@ -54,8 +54,9 @@ async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Res
         }
     };
     let chunked = request.body().size_hint().exact().is_none();
-    let upgrade =
-        headers::request(request.headers_mut(), &connection.peer, host, chunked, &serving.config().private_cookies);
+    let told = serving.of_peers.then(|| Peer::told(request.headers()));
+    let peer = told.as_ref().unwrap_or(&connection.peer);
+    let upgrade = headers::request(request.headers_mut(), peer, host, chunked, &serving.config().private_cookies);
     let upgrade = upgrade.map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
     let (mut parts, body) = request.into_parts();
     parts.version = Version::HTTP_11;

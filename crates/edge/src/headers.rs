@@ -20,6 +20,25 @@ pub(crate) struct Peer {
     pub(crate) proto: HeaderValue,
 }
 
+impl Peer {
+    /// One that says itself who its clients are.
+    pub(crate) fn unknown() -> Self {
+        let unknown = HeaderValue::from_static("unknown");
+        Self { address: unknown.clone(), port: HeaderValue::from(0), proto: HeaderValue::from_static("http") }
+    }
+
+    /// The client of another edge, as that edge describes it.
+    pub(crate) fn told(headers: &HeaderMap) -> Self {
+        let told = |name: &HeaderName, or: HeaderValue| headers.get(name).cloned().unwrap_or(or);
+        let Self { address, port, proto } = Self::unknown();
+        Self {
+            address: told(&FORWARDED_FOR, address),
+            port: told(&FORWARDED_PORT, port),
+            proto: told(&FORWARDED_PROTO, proto),
+        }
+    }
+}
+
 /// Brings the request's target to origin-form and gives its host. RFC 9112 section 3.2: exactly one `Host`, which an
 /// absolute-form target overrides.
 pub(crate) fn target<B>(request: &mut Request<B>) -> Result<HeaderValue, &'static str> {

@@ -33,12 +33,14 @@ pub struct Edge(Arc<Shared>);
 struct Shared {
     config: Config,
     table: Table,
+    /// Where requests go that another edge has sent on.
+    peers: Table,
 }
 
 impl Edge {
     /// A proxy without routes.
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(Shared { config, table: Table::default() }))
+        Self(Arc::new(Shared { config, table: Table::default(), peers: Table::default() }))
     }
 
     /// Serves the connections of `listener` until `shutdown` resolves. Then it takes no more, and returns when the
@@ -51,6 +53,27 @@ impl Edge {
     /// As [`serve`](Self::serve), but every request goes where `host` leads, whatever host it names itself.
     pub async fn serve_host(&self, listener: TcpListener, host: &str, shutdown: impl Future<Output = ()>) {
         self.run(listener, Some(table::key(host)), shutdown).await;
+    }
+
+    /// Serves one connection of another edge, which sends on what its own clients ask of `host`, whatever host they
+    /// name: by the routes of [`replace_peer_routes`](Self::replace_peer_routes), so that nothing goes round in
+    /// circles. What it says about its clients is believed. When the future is dropped the connection ends.
+    pub async fn serve_peer<I>(&self, host: &str, io: I)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (serving, _guards) = Serving::new(self, Some(table::key(host)), 0, true);
+        let connection =
+            Connection { peer: Peer::unknown(), framing: Framing::default(), serving: Arc::clone(&serving) };
+        connection.serve(io).await;
+        serving.tasks.close();
+        // WebSockets go on after the connection was theirs.
+        serving.tasks.wait().await;
+    }
+
+    /// Replaces all routes by which other edges' requests go.
+    pub fn replace_peer_routes(&self, routes: HashMap<String, Target>) {
+        self.0.peers.replace(routes);
     }
 
     /// Replaces what is known about `host`, which is compared in lower case and without port. Requests from now on
@@ -79,7 +102,7 @@ impl Edge {
     }
 
     async fn run(&self, listener: TcpListener, host: Option<Box<str>>, shutdown: impl Future<Output = ()>) {
-        let (serving, guards) = Serving::new(self, host, listener.local_addr().map_or(0, |addr| addr.port()));
+        let (serving, guards) = Serving::new(self, host, listener.local_addr().map_or(0, |addr| addr.port()), false);
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
@@ -120,6 +143,8 @@ pub(crate) struct Serving {
     /// The host all requests are for.
     pub(crate) host: Option<Box<str>>,
     port: HeaderValue,
+    /// Whether other edges are the clients.
+    pub(crate) of_peers: bool,
     /// No more requests; finish.
     pub(crate) closing: CancellationToken,
     /// End now.
@@ -130,11 +155,12 @@ pub(crate) struct Serving {
 
 impl Serving {
     /// With what ends its connections when it is dropped.
-    fn new(edge: &Edge, host: Option<Box<str>>, port: u16) -> (Arc<Self>, [DropGuard; 2]) {
+    fn new(edge: &Edge, host: Option<Box<str>>, port: u16, of_peers: bool) -> (Arc<Self>, [DropGuard; 2]) {
         let serving = Self {
             edge: edge.clone(),
             host,
             port: HeaderValue::from(port),
+            of_peers,
             closing: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -144,7 +170,7 @@ impl Serving {
     }
 
     pub(crate) fn table(&self) -> &Table {
-        &self.edge.0.table
+        if self.of_peers { &self.edge.0.peers } else { &self.edge.0.table }
     }
 
     pub(crate) fn config(&self) -> &Config {

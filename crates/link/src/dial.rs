@@ -17,24 +17,31 @@ use crate::tls::Connector;
 use crate::websocket::{self, Refusal};
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// Where a control plane answers.
-const PATH: &str = "/api/cluster/link";
 
+/// What a node dials for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// To be led by the control plane.
+    Lead,
+    /// Because the control plane has asked for one more connection.
+    Further { ticket: &'a str },
+    /// To have connections to other nodes passed on.
+    Tunnel,
+}
 /// The bytes of a link.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// Connects to the control plane at `url` (`http` or `https`), and proves there with `connector` who this is. With a
-/// `ticket` it is a further connection, which the control plane has asked for.
+/// Connects to the control plane at `url` (`http` or `https`), and proves there with `connector` who this is.
 ///
 /// # Errors
 /// When nobody answers in time, or somebody else does.
-pub async fn dial(url: &Url, ticket: Option<&str>, connector: &Connector) -> io::Result<Box<dyn Io>> {
-    let dialled = tokio::time::timeout(CONNECT, connect(url, ticket, connector)).await;
+pub async fn dial(url: &Url, purpose: Purpose<'_>, connector: &Connector) -> io::Result<Box<dyn Io>> {
+    let dialled = tokio::time::timeout(CONNECT, connect(url, purpose, connector)).await;
     dialled.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("{url} does not answer in time"))))
 }
 
-async fn connect(url: &Url, ticket: Option<&str>, connector: &Connector) -> io::Result<Box<dyn Io>> {
+async fn connect(url: &Url, purpose: Purpose<'_>, connector: &Connector) -> io::Result<Box<dyn Io>> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, format!("{url} is no address of a server"));
     let host = url.host_str().ok_or_else(invalid)?;
     let port = url.port_or_known_default().ok_or_else(invalid)?;
@@ -44,9 +51,10 @@ async fn connect(url: &Url, ticket: Option<&str>, connector: &Connector) -> io::
         "https" => ("wss", Box::new(outer(host, stream).await?)),
         _ => ("ws", Box::new(stream)),
     };
-    let mut at = url.join(PATH).map_err(|_| invalid())?;
+    let path = if purpose == Purpose::Tunnel { "/api/cluster/tunnel" } else { "/api/cluster/link" };
+    let mut at = url.join(path).map_err(|_| invalid())?;
     at.set_scheme(scheme).map_err(|()| invalid())?;
-    if let Some(ticket) = ticket {
+    if let Purpose::Further { ticket } = purpose {
         at.query_pairs_mut().append_pair("ticket", ticket);
     }
     let inner = websocket::open(at.as_str(), outer).await.map_err(|refusal| match refusal {

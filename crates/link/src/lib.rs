@@ -13,6 +13,6 @@ pub mod tls;
 mod token;
 pub mod websocket;
 
-pub use dial::{Io, dial};
+pub use dial::{Io, Purpose, dial};
 pub use key::{KeyError, KeyPair, PublicKey};
 pub use token::{JoinToken, TokenError};

@@ -11,14 +11,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use node::{Agent, EdgeIo, Gates, Separation};
-use server::{LinkIo, LocalNode};
+use node::{Agent, Dial, Doors, EdgeIo, Gates, Separation};
+use server::{Accept, LinkIo, LocalNode};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -80,10 +81,12 @@ async fn serve(config: Config, setup_code: Option<String>, mut termination: Term
     let http = visitors.local_addr()?;
     let edge = Edge::new(edge_config(&config));
     let control = Control::new(edge.clone(), None);
-    let agent = Agent::new(node_config(&config, Separation::OneProcess, None)?, dial_edge(control))
-        .context("prepare the node's directory")?;
+    let (to_tunnel, tunnels) = tunnel();
+    let agent =
+        Agent::new(node_config(&config, Separation::OneProcess, None)?, doors(edge.clone(), control, to_tunnel))
+            .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
-    let local = local_node(&config, agent.clone());
+    let local = local_node(&config, agent.clone(), tunnels);
     let server = ControlPlane::start(&config, directory, setup_code, http.port(), local, stop.clone()).await?;
 
     let node = tokio::spawn({
@@ -176,21 +179,53 @@ fn builds_at_once(config: &Config) -> usize {
 }
 
 /// The node of this process dials like any other, over a pipe in memory.
-fn local_node(config: &Config, agent: Agent) -> LocalNode {
+fn local_node(config: &Config, agent: Agent, tunnel: Accept) -> LocalNode {
     let accept = move || {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         tokio::spawn(node::serve_link(agent.clone(), theirs));
         Box::pin(std::future::ready(Box::new(ours) as Box<dyn LinkIo>)) as _
     };
-    LocalNode { name: config.node_name.clone(), accept: Box::new(accept) }
+    LocalNode { name: config.node_name.clone(), accept: Box::new(accept), tunnel }
 }
 
-/// So does it dial the edge of this process.
-fn dial_edge(control: Control) -> node::DialEdge {
-    Box::new(move || {
+/// So it connects to the edge of this process.
+fn doors(edge: Edge, control: Control, tunnel: Dial) -> Doors {
+    let control = move || {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let control = control.clone();
         tokio::spawn(async move { control.serve(theirs).await });
         Box::pin(std::future::ready(Ok(Box::pin(ours) as Pin<Box<dyn EdgeIo>>))) as _
-    })
+    };
+    let peer = move |host: String| {
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let edge = edge.clone();
+        tokio::spawn(async move { edge.serve_peer(&host, theirs).await });
+        Box::pin(std::future::ready(Ok(Box::pin(ours) as Pin<Box<dyn EdgeIo>>))) as _
+    };
+    Doors { control: Box::new(control), peer: Box::new(peer), tunnel }
+}
+
+/// And to the server's tunnel to other nodes: the node's end, and the server's.
+fn tunnel() -> (Dial, Accept) {
+    let (dialled, arrived) = tokio::sync::mpsc::channel(16);
+    let arrived = Arc::new(tokio::sync::Mutex::new(arrived));
+    let dial = move || {
+        let dialled = dialled.clone();
+        Box::pin(async move {
+            let (ours, theirs) = tokio::io::duplex(PIPE);
+            dialled.send(theirs).await.map_err(|_| std::io::ErrorKind::ConnectionRefused)?;
+            Ok(Box::pin(ours) as Pin<Box<dyn EdgeIo>>)
+        }) as _
+    };
+    let accept = move || {
+        let arrived = arrived.clone();
+        Box::pin(async move {
+            match arrived.lock().await.recv().await {
+                Some(io) => Box::new(io) as Box<dyn LinkIo>,
+                // The node has gone, and this process with it.
+                None => std::future::pending().await,
+            }
+        }) as _
+    };
+    (Box::new(dial), Box::new(accept))
 }

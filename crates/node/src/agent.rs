@@ -36,12 +36,13 @@ use tokio_util::task::TaskTracker;
 use wire::{Capability, Desired, Fence, Observed};
 
 use crate::confine::Confine;
-use crate::edge_link::{DialEdge, EdgeLink};
+use crate::edge_link::{DialPeer, Doors, EdgeIo, EdgeLink};
 use crate::identity::Identities;
 use crate::layout::Layout;
 use crate::log::Readers;
 use crate::metrics::Sampler;
 use crate::network::Networks;
+use crate::peers::Peers;
 use crate::saved::Saved;
 use crate::shim::Shim;
 
@@ -111,6 +112,8 @@ struct Inner {
     confine: Confine,
     networks: Networks,
     edge: EdgeLink,
+    peer_door: DialPeer,
+    peers: Peers,
     sampler: Sampler,
     log_readers: Readers,
     saved: Saved,
@@ -159,13 +162,14 @@ pub(crate) struct Stale {
 
 impl Agent {
     /// A node that works in its directory. It takes up what it was told last, until it is told anew.
-    pub fn new(config: Config, dial_edge: DialEdge) -> io::Result<Self> {
+    pub fn new(config: Config, doors: Doors) -> io::Result<Self> {
         let layout = Layout::new(config.directory.clone())?;
         layout.open_gates(config.gates.group)?;
         layout.remove_parts()?;
         let saved = Saved::load(&layout)?;
         let desired = saved.read();
         let identities = Identities::load(&layout)?;
+        let peers = Peers::new(layout.peers(), config.gates.group, doors.tunnel)?;
         let networks = Networks::new(identities.instance(), config.network_allow.clone());
         let confine =
             Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
@@ -179,7 +183,9 @@ impl Agent {
                 config,
                 confine,
                 networks,
-                edge: EdgeLink::new(dial_edge),
+                edge: EdgeLink::new(doors.control),
+                peer_door: doors.peer,
+                peers,
                 saved,
                 state: Mutex::new(State { desired, ..State::default() }),
                 observed: watch::Sender::new(Observed::default()),
@@ -245,6 +251,11 @@ impl Agent {
             }
         };
         Capability { name: "separate_processes".into(), enabled, detail }
+    }
+
+    /// A connection to the edge that stands for one of another node's edge.
+    pub(crate) async fn dial_peer_door(&self, host: &str) -> io::Result<std::pin::Pin<Box<dyn EdgeIo>>> {
+        (self.inner.peer_door)(host.to_owned()).await
     }
 
     pub(crate) fn sampler(&self) -> &Sampler {

@@ -15,15 +15,27 @@ use tokio_util::codec::{FramedRead, LinesCodec};
 pub trait EdgeIo: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> EdgeIo for T {}
 
-/// Connects to the edge.
-pub type DialEdge = Box<dyn Fn() -> BoxFuture<'static, io::Result<Pin<Box<dyn EdgeIo>>>> + Send + Sync>;
+/// Connects to somewhere.
+pub type Dial = Box<dyn Fn() -> BoxFuture<'static, io::Result<Pin<Box<dyn EdgeIo>>>> + Send + Sync>;
+/// Connects to the edge, as another edge that sends on what is asked of a host.
+pub type DialPeer = Box<dyn Fn(String) -> BoxFuture<'static, io::Result<Pin<Box<dyn EdgeIo>>>> + Send + Sync>;
+
+/// The ways from a node to what is beside it.
+pub struct Doors {
+    /// To the edge's driver seat, see [`edge::control`].
+    pub control: Dial,
+    /// To [`edge::Edge::serve_peer`].
+    pub peer: DialPeer,
+    /// To the control plane's tunnel to other nodes.
+    pub tunnel: Dial,
+}
 
 const RETRY: Duration = Duration::from_millis(100);
 /// Bytes of the longest report.
 const REPORT_MAX: usize = 16 << 20;
 
 pub(crate) struct EdgeLink {
-    dial: DialEdge,
+    dial: Dial,
     plan: watch::Sender<Plan>,
     report: watch::Sender<Report>,
 }
@@ -31,16 +43,16 @@ pub(crate) struct EdgeLink {
 // === impl EdgeLink ===
 
 impl EdgeLink {
-    pub(crate) fn new(dial: DialEdge) -> Self {
+    pub(crate) fn new(dial: Dial) -> Self {
         Self { dial, plan: watch::Sender::default(), report: watch::Sender::default() }
     }
 
     /// What the edge shall do from now on. Gives the number that [`Report::generation`] has when it does.
-    pub(crate) fn tell(&self, sites: Vec<Site>) -> u64 {
+    pub(crate) fn tell(&self, sites: Vec<Site>, peers: Vec<Site>) -> u64 {
         self.plan.send_if_modified(|plan| {
-            let changed = plan.generation == 0 || plan.sites != sites;
+            let changed = plan.generation == 0 || plan.sites != sites || plan.peers != peers;
             if changed {
-                *plan = Plan { generation: plan.generation + 1, sites };
+                *plan = Plan { generation: plan.generation + 1, sites, peers };
             }
             changed
         });
@@ -113,5 +125,5 @@ impl EdgeLink {
 }
 
 fn leads_to(plan: &Plan, upstream: &str) -> bool {
-    plan.sites.iter().any(|site| site.to.leads_to(upstream))
+    plan.sites.iter().chain(&plan.peers).any(|site| site.to.leads_to(upstream))
 }

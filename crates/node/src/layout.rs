@@ -63,6 +63,11 @@ impl Layout {
         self.root.join("node.key")
     }
 
+    /// Sockets that lead to other nodes.
+    pub(crate) fn peers(&self) -> PathBuf {
+        self.root.join("peers")
+    }
+
     pub(crate) fn identities(&self) -> PathBuf {
         self.root.join("identities.json")
     }

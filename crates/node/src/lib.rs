@@ -15,12 +15,13 @@ mod link;
 mod log;
 mod metrics;
 mod network;
+mod peers;
 mod saved;
 mod shim;
 pub mod uplink;
 
 pub use agent::{Agent, Config, Gates, Separation};
-pub use edge_link::{DialEdge, EdgeIo};
+pub use edge_link::{Dial, DialPeer, Doors, EdgeIo};
 pub use link::serve_link;
 pub use shim::main as shim_main;
 

@@ -3,6 +3,7 @@
 
 mod caches;
 mod logs;
+mod peers;
 
 use std::time::Duration;
 
@@ -26,15 +27,15 @@ use crate::Agent;
 
 /// How long a node keeps a question for news open.
 const LONG_POLL: Duration = Duration::from_secs(20);
-/// Streams on one connection: log followers of many browsers among them.
-const STREAMS: u32 = 1024;
+/// Streams on one connection: log followers of many browsers among them, and connections of other nodes' visitors.
+const STREAMS: u32 = 4096;
 /// Bytes of the longest desired state.
 const DESIRED_MAX: usize = 64 << 20;
 /// A control plane that is silent is asked for a sign of life, and is gone when there is none: after 13 s at the latest.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-const SILENCE: Duration = Duration::from_secs(8);
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
+pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+pub(crate) const SILENCE: Duration = Duration::from_secs(8);
+pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
+pub(crate) const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// Answers the control plane on `io` until it hangs up, or gives no sign of life.
 pub async fn serve_link(agent: Agent, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
@@ -68,6 +69,7 @@ pub(crate) fn router(agent: Agent) -> Router {
         .route("/v1/comparisons", post(compare))
         .route("/v1/ports/{port}", get(port))
         .route("/v1/volumes/{group}", get(volumes))
+        .route("/v1/peers/{host}", post(peers::connect))
         .route("/v1/caches", get(caches::list))
         .route("/v1/caches/prune", post(caches::prune))
         .route("/v1/logs/build/{group}/{workload}", get(logs::build))

@@ -4,9 +4,12 @@
 mod join;
 mod membership;
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::link::Purpose;
 use ::link::tls::Connector;
 use axum::Router;
 use axum::extract::State;
@@ -15,8 +18,10 @@ use axum::routing::{post, put};
 use rand::Rng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 use wire::{ConnectionTicket, Refused};
 
+use crate::edge_link::{Dial, EdgeIo};
 use crate::{Agent, link};
 pub use join::{JoinError, join};
 pub use membership::Membership;
@@ -29,6 +34,37 @@ const RETRY_REFUSED: Duration = Duration::from_secs(60);
 /// A link that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(30);
 
+/// How a node gets to its control plane, and proves there who it is.
+#[derive(Clone)]
+pub struct Way {
+    url: Url,
+    connector: Connector,
+}
+
+// === impl Way ===
+
+impl Way {
+    /// # Errors
+    /// When the node's key cannot be used for TLS.
+    pub fn new(membership: &Membership) -> io::Result<Self> {
+        let connector = Connector::new(membership.key(), membership.cluster()).map_err(io::Error::other)?;
+        Ok(Self { url: membership.url().clone(), connector })
+    }
+
+    async fn dial(&self, purpose: Purpose<'_>) -> io::Result<Box<dyn ::link::Io>> {
+        ::link::dial(&self.url, purpose, &self.connector).await
+    }
+
+    /// To the control plane's tunnel to other nodes.
+    pub fn to_tunnel(&self) -> Dial {
+        let way = self.clone();
+        Box::new(move || {
+            let way = way.clone();
+            Box::pin(async move { Ok(Box::pin(way.dial(Purpose::Tunnel).await?) as Pin<Box<dyn EdgeIo>>) })
+        })
+    }
+}
+
 /// A node's link to the cluster that it is a member of.
 #[derive(Clone)]
 pub struct Uplink {
@@ -37,20 +73,15 @@ pub struct Uplink {
 
 struct Inner {
     agent: Agent,
-    membership: Membership,
-    connector: Connector,
+    way: Way,
     refused: watch::Sender<Option<Refused>>,
 }
 
 // === impl Uplink ===
 
 impl Uplink {
-    /// # Errors
-    /// When its key cannot be used for TLS.
-    pub fn new(agent: Agent, membership: Membership) -> std::io::Result<Self> {
-        let connector = Connector::new(membership.key(), membership.cluster()).map_err(std::io::Error::other)?;
-        let refused = watch::Sender::new(None);
-        Ok(Self { inner: Arc::new(Inner { agent, membership, connector, refused }) })
+    pub fn new(agent: Agent, way: Way) -> Self {
+        Self { inner: Arc::new(Inner { agent, way, refused: watch::Sender::new(None) }) }
     }
 
     /// Keeps the link up until `stop`.
@@ -66,9 +97,9 @@ impl Uplink {
         loop {
             let began = Instant::now();
             self.inner.refused.send_replace(None);
-            match self.dial(None).await {
+            match self.inner.way.dial(Purpose::Lead).await {
                 Ok(io) => {
-                    tracing::info!(url = %self.inner.membership.url(), "linked to the control plane");
+                    tracing::info!(url = %self.inner.way.url, "linked to the control plane");
                     link::serve(self.router(), io).await;
                 }
                 // Said once for each time that it goes away.
@@ -86,10 +117,6 @@ impl Uplink {
         }
     }
 
-    async fn dial(&self, ticket: Option<&str>) -> std::io::Result<Box<dyn ::link::Io>> {
-        ::link::dial(self.inner.membership.url(), ticket, &self.inner.connector).await
-    }
-
     /// What this node answers on its own machine too, and what concerns the link.
     fn router(&self) -> Router {
         let of_link = Router::new()
@@ -105,7 +132,7 @@ async fn connection(
     State(uplink): State<Uplink>,
     axum::Json(ConnectionTicket { ticket }): axum::Json<ConnectionTicket>,
 ) -> StatusCode {
-    match uplink.dial(Some(&ticket)).await {
+    match uplink.inner.way.dial(Purpose::Further { ticket: &ticket }).await {
         Ok(io) => {
             tokio::spawn(async move { link::serve(uplink.router(), io).await });
             StatusCode::NO_CONTENT

@@ -2,6 +2,7 @@
 
 mod caches;
 mod failure;
+mod nodes;
 mod notifications;
 mod runs;
 mod stream;

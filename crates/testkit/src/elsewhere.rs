@@ -1,9 +1,10 @@
-//! A machine somewhere on the internet: a network namespace with a public address and a
-//! service, reached over a link of its own. Nothing leaves this machine.
+//! A machine somewhere on the internet: a public address and a service.
 
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
+
+use crate::wire::Wire;
 
 /// Greets everybody who connects.
 const SERVICE: &str = "
@@ -18,8 +19,7 @@ while True:
 
 /// Gone when dropped. Needs root.
 pub struct Elsewhere {
-    namespace: String,
-    address: Ipv4Addr,
+    wire: Wire,
     service: Child,
 }
 
@@ -28,21 +28,11 @@ pub struct Elsewhere {
 impl Elsewhere {
     #[expect(clippy::new_without_default, reason = "making one changes the machine")]
     pub fn new() -> Self {
-        let random: u16 = rand::random();
-        let namespace = format!("nst-{random:04x}");
-        // Of a range that nobody has any more (RFC 7526), and that is not private.
-        let first = u8::try_from(random % 63).expect("below 64") * 4;
-        let (near, address) = (Ipv4Addr::new(192, 88, 99, first + 1), Ipv4Addr::new(192, 88, 99, first + 2));
-        let (near_net, far_net) = (format!("{near}/30"), format!("{address}/30"));
-        ip(&["netns", "add", &namespace]);
-        ip(&["link", "add", &namespace, "type", "veth", "peer", "name", "eth0", "netns", &namespace]);
-        ip(&["addr", "add", &near_net, "dev", &namespace]);
-        ip(&["link", "set", &namespace, "up"]);
-        ip(&["-n", &namespace, "addr", "add", &far_net, "dev", "eth0"]);
-        ip(&["-n", &namespace, "link", "set", "eth0", "up"]);
-        ip(&["-n", &namespace, "link", "set", "lo", "up"]);
-        let mut service = Command::new("ip")
-            .args(["netns", "exec", &namespace, "python3", "-c", SERVICE])
+        let wire = Wire::new();
+        let [enter, arguments @ ..] = wire.enter();
+        let mut service = Command::new(enter)
+            .args(arguments)
+            .args(["python3", "-c", SERVICE])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -50,11 +40,11 @@ impl Elsewhere {
         let mut line = String::new();
         BufReader::new(service.stdout.take().expect("its output")).read_line(&mut line).expect("hear that it listens");
         assert_eq!(line, "listens\n");
-        Self { namespace, address, service }
+        Self { wire, service }
     }
 
     pub fn address(&self) -> Ipv4Addr {
-        self.address
+        self.wire.far()
     }
 
     pub fn port(&self) -> u16 {
@@ -66,12 +56,5 @@ impl Drop for Elsewhere {
     fn drop(&mut self) {
         let _ = self.service.kill();
         let _ = self.service.wait();
-        // Its link goes with it.
-        ip(&["netns", "del", &self.namespace]);
     }
-}
-
-fn ip(arguments: &[&str]) {
-    let status = Command::new("ip").args(arguments).status().expect("run ip, of the package iproute2");
-    assert!(status.success(), "ip {} failed", arguments.join(" "));
 }

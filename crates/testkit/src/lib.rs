@@ -13,6 +13,7 @@ mod clock;
 mod elsewhere;
 mod git;
 mod load;
+mod machine;
 mod mail;
 mod postgres;
 mod receiver;
@@ -22,6 +23,7 @@ mod server;
 mod small_disk;
 mod visitor;
 mod wait;
+mod wire;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,7 @@ pub use clock::Clock;
 pub use elsewhere::Elsewhere;
 pub use git::{GitServer, Hold, Repo};
 pub use load::{Failure, Load, Report};
+pub use machine::TestNode;
 pub use mail::{Mail, MailServer};
 pub use postgres::Postgres;
 pub use receiver::{Received, Receiver, Stall};
@@ -40,6 +43,7 @@ pub use server::{Builder, Database, Part, TestServer};
 pub use small_disk::SmallDisk;
 pub use visitor::{App, Reply, Socket, WebSocket};
 pub use wait::{PATIENCE, wait_some, wait_until};
+pub use wire::Wire;
 
 /// The top of the workspace.
 pub fn workspace() -> PathBuf {

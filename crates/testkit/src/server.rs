@@ -20,7 +20,7 @@ use crate::secrets::{Secrets, random_secret};
 use crate::small_disk::SmallDisk;
 use crate::visitor::App;
 
-use builder::merge;
+pub(crate) use builder::merge;
 pub use builder::{Builder, Database};
 use process::Form;
 pub use process::Part;
@@ -54,6 +54,11 @@ struct Addresses {
 impl TestServer {
     pub fn api_url(&self) -> String {
         format!("http://{}", self.addresses.api)
+    }
+
+    /// Where the API answers on this machine.
+    pub fn api_port(&self) -> u16 {
+        self.addresses.api.port()
     }
 
     pub fn edge_addr(&self) -> SocketAddr {

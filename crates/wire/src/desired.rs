@@ -1,4 +1,4 @@
-use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
+use ids::{DeploymentId, NodeId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Failure, NetworkPolicy};
@@ -185,13 +185,16 @@ pub struct Probe {
     pub settle_ms: u64,
 }
 
-/// Sends a host's visitors to the first of `prefer` that is ready.
+/// Sends a host's visitors to the first of `prefer` that is ready, and to the nodes of `remote`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteSpec {
     pub host: String,
-    /// The loopback port that answers for this host too.
+    /// The loopback port that answers for this host too; 0 when none does.
     pub port: u16,
     pub prefer: Vec<WorkloadId>,
+    /// Other nodes that have a workload of this host ready: their visitors are as welcome there.
+    #[serde(default)]
+    pub remote: Vec<NodeId>,
 }
 
 /// A source to plan without building it.

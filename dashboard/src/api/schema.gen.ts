@@ -90,6 +90,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/cluster/generate-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A token with which one machine can join, once. */
+        post: operations["token_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Proves to whoever asks which cluster this is. A machine asks before it says anything of itself. */
+        post: operations["identity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a machine in that proves that it was invited, and which key is its own. */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A node's link: a WebSocket (RFC 6455) that carries TLS 1.3 between the node's key and the cluster's. It shows there
+         *     who it is; a request that cannot become a WebSocket is refused.
+         */
+        get: operations["link"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest hundred tokens, newest first, and what became of them. */
+        get: operations["token_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes a token worthless. A machine that has joined with it stays. */
+        delete: operations["token_revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/tunnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A node's way to apps on other nodes, as `/api/cluster/link` in everything else. */
+        get: operations["tunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deployments/{id}": {
         parameters: {
             query?: never;
@@ -203,10 +325,12 @@ export interface paths {
         get: operations["node_get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Takes a machine out of the cluster: its key opens nothing any more. With `force` also while projects are on it. */
+        delete: operations["node_remove"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Renames a machine, changes its labels, or who may use it. */
+        patch: operations["node_update"];
         trace?: never;
     };
     "/api/nodes/{id}/caches": {
@@ -243,6 +367,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nodes/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a machine nothing new, and has what it runs move to others. */
+        post: operations["node_drain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes/{id}/metrics": {
         parameters: {
             query?: never;
@@ -254,6 +395,23 @@ export interface paths {
         get: operations["node_metrics"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a drained machine have projects again. */
+        post: operations["node_resume"];
         delete?: never;
         options?: never;
         head?: never;
@@ -847,6 +1005,53 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "added" | "removed" | "changed";
+        /** @description `POST /api/cluster/identity`: asks a server to prove which cluster it is. */
+        ClusterChallenge: {
+            /** @description 32 random bytes, base64url. */
+            nonce: string;
+        };
+        /** @description Base64url of Ed25519 keys and signatures (RFC 8032). */
+        ClusterIdentity: {
+            /** Format: int32 */
+            protocol_newest: number;
+            /**
+             * Format: int32
+             * @description Versions of the link that this server speaks.
+             */
+            protocol_oldest: number;
+            public_key: string;
+            /** @description By that key, over the nonce. */
+            signature: string;
+        };
+        /**
+         * @description `POST /api/cluster/join`: a machine that was invited proves so, and which key is its own. The token's secret stays
+         *     where it is.
+         */
+        ClusterJoin: {
+            name: string;
+            /** @description 32 random bytes, base64url. */
+            nonce: string;
+            /** @description HMAC-SHA-256 with the token's secret over all of the above and the cluster's key. */
+            proof: string;
+            /**
+             * Format: int32
+             * @description Version of the link that the machine speaks.
+             */
+            protocol: number;
+            /** @description The machine's Ed25519 key, base64url. */
+            public_key: string;
+            /** @description Of the same by the machine's key. */
+            signature: string;
+            /** @description The token's public part. */
+            token_id: string;
+        };
+        ClusterJoined: {
+            /** @description As it is called here. */
+            name: string;
+            node_id: components["schemas"]["NodeId"];
+            /** @description By the cluster's key, over nonce and node id. */
+            signature: string;
+        };
         /** @description The commit a deployment took. */
         Commit: {
             author: string;
@@ -997,6 +1202,68 @@ export interface components {
          * @enum {string}
          */
         HealthStatus: "healthy" | "stale" | "unhealthy";
+        /** @description An invitation of one machine. */
+        JoinToken: {
+            created_at: components["schemas"]["String"];
+            expires_at: components["schemas"]["String"];
+            id: components["schemas"]["JoinTokenId"];
+            labels?: {
+                [key: string]: string;
+            };
+            name?: string | null;
+            node_id?: null | components["schemas"]["NodeId"];
+            /**
+             * @description `open`, `used`, `revoked` or `expired`.
+             * @example open
+             */
+            state: string;
+            used_at?: null | components["schemas"]["String"];
+        };
+        /** @description `POST /api/cluster/generate-token`. */
+        JoinTokenCreate: {
+            /**
+             * Format: int64
+             * @description From 60 seconds to a day; ten minutes when absent.
+             */
+            expires_in_seconds?: number | null;
+            /** @description For placement, like `{"region": "eu"}`. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description What the machine will be called; its own host name when absent. */
+            name?: string | null;
+        };
+        /** @description The token is shown once. */
+        JoinTokenCreated: {
+            /**
+             * @description For a machine that has NanoScale.
+             * @example nanoscale join nsj_AQ…
+             */
+            command: string;
+            expires_at: components["schemas"]["String"];
+            /** Format: int64 */
+            expires_in_seconds: number;
+            id: components["schemas"]["JoinTokenId"];
+            /** @description For one that does not. */
+            install_command: string;
+            /** @description Whether only this machine itself can get there. */
+            local_only: boolean;
+            /** @example nsj_AQ… */
+            token: string;
+            /**
+             * @description Where the machine will look for this server.
+             * @example https://cloud.example.com:4000
+             */
+            url: string;
+        };
+        /**
+         * @description An invitation of one machine.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        JoinTokenId: string;
+        JoinTokenList: {
+            tokens: components["schemas"]["JoinToken"][];
+        };
         /** @description Absent means the server's default. */
         LimitSettings: {
             /** Format: int64 */
@@ -1075,16 +1342,26 @@ export interface components {
             outward: components["schemas"]["Outward"];
         };
         Node: {
+            /** @description Who may put projects on it: `owner`, `granted` or `everybody`. */
+            access: components["schemas"]["NodeAccess"];
             /** @description What the node can enforce on this kernel, and what it cannot. */
             capabilities: components["schemas"]["Capability"][];
+            created_at: components["schemas"]["String"];
+            /** @description It gets nothing new, and what it has moves away. */
+            draining?: boolean;
             /** @description Of the server's own machine. */
             embedded: boolean;
             health_status: components["schemas"]["HealthStatus"];
             id: components["schemas"]["NodeId"];
             kernel?: string | null;
+            /** @description To choose it by: `{"region": "eu"}`. */
+            labels?: {
+                [key: string]: string;
+            };
             last_seen_at?: null | components["schemas"]["String"];
             metrics?: null | components["schemas"]["NodeMetrics"];
             name: string;
+            owner_id?: null | components["schemas"]["UserId"];
             /** @description What keeps it from its work, and what to do about it. */
             problems?: components["schemas"]["Problem"][];
             status: components["schemas"]["NodeStatus"];
@@ -1092,6 +1369,11 @@ export interface components {
             /** @description What runs there now. */
             workloads: components["schemas"]["WorkloadMetrics"][];
         };
+        /**
+         * @description Who may put projects on a node, beside admins.
+         * @enum {string}
+         */
+        NodeAccess: "owner" | "granted" | "everybody";
         /**
          * @description A machine that runs workloads for us.
          * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
@@ -1128,10 +1410,18 @@ export interface components {
             time: components["schemas"]["String"];
         };
         /**
-         * @description How the control plane sees a node.
+         * @description How the control plane sees a node: `joining → online → unreachable → offline`, and back.
          * @enum {string}
          */
-        NodeStatus: "online" | "offline";
+        NodeStatus: "joining" | "online" | "unreachable" | "offline" | "draining" | "removed";
+        /** @description `PATCH /api/nodes/{id}`: what is absent stays. */
+        NodeUpdate: {
+            access?: null | components["schemas"]["NodeAccess"];
+            labels?: {
+                [key: string]: string;
+            } | null;
+            name?: string | null;
+        };
         /** @description No deployment was made, as nothing that the project watches has changed. Only who asks for `if_changed` gets it. */
         NotDeployed: {
             /** @description Always false. */
@@ -1972,6 +2262,245 @@ export interface operations {
             };
         };
     };
+    token_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinTokenCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinTokenCreated"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClusterChallenge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterIdentity"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClusterJoin"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterJoined"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    link: {
+        parameters: {
+            query?: {
+                ticket?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    token_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinTokenList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    token_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["JoinTokenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    tunnel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     deployment_get: {
         parameters: {
             query?: never;
@@ -2222,6 +2751,108 @@ export interface operations {
             };
         };
     };
+    node_remove: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    node_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     cache_list: {
         parameters: {
             query?: never;
@@ -2332,6 +2963,51 @@ export interface operations {
             };
         };
     };
+    node_drain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     node_metrics: {
         parameters: {
             query?: never;
@@ -2360,6 +3036,51 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    node_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

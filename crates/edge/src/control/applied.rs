@@ -30,6 +30,8 @@ impl Applied {
             routes.insert(site.host.clone(), self.target(&site.to, &mut named));
         }
         self.edge.replace_routes(routes);
+        let of_peers = plan.peers.iter().map(|site| (site.host.clone(), self.target(&site.to, &mut named))).collect();
+        self.edge.replace_peer_routes(of_peers);
         let unused = std::mem::replace(&mut self.live, named);
         let replaced =
             |(id, old): &(String, Arc<Upstream>)| !self.live.get(id).is_some_and(|now| Arc::ptr_eq(now, old));

@@ -48,7 +48,7 @@ pub(crate) fn to(id: &str, address: SocketAddr) -> Destination {
 
 pub(crate) fn plan(generation: u64, sites: &[(&str, Destination)]) -> Plan {
     let site = |(host, to): &(&str, Destination)| Site { host: (*host).into(), port: None, to: to.clone() };
-    Plan { generation, sites: sites.iter().map(site).collect() }
+    Plan { generation, sites: sites.iter().map(site).collect(), peers: Vec::new() }
 }
 
 pub(crate) fn among(members: &[(&str, SocketAddr)]) -> Destination {

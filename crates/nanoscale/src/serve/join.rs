@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use edge::Edge;
 use edge::control::Control;
 use link::JoinToken;
-use node::uplink::{Membership, Uplink};
+use node::uplink::{Membership, Uplink, Way};
 use node::{Agent, Separation};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -61,11 +61,15 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
     directories::make(&config.edge_dir())?;
     let edge = Edge::new(edge_config(&config));
     let control = Control::new(edge.clone(), Some(config.edge_dir().join("routes.json")));
-    let agent = Agent::new(node_config(&config, Separation::OneProcess, None)?, super::dial_edge(control))
-        .context("prepare the node's directory")?;
+    let way = Way::new(&membership).context("use the node's key")?;
+    let agent = Agent::new(
+        node_config(&config, Separation::OneProcess, None)?,
+        super::doors(edge.clone(), control, way.to_tunnel()),
+    )
+    .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let (id, name, url) = (membership.node_id().clone(), membership.name().to_owned(), membership.url().clone());
-    let uplink = Uplink::new(agent.clone(), membership).context("use the node's key")?;
+    let uplink = Uplink::new(agent.clone(), way);
     let linked = tokio::spawn({
         let stop = stop.clone();
         async move { uplink.run(stop).await }

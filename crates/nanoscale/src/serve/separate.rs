@@ -4,6 +4,7 @@
 //!
 //! The server and the edge have a socket in their own directory; the node, which may go everywhere, connects to both.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
-use node::{Agent, EdgeIo, Separation};
-use server::{LinkIo, LocalNode};
+use node::{Agent, Dial, DialPeer, Doors, EdgeIo, Separation};
+use server::{Accept, LinkIo, LocalNode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +25,13 @@ use super::{FINISH, Termination, bind, edge_config, node_config};
 use crate::config::Config;
 
 const LINK: &str = "link.sock";
+/// Of the server: to other nodes.
+const TUNNEL: &str = "tunnel.sock";
 const CONTROL: &str = "control.sock";
+/// Of the edge: for what the edges of other nodes send on.
+const PEERS: &str = "peers.sock";
+/// A host's name has at most so many bytes (RFC 1035 section 2.3.4).
+const HOST_MAX: usize = 253;
 /// Connections that the node offers the server: one for what is short and one for what is long.
 const LINKS: usize = 2;
 const RETRY: Duration = Duration::from_millis(200);
@@ -32,11 +40,8 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(super) async fn server(config: Config, setup_code: Option<String>, mut termination: Termination) -> Result<()> {
     let directory = hold(&config.server_dir())?;
     let socket = Arc::new(Socket::bind(&config.server_dir(), LINK).context("listen for the node")?);
-    let accept = move || {
-        let socket = socket.clone();
-        Box::pin(async move { Box::new(socket.accept().await) as Box<dyn LinkIo> }) as _
-    };
-    let node = LocalNode { name: config.node_name.clone(), accept: Box::new(accept) };
+    let tunnel = Arc::new(Socket::bind(&config.server_dir(), TUNNEL).context("listen for the node's edge")?);
+    let node = LocalNode { name: config.node_name.clone(), accept: accept_from(socket), tunnel: accept_from(tunnel) };
     let stop = CancellationToken::new();
     let port = config.edge_http_bind.port();
     let server = ControlPlane::start(&config, directory, setup_code, port, node, stop.clone()).await?;
@@ -47,6 +52,13 @@ pub(super) async fn server(config: Config, setup_code: Option<String>, mut termi
     server.finish().await
 }
 
+fn accept_from(socket: Arc<Socket>) -> Accept {
+    Box::new(move || {
+        let socket = socket.clone();
+        Box::pin(async move { Box::new(socket.accept().await) as Box<dyn LinkIo> }) as _
+    })
+}
+
 /// The proxy that visitors meet.
 pub(super) async fn edge(config: Config, mut termination: Termination) -> Result<()> {
     let directory = config.edge_dir();
@@ -55,9 +67,11 @@ pub(super) async fn edge(config: Config, mut termination: Termination) -> Result
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let address = visitors.local_addr()?;
     let socket = Socket::bind(&directory, CONTROL).context("listen for the node")?;
+    let peers = Socket::bind(&directory, PEERS).context("listen for other edges")?;
     let edge = Edge::new(edge_config(&config));
     let control = Control::new(edge.clone(), Some(directory.join("routes.json")));
     let stop = CancellationToken::new();
+    let edges = edge.clone();
     let serving = tokio::spawn({
         let stop = stop.clone();
         async move { edge.serve(visitors, stop.cancelled_owned()).await }
@@ -65,6 +79,7 @@ pub(super) async fn edge(config: Config, mut termination: Termination) -> Result
     super::announce(&format!("listening edge={address}"));
     tokio::select! {
         () = obey(&control, &socket) => {}
+        () = serve_peers(&edges, &peers) => {}
         () = termination.requested() => {}
     }
     stop.cancel();
@@ -83,6 +98,25 @@ async fn obey(control: &Control, socket: &Socket) {
     }
 }
 
+/// Each connection begins with a line that names the host it is for.
+async fn serve_peers(edge: &Edge, socket: &Socket) {
+    loop {
+        let (edge, mut io) = (edge.clone(), socket.accept().await);
+        tokio::spawn(async move {
+            let mut host = Vec::new();
+            // Byte by byte, as what follows the line is not ours; it is short.
+            while host.len() <= HOST_MAX {
+                match io.read_u8().await {
+                    Ok(b'\n') => break,
+                    Ok(byte) => host.push(byte),
+                    Err(_) => return,
+                }
+            }
+            edge.serve_peer(&String::from_utf8_lossy(&host), io).await;
+        });
+    }
+}
+
 /// What runs apps.
 pub(super) async fn node(config: Config, mut termination: Termination) -> Result<()> {
     directories::share(&config.data_dir)?;
@@ -91,13 +125,8 @@ pub(super) async fn node(config: Config, mut termination: Termination) -> Result
     let separation =
         Separation::Processes { server: directories::owner(&server_dir)?, edge: directories::owner(&edge_dir)? };
     let gates = Some(directories::group(&edge_dir)?);
-    let dial = move || {
-        let directory = edge_dir.clone();
-        let connect = async move { sockets::connect(&directory, CONTROL).await };
-        Box::pin(async move { Ok(Box::pin(connect.await?) as Pin<Box<dyn EdgeIo>>) }) as _
-    };
-    let agent =
-        Agent::new(node_config(&config, separation, gates)?, Box::new(dial)).context("prepare the node's directory")?;
+    let doors = Doors { control: to(&edge_dir, CONTROL), peer: to_peers(&edge_dir), tunnel: to(&server_dir, TUNNEL) };
+    let agent = Agent::new(node_config(&config, separation, gates)?, doors).context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let working = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());
@@ -113,6 +142,27 @@ pub(super) async fn node(config: Config, mut termination: Termination) -> Result
     stop.cancel();
     let _ = tokio::time::timeout(FINISH, working).await;
     Ok(())
+}
+
+fn to(directory: &Path, name: &'static str) -> Dial {
+    let directory = directory.to_owned();
+    Box::new(move || {
+        let directory = directory.clone();
+        Box::pin(async move { Ok(Box::pin(sockets::connect(&directory, name).await?) as Pin<Box<dyn EdgeIo>>) })
+    })
+}
+
+/// To the edge, for a host.
+fn to_peers(edge: &Path) -> DialPeer {
+    let directory = edge.to_owned();
+    Box::new(move |host| {
+        let directory = directory.clone();
+        Box::pin(async move {
+            let mut io = sockets::connect(&directory, PEERS).await?;
+            io.write_all(format!("{host}\n").as_bytes()).await?;
+            Ok(Box::pin(io) as Pin<Box<dyn EdgeIo>>)
+        })
+    })
 }
 
 /// Keeps a connection to the server, for ever.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use edge::control::{Destination, Report, Site};
+use edge::control::{Destination, Member, Report, Site};
 use ids::WorkloadId;
 use wire::{Desired, RouteSpec, RouteStatus, WorkloadState};
 
@@ -52,18 +52,36 @@ impl Applied {
 }
 
 impl Agent {
-    /// Points every route at the first of its workloads that is ready.
+    /// Points every route at the first of its workloads that is ready, and at the other nodes that have one.
     pub(super) fn apply_routes(&self, desired: &Desired) {
+        self.inner.peers.keep(&desired.routes);
         self.note(|state| {
             let chosen = desired.routes.iter().map(|route| (route, choose(state, route))).collect::<Vec<_>>();
             let told = chosen.iter().map(|(route, (workload, _))| (route.host.clone(), workload.clone())).collect();
-            let site =
-                |(route, (_, to)): (&RouteSpec, _)| Site { host: route.host.clone(), port: Some(route.port), to };
-            let generation = self.inner.edge.tell(chosen.into_iter().map(site).collect());
+            let sites = chosen.iter().map(|(route, (_, here))| Site {
+                host: route.host.clone(),
+                port: Some(route.port).filter(|port| *port != 0),
+                to: self.everywhere(route, here.clone()),
+            });
+            let peers = chosen.iter().filter(|(route, _)| !route.prefer.is_empty());
+            let peers = peers.map(|(route, (_, here))| Site { host: route.host.clone(), port: None, to: here.clone() });
+            let generation = self.inner.edge.tell(sites.collect(), peers.collect());
             state.routes.tell(generation, told);
             // It may have answered before it was written down what it was told.
             state.routes.confirm(self.inner.edge.reports().borrow().clone());
         });
+    }
+
+    /// Where visitors of this machine go: to what is ready here, and to other nodes.
+    fn everywhere(&self, route: &RouteSpec, here: Destination) -> Destination {
+        if route.remote.is_empty() {
+            return here;
+        }
+        let mut members = self.inner.peers.members(route);
+        if let Destination::Upstream { id, origin } = here {
+            members.push(Member { id, origin });
+        }
+        Destination::Upstreams { members }
     }
 
     /// Reports what the edge does, as it changes.

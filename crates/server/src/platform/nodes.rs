@@ -7,6 +7,7 @@ mod join;
 mod link;
 mod members;
 mod session;
+mod tunnel;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -44,8 +45,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> LinkIo for T {}
 /// end of the next connection.
 pub struct LocalNode {
     pub name: String,
-    pub accept: Box<dyn Fn() -> BoxFuture<'static, Box<dyn LinkIo>> + Send + Sync>,
+    pub accept: Accept,
+    /// The server's end of the next connection on which that node's edge reaches others.
+    pub tunnel: Accept,
 }
+
+/// Gives the next connection.
+pub type Accept = Box<dyn Fn() -> BoxFuture<'static, Box<dyn LinkIo>> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Nodes {
@@ -86,12 +92,15 @@ struct Known {
     desired: watch::Sender<Desired>,
     /// The connection by which it is led: its number, and what ends it.
     session: Option<(u64, CancellationToken)>,
+    /// Ends everything of a node that is removed.
+    gone: CancellationToken,
 }
 
 impl Known {
-    fn new(node: Node) -> Self {
+    fn new(node: Node, closing: &CancellationToken) -> Self {
         Self {
             node,
+            gone: closing.child_token(),
             link: watch::Sender::new(None),
             hello: None,
             observed: None,
@@ -151,7 +160,7 @@ impl Nodes {
         let acceptor = ::link::tls::Acceptor::new(&cluster).map_err(Error::internal)?;
         let local_id = embedded(&store, &local.name).await?;
         let nodes = store.read().await?.node_list().await?;
-        let known = nodes.into_iter().map(|node| (node.id.clone(), Known::new(node))).collect();
+        let known = nodes.into_iter().map(|node| (node.id.clone(), Known::new(node, &closing))).collect();
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
@@ -171,14 +180,21 @@ impl Nodes {
 
     /// Keeps the link to the server's own machine up, for ever. Others dial.
     pub(crate) async fn run(&self) {
-        session::run_local(self).await;
+        tokio::join!(session::run_local(self), self.run_local_tunnels());
+    }
+
+    async fn run_local_tunnels(&self) {
+        loop {
+            let (nodes, io) = (self.clone(), (self.inner.local.tunnel)().await);
+            tokio::spawn(async move { nodes.serve_tunnel(&nodes.inner.local_id, io).await });
+        }
     }
 
     /// A connection by which a node is led begins; it takes the place of the one before.
     fn begin_session(&self, id: &NodeId) -> Option<(u64, CancellationToken)> {
         let number = self.inner.sessions.fetch_add(1, Ordering::Relaxed);
-        let ends = self.inner.closing.child_token();
         self.with(id, |known| {
+            let ends = known.gone.child_token();
             if let Some((_, before)) = known.session.replace((number, ends.clone())) {
                 before.cancel();
             }
@@ -359,6 +375,17 @@ impl Nodes {
             workloads.find(down)?.failure.clone()
         })
         .flatten()
+    }
+
+    /// Whether a node can be reached, and its edge has something of its own to send a host's visitors to.
+    pub(crate) fn answers_for(&self, node: &NodeId, host: &str) -> bool {
+        self.with(node, |known| {
+            let routes = &known.observed.as_ref()?.routes;
+            let routed = routes.iter().any(|route| route.host == host && route.workload.is_some());
+            Some(routed && known.down_since.is_none())
+        })
+        .flatten()
+        .unwrap_or_default()
     }
 
     /// Why a host's loopback port is not served by its node, if it is not.

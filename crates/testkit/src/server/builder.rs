@@ -165,7 +165,7 @@ fn make_directories(scratch: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn merge(base: &mut Value, patch: Value) {
+pub(crate) fn merge(base: &mut Value, patch: Value) {
     match (base, patch) {
         (Value::Object(base), Value::Object(patch)) => {
             for (key, value) in patch {

@@ -42,8 +42,12 @@ impl Deployments {
     /// What `node` shall do for these projects.
     pub(super) fn desired(&self, node: &NodeId, held: &[Held]) -> Result<Desired> {
         let mut desired = Desired::default();
-        for held in held.iter().filter(|held| &held.project.node_id == node) {
+        for held in held {
             let project = &held.project;
+            if &project.node_id != node {
+                desired.routes.extend(self.route_elsewhere(project));
+                continue;
+            }
             if project.deleting {
                 desired.removed_groups.push(project.id.clone());
                 continue;
@@ -78,9 +82,17 @@ impl Deployments {
                 !matches!(release, Some(Ok(ReleaseSpec { web: None, .. })))
             };
             let prefer = starting.iter().chain(&live).filter(serves).map(|it| WorkloadId::from(&it.id)).collect();
-            desired.routes.push(RouteSpec { host: self.projects.domain(project), port: project.port, prefer });
+            let (host, port) = (self.projects.domain(project), project.port);
+            desired.routes.push(RouteSpec { host, port, prefer, remote: Vec::new() });
         }
         Ok(desired)
+    }
+
+    /// A project's visitors are welcome at every node's edge, which sends them on.
+    fn route_elsewhere(&self, project: &Project) -> Option<RouteSpec> {
+        let host = self.projects.domain(project);
+        let remote = Vec::from_iter(self.nodes.answers_for(&project.node_id, &host).then(|| project.node_id.clone()));
+        (!project.deleting).then_some(RouteSpec { host, port: 0, prefer: Vec::new(), remote })
     }
 
     pub(super) fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {

@@ -23,6 +23,16 @@ use crate::error::{Error, Result};
 /// A machine that does not get to the point in this time has none.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// What a node dials for.
+pub(super) enum Purpose {
+    /// To be led.
+    Lead,
+    /// Because the server asked for one more connection.
+    Further { ticket: String },
+    /// To have its edge's connections to other nodes passed on.
+    Tunnel,
+}
+
 /// Nodes on their way in.
 pub(super) struct Arrivals {
     acceptor: Acceptor,
@@ -42,7 +52,7 @@ impl Arrivals {
 
 impl Nodes {
     /// Serves a WebSocket of a machine, for as long as it is one of ours and stays.
-    pub(super) async fn arrive(&self, socket: WebSocket, ticket: Option<String>) {
+    pub(super) async fn arrive(&self, socket: WebSocket, purpose: Purpose) {
         let accepted = tokio::time::timeout(HANDSHAKE, self.inner.arrivals.acceptor.accept(bytes_of(socket))).await;
         let (key, io) = match accepted {
             Ok(Ok(accepted)) => accepted,
@@ -50,9 +60,10 @@ impl Nodes {
             Err(_) => return tracing::debug!("a machine did not prove who it is in time"),
         };
         match self.welcome(key).await {
-            Ok(Ok(id)) => match ticket {
-                Some(ticket) => self.deliver(&id, &ticket, Box::new(io)),
-                None => session::run_remote(self, &id, Box::new(io), self.reach(&id)).await,
+            Ok(Ok(id)) => match purpose {
+                Purpose::Lead => session::run_remote(self, &id, Box::new(io), self.reach(&id)).await,
+                Purpose::Further { ticket } => self.deliver(&id, &ticket, Box::new(io)),
+                Purpose::Tunnel => self.serve_tunnel(&id, Box::new(io)).await,
             },
             Ok(Err(refused)) => turn_away(Box::new(io), &refused).await,
             Err(error) => tracing::warn!(%error, "a node could not be looked up"),

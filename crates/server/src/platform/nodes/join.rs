@@ -187,7 +187,7 @@ impl Nodes {
             .await?;
         tx.event_insert("node.updated", None, None, now).await?;
         tx.commit().await?;
-        self.lock().insert(node.id.clone(), Known::new(node.clone()));
+        self.lock().insert(node.id.clone(), Known::new(node.clone(), &self.inner.closing));
         tracing::info!(node.id = %node.id, node.name = node.name, "a machine has joined");
         Ok(node)
     }

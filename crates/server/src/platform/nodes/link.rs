@@ -21,11 +21,11 @@ use crate::error::{Error, Result};
 
 type Body = BoxBody<Bytes, std::io::Error>;
 
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
+pub(super) const STREAM_WINDOW: u32 = 1 << 20;
+pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
 /// A node that is silent is asked for a sign of life, and is gone when there is none: after 13 s at the latest.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-const SILENCE: Duration = Duration::from_secs(8);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+pub(super) const SILENCE: Duration = Duration::from_secs(8);
 
 /// Has the node dial one more connection.
 pub(super) type Reach = Arc<dyn Fn(Asker) -> BoxFuture<'static, Result<Box<dyn LinkIo>>> + Send + Sync>;
@@ -39,8 +39,17 @@ pub(super) struct Asker(SendRequest<Body>);
 #[derive(Clone)]
 pub(crate) struct Link {
     control: SendRequest<Body>,
-    bulk: Arc<Mutex<Option<SendRequest<Body>>>>,
+    bulk: Further,
+    /// Of visitors, from other nodes.
+    tunnel: Further,
+}
+
+/// A connection that is made when it is first needed.
+#[derive(Clone)]
+struct Further {
+    asker: Asker,
     reach: Reach,
+    made: Arc<Mutex<Option<SendRequest<Body>>>>,
 }
 
 impl Link {
@@ -48,17 +57,8 @@ impl Link {
     pub(super) async fn open(control: Box<dyn LinkIo>, reach: Reach) -> Result<(Self, watch::Receiver<bool>)> {
         let (closed, closes) = watch::channel(false);
         let control = connect(control, Some(closed)).await?;
-        Ok((Self { control, bulk: Arc::default(), reach }, closes))
-    }
-
-    /// The connection for what is long.
-    async fn bulk(&self) -> Result<SendRequest<Body>> {
-        let mut bulk = self.bulk.lock().await;
-        if let Some(open) = bulk.as_ref().filter(|open| !open.is_closed()) {
-            return Ok(open.clone());
-        }
-        let opened = connect((self.reach)(Asker(self.control.clone())).await?, None).await?;
-        Ok(bulk.insert(opened).clone())
+        let further = || Further { asker: Asker(control.clone()), reach: reach.clone(), made: Arc::default() };
+        Ok((Self { bulk: further(), tunnel: further(), control }, closes))
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -67,7 +67,7 @@ impl Link {
 
     /// Asks for work that takes its time.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
-        read(ask(&self.bulk().await?, Method::POST, path, json(body)?).await?).await
+        read(ask(&self.bulk.get().await?, Method::POST, path, json(body)?).await?).await
     }
 
     /// Tells the node what it shall do, or hears how new what it already knows is.
@@ -91,13 +91,32 @@ impl Link {
     pub(crate) async fn put_file(&self, path: &str, file: tokio::fs::File) -> Result<()> {
         use futures_util::TryStreamExt;
         let stream = tokio_util::io::ReaderStream::with_capacity(file, 64 * 1024).map_ok(Frame::data);
-        ask(&self.bulk().await?, Method::PUT, path, BodyExt::boxed(StreamBody::new(stream))).await.map(drop)
+        ask(&self.bulk.get().await?, Method::PUT, path, BodyExt::boxed(StreamBody::new(stream))).await.map(drop)
     }
 
     /// Reads something long, whatever the node says to it; the connection for commands is not
     /// held up by it.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response<Incoming>> {
-        send(&self.bulk().await?, Method::GET, path, empty()).await
+        send(&self.bulk.get().await?, Method::GET, path, empty()).await
+    }
+}
+
+impl Link {
+    /// Passes one connection of a visitor on, there and back.
+    pub(super) async fn pass(&self, path: &str, connection: Incoming) -> Result<Response<Incoming>> {
+        let body = connection.map_err(std::io::Error::other).boxed();
+        ask(&self.tunnel.get().await?, Method::POST, path, body).await
+    }
+}
+
+impl Further {
+    async fn get(&self) -> Result<SendRequest<Body>> {
+        let mut made = self.made.lock().await;
+        if let Some(open) = made.as_ref().filter(|open| !open.is_closed()) {
+            return Ok(open.clone());
+        }
+        let opened = connect((self.reach)(self.asker.clone()).await?, None).await?;
+        Ok(made.insert(opened).clone())
     }
 }
 

@@ -124,9 +124,7 @@ impl Nodes {
                 tracing::warn!(node.id = %id, "the removed node did not hear of it; it will when it comes back");
             }
         }
-        if let Some((_, session)) = known.session {
-            session.cancel();
-        }
+        known.gone.cancel();
     }
 }
 

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::super::Nodes;
+use super::super::arrivals::Purpose;
 use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId, Query};
@@ -26,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(identity))
         .routes(routes!(join))
         .routes(routes!(link))
+        .routes(routes!(tunnel))
 }
 
 /// A token with which one machine can join, once.
@@ -113,9 +115,24 @@ async fn link(
     Query(Dialled { ticket }): Query<Dialled>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    let message = "this is where nodes link; connect with a WebSocket";
-    let upgrade = upgrade.map_err(|_| Error::malformed(None, message))?;
-    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, ticket).await))
+    let purpose = ticket.map_or(Purpose::Lead, |ticket| Purpose::Further { ticket });
+    let upgrade = upgrade.map_err(|_| no_websocket())?;
+    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, purpose).await))
+}
+
+/// A node's way to apps on other nodes, as `/api/cluster/link` in everything else.
+#[utoipa::path(get, path = "/api/cluster/tunnel", tag = "cluster",
+    responses((status = 101), (status = 400, body = api::ErrorBody)))]
+async fn tunnel(
+    State(nodes): State<Nodes>,
+    upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response> {
+    let upgrade = upgrade.map_err(|_| no_websocket())?;
+    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, Purpose::Tunnel).await))
+}
+
+fn no_websocket() -> Error {
+    Error::malformed(None, "this is for machines that have joined; they connect with a WebSocket")
 }
 
 /// Where machines find this server: as it is configured, or as the caller found it.
