@@ -38,7 +38,7 @@ pub use notification::{
 };
 pub use project::{
     LimitSettings, NamedCommand, NetworkSettings, Plan, PlanRequest, PlannedSchedule, Project, ProjectCreate,
-    ProjectCreated, ProjectList, ProjectUpdate, Volume, VolumeUse, VolumeUseList,
+    ProjectCreated, ProjectList, ProjectPlacement, ProjectUpdate, Volume, VolumeUse, VolumeUseList,
 };
 pub use run::{Run, RunCreate, RunList, Schedule, ScheduleList, SchedulePut};
 

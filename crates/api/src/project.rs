@@ -1,4 +1,6 @@
-use ids::{NodeId, Outward, ProjectId, ProjectStatus, SourceKind};
+use std::collections::BTreeMap;
+
+use ids::{NodeId, Outward, PlacementState, ProjectId, ProjectStatus, SourceKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -52,9 +54,18 @@ pub struct ProjectCreate {
     pub releases_kept: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_vars: Vec<EnvVarInput>,
-    /// Where it runs; the embedded node when absent.
+    /// Where it runs; when absent, a server with the labels that has most room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
+    /// On how many servers it runs at once, 1 to 100, as far as there are as many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Only on servers with these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_labels: Option<BTreeMap<String, String>>,
+    /// Whether it moves to another server when its own is lost for long (`limits.reschedule_after_seconds`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reschedule: Option<bool>,
 }
 
 /// Absent fields stay as they are; an empty text goes back to detection. Takes effect with the next deployment.
@@ -94,6 +105,29 @@ pub struct ProjectUpdate {
     /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    /// Moves it to this server, without a pause. One with volumes stays where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    /// On how many servers it runs at once, 1 to 100, as far as there are as many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Only on servers with these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_labels: Option<BTreeMap<String, String>>,
+    /// Whether it moves to another server when its own is lost for long (`limits.reschedule_after_seconds`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reschedule: Option<bool>,
+}
+
+/// A project on a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProjectPlacement {
+    pub node_id: NodeId,
+    /// The server's.
+    pub name: String,
+    pub state: PlacementState,
+    /// Whether what is live is ready there, and the server can be reached.
+    pub ready: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -108,7 +142,15 @@ pub struct Project {
     pub url: String,
     pub status: ProjectStatus,
     pub source: SourceKind,
+    /// Where it is built, and where its jobs run.
     pub node_id: NodeId,
+    /// Where it runs, and where it is on its way in or out.
+    #[serde(default)]
+    pub placements: Vec<ProjectPlacement>,
+    pub replicas: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_labels: BTreeMap<String, String>,
+    pub reschedule: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repo_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ pub mod command;
 pub mod deployment;
 pub mod node;
 pub mod notification;
+pub mod placement;
 pub mod plan;
 pub mod project;
 pub mod redaction;

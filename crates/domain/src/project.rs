@@ -3,6 +3,8 @@
 use ids::{DeploymentId, Destination, NodeId, Outward, ProcessName, ProjectId, SourceKind, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::node::Labels;
+
 /// The lowest stable port a project may have; those below are for the machine.
 pub const FIRST_PORT: u16 = 3100;
 /// The most releases that a project may keep, beside the pinned ones.
@@ -14,7 +16,9 @@ pub struct Project {
     pub name: String,
     /// Its host label, unique.
     pub slug: String,
+    /// Where it is built, and where its jobs run.
     pub node_id: NodeId,
+    pub placing: Placing,
     pub source: SourceKind,
     pub settings: ProjectSettings,
     pub runtime: RuntimeSettings,
@@ -75,6 +79,23 @@ pub struct LimitSettings {
     pub processes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_memory_mb: Option<u64>,
+}
+
+/// Where it may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placing {
+    /// On so many nodes, as far as there are as many.
+    pub replicas: u32,
+    /// Only on nodes with these.
+    pub labels: Labels,
+    /// It moves when its node is lost for long.
+    pub reschedule: bool,
+}
+
+impl Default for Placing {
+    fn default() -> Self {
+        Self { replicas: 1, labels: Labels::new(), reschedule: false }
+    }
 }
 
 /// What its owner set; absent means detected or default.

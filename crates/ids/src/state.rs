@@ -209,6 +209,20 @@ text_enum! {
 }
 
 text_enum! {
+    /// How a project is on a node.
+    PlacementState {
+        /// It runs there.
+        Wanted = "wanted",
+        /// It runs there until it does elsewhere.
+        Leaving = "leaving",
+        /// Visitors are sent there no more.
+        Emptying = "emptying",
+        /// Its files go.
+        Removing = "removing",
+    }
+}
+
+text_enum! {
     /// How fresh a node's last word is.
     HealthStatus {
         Healthy = "healthy",

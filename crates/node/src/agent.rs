@@ -329,6 +329,7 @@ impl Agent {
             workloads: state.workloads.values().map(|workload| workload.status.clone()).collect(),
             jobs: state.jobs.values().map(|job| job.status.clone()).collect(),
             routes: state.routes.status(),
+            routed: state.routes.fence(),
             removed_groups: state.removed_groups.iter().cloned().collect(),
         };
         self.inner.observed.send_if_modified(|last| {

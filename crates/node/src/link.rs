@@ -4,6 +4,7 @@
 mod caches;
 mod logs;
 mod peers;
+mod releases;
 
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ pub(crate) fn router(agent: Agent) -> Router {
         .route("/v1/comparisons", post(compare))
         .route("/v1/ports/{port}", get(port))
         .route("/v1/volumes/{group}", get(volumes))
+        .route("/v1/releases/{group}/{build}", get(releases::archive))
         .route("/v1/peers/{host}", post(peers::connect))
         .route("/v1/caches", get(caches::list))
         .route("/v1/caches/prune", post(caches::prune))

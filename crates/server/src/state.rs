@@ -69,6 +69,8 @@ pub struct Limits {
     /// How long a new release must have been up before it replaces a live one.
     pub settle: Duration,
     pub releases_kept: usize,
+    /// A node away for longer is lost to those of its projects that may move.
+    pub reschedule_after: Duration,
     pub upload_bytes: u64,
     /// Of the disk, what uploads leave free.
     pub disk_reserve_bytes: u64,
@@ -119,7 +121,7 @@ impl Server {
         let mut tx = store.write().await?;
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
-        let nodes = Nodes::new(store.clone(), vault.clone(), epoch, local, closing.clone()).await?;
+        let nodes = Nodes::new(store.clone(), vault.clone(), epoch, local, config.limits.reschedule_after, closing.clone()).await?;
         let environment = Environment::new(store.clone(), vault.clone());
         let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());

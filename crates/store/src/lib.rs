@@ -14,6 +14,7 @@ mod error;
 mod event;
 mod node;
 mod notification;
+mod placement;
 mod project;
 mod release;
 mod run;

@@ -1,4 +1,4 @@
-use domain::project::{Project, ProjectSettings, RuntimeSettings};
+use domain::project::{Placing, Project, ProjectSettings, RuntimeSettings};
 use ids::{DeploymentId, ProjectId, ProjectName, Slug, SourceKind};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -9,7 +9,7 @@ use crate::{StoreError, StoreResult, Tx};
 
 const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_directory, install_command, \
     build_command, run_command, output_directory, health_path, runtime, port, upload_id, deleting, created_by, \
-    created_at, updated_at, releases_kept, watch_paths";
+    created_at, updated_at, releases_kept, watch_paths, replicas, node_labels, reschedule";
 
 /// What an owner may change afterwards.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ pub struct ProjectPatch<'a> {
     pub source: SourceKind,
     pub settings: &'a ProjectSettings,
     pub runtime: &'a RuntimeSettings,
+    pub placing: &'a Placing,
 }
 
 fn project(row: &AnyRow) -> StoreResult<Project> {
@@ -29,6 +30,11 @@ fn project(row: &AnyRow) -> StoreResult<Project> {
         name: row.try_get("name")?,
         slug: row.try_get("slug")?,
         node_id: parse("node id", row.try_get("node_id")?)?,
+        placing: Placing {
+            replicas: u32::try_from(row.try_get::<i64, _>("replicas")?).unwrap_or(1),
+            labels: json("labels", row.try_get("node_labels")?)?,
+            reschedule: row.try_get::<i64, _>("reschedule")? == 1,
+        },
         source: parse("source kind", row.try_get("source")?)?,
         settings: ProjectSettings {
             repo_url: row.try_get("repo_url")?,
@@ -59,8 +65,8 @@ impl Tx {
         sqlx::query(
             "insert into projects (id, name, slug, node_id, source, repo_url, branch, root_directory, \
              install_command, build_command, run_command, output_directory, health_path, port, upload_id, \
-             created_by, created_at, updated_at, runtime, releases_kept, watch_paths) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+             created_by, created_at, updated_at, runtime, releases_kept, watch_paths, replicas, node_labels, reschedule) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
         )
         .bind(project.id.as_str())
         .bind(&project.name)
@@ -83,9 +89,12 @@ impl Tx {
         .bind(to_json(&project.runtime))
         .bind(settings.releases_kept.map(i64::from))
         .bind(to_json(&settings.watch_paths))
+        .bind(i64::from(project.placing.replicas))
+        .bind(to_json(&project.placing.labels))
+        .bind(i64::from(project.placing.reschedule))
         .execute(&mut *self.inner)
         .await?;
-        Ok(())
+        self.placement_want(&project.id, &project.node_id, project.created_at).await
     }
 
     pub async fn project(&mut self, id: &ProjectId) -> StoreResult<Option<Project>> {
@@ -127,7 +136,7 @@ impl Tx {
             "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
              build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11, \
              source = $12, upload_id = case when $12 = 'git' then null else upload_id end, runtime = $13, \
-             releases_kept = $14, watch_paths = $15 where id = $1",
+             releases_kept = $14, watch_paths = $15, replicas = $16, node_labels = $17, reschedule = $18 where id = $1",
         )
         .bind(id.as_str())
         .bind(patch.name)
@@ -144,6 +153,9 @@ impl Tx {
         .bind(to_json(patch.runtime))
         .bind(settings.releases_kept.map(i64::from))
         .bind(to_json(&settings.watch_paths))
+        .bind(i64::from(patch.placing.replicas))
+        .bind(to_json(&patch.placing.labels))
+        .bind(i64::from(patch.placing.reschedule))
         .execute(&mut *self.inner)
         .await?;
         Ok(())

@@ -1,7 +1,7 @@
 use ids::{DeploymentId, NodeId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, NetworkPolicy};
+use crate::{Failure, NetworkPolicy, ReleaseSpec};
 
 /// Orders desired states, also between servers: a node refuses what is older than what it has.
 /// The epoch is taken from the database when a server starts, the generation counts within it.
@@ -71,6 +71,8 @@ pub enum Source {
     },
     /// A tar archive that the server streams to the node when asked to.
     Upload { upload: DeploymentId },
+    /// What another node has built already. The server streams its files, as an upload with the build's own id.
+    Copy { release: Box<ReleaseSpec> },
 }
 
 /// What the project's owner set; the rest is detected.

@@ -14,6 +14,9 @@ pub struct Observed {
     pub workloads: Vec<WorkloadStatus>,
     pub jobs: Vec<JobStatus>,
     pub routes: Vec<RouteStatus>,
+    /// The desired state by whose routes the edge sends visitors, in force.
+    #[serde(default)]
+    pub routed: Fence,
     /// Groups of which nothing is left.
     pub removed_groups: Vec<ProjectId>,
 }
@@ -59,7 +62,7 @@ pub struct Commit {
 }
 
 /// How a source is built and run, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub kind: String,
     pub reasons: Vec<String>,

@@ -1,5 +1,6 @@
 //! Projects: what there is to deploy, and how.
 
+mod placing;
 mod runtime;
 
 use std::io::{self, IsTerminal, Write};
@@ -90,6 +91,8 @@ struct Settings {
     /// How many releases a rollback can choose from, beside the pinned ones; 0 for the server's default.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100))]
     releases_kept: Option<u32>,
+    #[command(flatten)]
+    placing: placing::PlacingArgs,
 }
 
 #[derive(clap::Args)]
@@ -207,6 +210,7 @@ fn print(project: &api::Project, around: &Around) -> Result<()> {
     fields.add_some("port error", project.port_error.as_deref().map(|error| Cell::new(error, Colour::Yellow)));
     fields.add_some("down", project.down_reason.as_deref().map(|reason| Cell::new(reason, Colour::Yellow)));
     fields.add("node", &around.node);
+    placing::show(&mut fields, project);
     runtime::print(&mut fields, project, &around.volumes);
     fields.add_some("live", deployment(&project.live_deployment));
     fields.add_some("latest", deployment(&project.latest_deployment));
@@ -222,6 +226,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
     variables.retain(|(key, _)| args.env.iter().all(|(other, _)| other != key));
     variables.extend(args.env);
     let settings = args.settings;
+    let placing = settings.placing.read(client).await?;
     let create = api::ProjectCreate {
         name: args.name,
         repo_url: settings.repo,
@@ -239,7 +244,10 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
         limits: settings.runtime.limits(&api::LimitSettings::default()),
         releases_kept: settings.releases_kept,
         env_vars: variables.into_iter().map(|(key, value)| api::EnvVarInput { key, value }).collect(),
-        node_id: None,
+        node_id: placing.node_id,
+        replicas: placing.replicas,
+        node_labels: placing.node_labels,
+        reschedule: placing.reschedule,
     };
     let answer = client.post::<api::ProjectCreated>(&["projects"], &create).await?;
     answer.show(format.json, |created| output::line(format!("Created the project `{}`", created.project.name)))?;
@@ -257,6 +265,7 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
 async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()> {
     let settings = args.settings;
     let project = find::project(client, &args.project).await?.value;
+    let placing = settings.placing.read(client).await?;
     let update = api::ProjectUpdate {
         name: args.name,
         repo_url: settings.repo,
@@ -272,6 +281,10 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
         volumes: settings.runtime.volumes(&project.volumes),
         limits: settings.runtime.limits(&project.limits),
         releases_kept: settings.releases_kept,
+        node_id: placing.node_id,
+        replicas: placing.replicas,
+        node_labels: placing.node_labels,
+        reschedule: placing.reschedule,
     };
     if serde_json::to_value(&update)?.as_object().is_some_and(serde_json::Map::is_empty) {
         bail!("nothing to change; `nanoscale project update --help` lists the settings");

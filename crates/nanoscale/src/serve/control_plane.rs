@@ -156,6 +156,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             start_timeout: config.limits.start_timeout,
             settle: config.limits.settle,
             releases_kept: config.limits.releases_kept,
+            reschedule_after: config.limits.reschedule_after,
             upload_bytes: config.limits.upload_bytes,
             disk_reserve_bytes: config.limits.disk_reserve_bytes,
         },

@@ -8,6 +8,7 @@
 mod apps;
 mod cut;
 mod joining;
+mod placement;
 mod tunnels;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use domain::plan::Tree;
 use ids::{ProjectId, WorkloadId};
 use sandbox::Network;
 use tokio_util::sync::CancellationToken;
-use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, ReleaseSpec, Runtime, Source};
+use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, Plan, ReleaseSpec, Runtime, Source};
 
 use super::Agent;
 use super::admission::Turn;
@@ -72,7 +72,7 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Tu
         agent.tell_stopped(&id);
     }
     agent.discard(&agent.confine().layout.run(&id));
-    if let Source::Upload { upload } = &spec.source {
+    if let Some(upload) = archive_of(spec) {
         // The control plane keeps it, and sends it again when it is wanted again.
         let _ = layout::remove_file(&agent.confine().layout.upload(upload));
     }
@@ -131,6 +131,11 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     let (commit, tree) = fetch(agent, spec).await?;
     checkpoint::reach(Checkpoint::SourceFetched).await;
     report(agent, spec, |status| status.commit.clone_from(&commit));
+    if let Source::Copy { release } = &spec.source {
+        let manifest = Manifest { release: (**release).clone(), commit: None, plan: Plan::default() };
+        agent.write_manifest(&spec.group, &spec.id, &manifest).await.map_err(node_error)?;
+        return Ok(manifest.release);
+    }
     let plan = make_plan(agent, spec, &tree)?;
     let release = release(spec, &plan)?;
     let outline = outline(&plan, &release);
@@ -218,8 +223,11 @@ pub(super) async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wir
             };
             (Program::Internal("fetch", json(&request)), None, Network::Host)
         }
-        Source::Upload { upload } => {
-            log(agent, spec, &["fetch: the uploaded files".to_owned()]);
+        Source::Upload { .. } | Source::Copy { .. } => {
+            let copied = matches!(spec.source, Source::Copy { .. });
+            let what = if copied { "copy: the release from the server that built it" } else { "fetch: the uploaded files" };
+            log(agent, spec, &[what.to_owned()]);
+            let upload = archive_of(spec).unwrap_or(&spec.id);
             let archive = agent.await_upload(spec, upload).await;
             checkpoint::reach(Checkpoint::UploadArrived).await;
             let inside = if nix::unistd::geteuid().is_root() { "/upload.tar".into() } else { archive.clone() };
@@ -247,6 +255,15 @@ pub(super) async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wir
         }
         Some(Fetched::Failed { code, reason }) => Err(agent.failure(spec, &code, reason)),
         None => Err(agent.failure(spec, "FETCH_FAILED", "the fetch step left no result".into())),
+    }
+}
+
+/// The archive that a build waits for, if it is one that does.
+pub(super) fn archive_of(spec: &BuildSpec) -> Option<&ids::DeploymentId> {
+    match &spec.source {
+        Source::Upload { upload } => Some(upload),
+        Source::Copy { .. } => Some(&spec.id),
+        Source::Git { .. } => None,
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use ids::{DeploymentId, ProjectId, WorkloadId};
-use wire::{Desired, Fence, NetworkPolicy, Program, Source};
+use wire::{Desired, Fence, NetworkPolicy, Program};
 
 use super::{Agent, build, job, workload};
 
@@ -135,10 +135,7 @@ impl Agent {
         let entries = entries.collect::<Vec<_>>();
         let state = self.lock();
         let builds = state.desired.iter().flat_map(|desired| &desired.builds);
-        let wanted = builds.filter_map(|build| match &build.source {
-            Source::Upload { upload } => Some(upload),
-            Source::Git { .. } => None,
-        });
+        let wanted = builds.filter_map(build::archive_of);
         let wanted = wanted.collect::<BTreeSet<_>>();
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();

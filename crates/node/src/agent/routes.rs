@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use edge::control::{Destination, Member, Report, Site};
 use ids::WorkloadId;
-use wire::{Desired, RouteSpec, RouteStatus, WorkloadState};
+use wire::{Desired, Fence, RouteSpec, RouteStatus, WorkloadState};
 
 use super::{Agent, State};
 
@@ -10,6 +10,9 @@ use super::{Agent, State};
 #[derive(Default)]
 pub(super) struct Applied {
     generation: u64,
+    /// The desired state that the edge was told of, and the one it has confirmed.
+    told_fence: Fence,
+    confirmed_fence: Fence,
     /// The workload that each host's visitors are sent to.
     told: BTreeMap<String, Option<WorkloadId>>,
     confirmed: BTreeMap<String, Option<WorkloadId>>,
@@ -33,8 +36,12 @@ impl Applied {
         self.told == self.confirmed
     }
 
-    fn tell(&mut self, generation: u64, told: BTreeMap<String, Option<WorkloadId>>) {
-        (self.generation, self.told) = (generation, told);
+    pub(super) fn fence(&self) -> Fence {
+        self.confirmed_fence
+    }
+
+    fn tell(&mut self, generation: u64, fence: Fence, told: BTreeMap<String, Option<WorkloadId>>) {
+        (self.generation, self.told_fence, self.told) = (generation, fence, told);
     }
 
     fn confirm(&mut self, report: Report) {
@@ -47,6 +54,7 @@ impl Applied {
         self.port_errors = report.port_errors;
         if report.generation == self.generation {
             self.confirmed.clone_from(&self.told);
+            self.confirmed_fence = self.told_fence;
         }
     }
 }
@@ -66,7 +74,7 @@ impl Agent {
             let peers = chosen.iter().filter(|(route, _)| !route.prefer.is_empty());
             let peers = peers.map(|(route, (_, here))| Site { host: route.host.clone(), port: None, to: here.clone() });
             let generation = self.inner.edge.tell(sites.collect(), peers.collect());
-            state.routes.tell(generation, told);
+            state.routes.tell(generation, desired.fence, told);
             // It may have answered before it was written down what it was told.
             state.routes.confirm(self.inner.edge.reports().borrow().clone());
         });

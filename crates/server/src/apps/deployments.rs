@@ -3,20 +3,22 @@
 pub(crate) mod desired;
 pub(crate) mod http;
 pub(crate) mod jobs;
+mod placement;
 mod reconcile;
 mod releases;
 mod rollback;
 mod watch;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use domain::deployment::{Deployment, Failure};
+use domain::placement::Placement;
 use domain::project::Project;
 use domain::user::User;
-use ids::{CommitSha, DeploymentId, DeploymentState, ProjectId, ReleaseId, RunState, SourceKind, Trigger};
+use ids::{CommitSha, DeploymentId, DeploymentState, NodeId, ProjectId, ReleaseId, RunState, SourceKind, Trigger};
 use store::{DeploymentChange, RunEnd, Store, Tx};
 use tokio::sync::Notify;
 
@@ -42,6 +44,8 @@ pub(crate) struct Deployments {
     environment: Environment,
     notifications: Notifications,
     wake: Arc<Notify>,
+    /// Releases on their way to another node.
+    copying: Arc<Mutex<BTreeSet<(DeploymentId, NodeId)>>>,
 }
 
 /// What a project's page shows of its deployments.
@@ -51,6 +55,7 @@ pub(crate) struct Recent {
     pub(crate) latest: Option<Deployment>,
     /// Releases that a rollback can choose from.
     pub(crate) kept: Vec<ReleaseId>,
+    pub(crate) placements: Vec<Placement>,
 }
 
 /// What a new deployment shall take.
@@ -79,7 +84,7 @@ impl Deployments {
         environment: Environment,
         notifications: Notifications,
     ) -> Self {
-        Self { store, config, nodes, projects, environment, notifications, wake: Arc::new(Notify::new()) }
+        Self { store, config, nodes, projects, environment, notifications, wake: Arc::new(Notify::new()), copying: Arc::default() }
     }
 
     /// Every project, by name, with its deployments.
@@ -97,6 +102,9 @@ impl Deployments {
             let of_project = recent.entry(deployment.project_id.clone()).or_default();
             of_project.live = Some(deployment);
         }
+        for (project, placement) in tx.placement_all().await? {
+            recent.entry(project).or_default().placements.push(placement);
+        }
         Ok(projects
             .into_iter()
             .map(|project| {
@@ -111,7 +119,9 @@ impl Deployments {
         let latest = tx.deployment_list(&project.id, i64::MAX, 1).await?.pop();
         let live = live(&mut tx, &project.id).await?;
         let kept = tx.release_list(&project.id).await?.into_iter().map(|release| release.id).collect();
-        Ok(Recent { live, latest, kept })
+        let placements = tx.placement_all().await?.into_iter().filter(|(id, _)| *id == project.id);
+        let placements = placements.map(|(_, placement)| placement).collect();
+        Ok(Recent { live, latest, kept, placements })
     }
 
     pub(crate) async fn find(&self, id: &DeploymentId) -> Result<Deployment> {
@@ -183,6 +193,11 @@ impl Deployments {
     }
 
     async fn enqueue(&self, project: &Project, user: &User, wanted: Wanted) -> Result<Deployment> {
+        self.enqueue_as(project, Some(user), wanted).await
+    }
+
+    /// For somebody, or by itself.
+    async fn enqueue_as(&self, project: &Project, user: Option<&User>, wanted: Wanted) -> Result<Deployment> {
         let now = now_ms();
         let mut tx = self.store.write().await?;
         refuse_deleting(&mut tx, &project.id).await?;
@@ -195,7 +210,7 @@ impl Deployments {
         deployment.wanted_commit = wanted.commit;
         deployment.upload = wanted.upload;
         deployment.because = wanted.because;
-        deployment.created_by = Some(user.username.clone());
+        deployment.created_by = user.map(|user| user.username.clone());
         self.insert(&mut tx, &deployment).await?;
         // Begun at once if nothing else is, so that a second request queues behind it instead of replacing it.
         self.promote(&mut tx, &project.id).await?;

@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::deployment::Deployment;
+use domain::placement::Placement;
 use domain::project::{LimitSettings, NetworkSettings, Project, Volume};
-use ids::{DeploymentState, ProjectStatus};
+use ids::{DeploymentState, NodeId, ProjectStatus};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::WorkloadState;
@@ -146,14 +147,21 @@ async fn project_plan(
 
 fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -> api::Project {
     let status = status(nodes, &project, &recent);
-    let Recent { live, latest, kept } = recent;
+    let Recent { live, latest, kept, placements } = recent;
+    let placements = placements.iter().map(|placement| shown_placement(nodes, placement, live.as_ref())).collect();
     let deployment = |deployment: Deployment| {
         let kept = deployment.release_id.as_ref().is_some_and(|id| kept.contains(id));
         shown_deployment(deployment, kept)
     };
     let domain = projects.domain(&project);
     let down = live.as_ref().and_then(|live| nodes.down_failure(&project.node_id, &live.id));
-    let (down_code, down_reason) = down.map(|failure| (failure.code, failure.reason)).unzip();
+    let down = down.map(|failure| (failure.code, failure.reason));
+    let away = (status == ProjectStatus::Down && !nodes.is_online(&project.node_id)).then(|| {
+        let name = nodes.name(&project.node_id).unwrap_or_default();
+        let reason = format!("its server {name} cannot be reached; what runs there goes on without us");
+        ("NODE_UNREACHABLE".to_owned(), reason)
+    });
+    let (down_code, down_reason) = away.or(down).unzip();
     api::Project {
         down_code,
         down_reason,
@@ -165,6 +173,10 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         status,
         source: project.source,
         node_id: project.node_id,
+        placements,
+        replicas: project.placing.replicas,
+        node_labels: project.placing.labels,
+        reschedule: project.placing.reschedule,
         repo_url: project.settings.repo_url,
         branch: project.settings.branch,
         root_directory: project.settings.root_directory,
@@ -184,6 +196,20 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         created_at: rfc3339(project.created_at),
         updated_at: rfc3339(project.updated_at),
     }
+}
+
+fn shown_placement(nodes: &Nodes, placement: &Placement, live: Option<&Deployment>) -> api::ProjectPlacement {
+    let node = &placement.node_id;
+    api::ProjectPlacement {
+        node_id: node.clone(),
+        name: nodes.name(node).unwrap_or_default(),
+        state: placement.state,
+        ready: live.is_some_and(|live| is_ready(nodes, node, live)),
+    }
+}
+
+fn is_ready(nodes: &Nodes, node: &NodeId, live: &Deployment) -> bool {
+    nodes.is_online(node) && nodes.workload_state(node, &live.id) == Some(WorkloadState::Ready)
 }
 
 fn shown_network(network: &NetworkSettings) -> api::NetworkSettings {
@@ -209,9 +235,11 @@ fn status(nodes: &Nodes, project: &Project, recent: &Recent) -> ProjectStatus {
         return ProjectStatus::Deleting;
     }
     if let Some(live) = &recent.live {
-        return match nodes.workload_state(&project.node_id, &live.id) {
-            Some(WorkloadState::Ready) => ProjectStatus::Live,
-            _ => ProjectStatus::Down,
+        let home = std::iter::once(&project.node_id);
+        let mut places = home.chain(recent.placements.iter().map(|placement| &placement.node_id));
+        return match places.any(|node| is_ready(nodes, node, live)) {
+            true => ProjectStatus::Live,
+            false => ProjectStatus::Down,
         };
     }
     match recent.latest.as_ref().map(|latest| latest.state) {

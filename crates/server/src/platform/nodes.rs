@@ -6,6 +6,7 @@ pub(crate) mod http;
 mod join;
 mod link;
 mod members;
+mod placing;
 mod session;
 mod tunnel;
 
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::vault::Vault;
 use arrivals::Arrivals;
+pub(crate) use join::labels;
 pub(crate) use link::Link;
 
 /// The code when another server leads a node.
@@ -70,6 +72,8 @@ struct Inner {
     local_id: NodeId,
     known: Mutex<BTreeMap<NodeId, Known>>,
     sessions: AtomicU64,
+    /// A node away for longer is lost to those of its projects that may move.
+    reschedule_after: Duration,
     /// A node reported something new.
     observed: Notify,
     /// Set when the server goes.
@@ -154,6 +158,7 @@ impl Nodes {
         vault: Arc<Vault>,
         epoch: i64,
         local: LocalNode,
+        reschedule_after: Duration,
         closing: CancellationToken,
     ) -> Result<Self> {
         let cluster = cluster::load(&store, &vault).await?;
@@ -172,6 +177,7 @@ impl Nodes {
                 local_id,
                 known: Mutex::new(known),
                 sessions: AtomicU64::default(),
+                reschedule_after,
                 observed: Notify::new(),
                 closing,
             }),
@@ -258,6 +264,10 @@ impl Nodes {
 
     pub(crate) fn ids(&self) -> Vec<NodeId> {
         self.lock().keys().cloned().collect()
+    }
+
+    pub(crate) fn name(&self, id: &NodeId) -> Option<String> {
+        self.with(id, |known| known.node.name.clone())
     }
 
     /// What a node last reported.

@@ -1,11 +1,12 @@
 //! Projects: what there is to deploy, and how.
 
+mod placing;
 mod runtime;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::project::{FIRST_PORT, Project, ProjectSettings, RELEASES_KEPT_MAX, RuntimeSettings};
+use domain::project::{FIRST_PORT, Placing, Project, ProjectSettings, RELEASES_KEPT_MAX, RuntimeSettings};
 use domain::watch;
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
@@ -90,7 +91,13 @@ impl Projects {
         let none = RuntimeSettings::default();
         let runtime =
             runtime::changed(&none, create.network.as_ref(), create.volumes.as_ref(), create.limits.as_ref())?;
-        let node_id = self.node(create.node_id.as_deref())?;
+        let asked = placing::Asked {
+            replicas: create.replicas,
+            labels: create.node_labels.as_ref(),
+            reschedule: create.reschedule,
+        };
+        let placing = placing::changed(&Placing::default(), &asked, &runtime)?;
+        let node_id = self.first_node(create.node_id.as_deref(), &placing)?;
         let wanted_port = create.port.map(parse_port).transpose()?;
         for attempt in 0..TRIES {
             let id = ProjectId::new();
@@ -108,6 +115,7 @@ impl Projects {
             let port = self.port(&node_id, wanted_port, &taken).await?;
             let project = Project {
                 runtime: runtime.clone(),
+                placing: placing.clone(),
                 ..new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user)
             };
             let sealed = self.environment.seal_all(&project.id, &env)?;
@@ -156,8 +164,18 @@ impl Projects {
         }
         let (network, volumes, limits) = (update.network.as_ref(), update.volumes.as_ref(), update.limits.as_ref());
         let runtime = runtime::changed(&project.runtime, network, volumes, limits)?;
-        let patch = ProjectPatch { name: &name, source, settings: &settings, runtime: &runtime };
+        let asked = placing::Asked {
+            replicas: update.replicas,
+            labels: update.node_labels.as_ref(),
+            reschedule: update.reschedule,
+        };
+        let placing = placing::changed(&project.placing, &asked, &runtime)?;
+        let patch =
+            ProjectPatch { name: &name, source, settings: &settings, runtime: &runtime, placing: &placing };
         let mut tx = self.store.write().await?;
+        if let Some(id) = update.node_id.as_deref().filter(|id| !id.is_empty()) {
+            self.move_to(&mut tx, project, id).await?;
+        }
         match tx.project_update(&project.id, patch, now_ms()).await {
             Err(StoreError::Taken(_)) => {
                 let message = format!("there is a project named `{name}` already");
@@ -173,18 +191,6 @@ impl Projects {
     /// The address of a repository that may be fetched from.
     async fn checked(&self, url: &str) -> Result<String> {
         Ok(repository::check(url, &self.config.git_allow_hosts).await?.to_string())
-    }
-
-    fn node(&self, id: Option<&str>) -> Result<NodeId> {
-        let unknown =
-            || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
-        match id.filter(|id| !id.is_empty()) {
-            None => Ok(self.nodes.local_id().clone()),
-            Some(id) => {
-                let id = id.parse::<NodeId>().map_err(|_| unknown())?;
-                self.nodes.ids().into_iter().find(|known| *known == id).ok_or_else(unknown)
-            }
-        }
     }
 
     /// The wanted port if it is free, else the lowest free one.
@@ -259,6 +265,7 @@ fn new_project(
         source: if settings.repo_url.is_some() { SourceKind::Git } else { SourceKind::Upload },
         settings,
         runtime: RuntimeSettings::default(),
+        placing: Placing::default(),
         port,
         upload: None,
         deleting: false,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::deployment::Deployment;
+use domain::placement::Placement;
 use domain::project::{NetworkSettings, Project, RuntimeSettings};
 use domain::release::Release;
 use domain::run::Run;
-use ids::{DeploymentState, NodeId, Trigger, WorkloadId};
+use ids::{DeploymentState, NodeId, PlacementState, Trigger, WorkloadId};
 use wire::{
     BuildSettings, BuildSpec, Context, Desired, GroupSpec, Limits, NetworkPolicy, Outward, Probe, Readiness,
     ReleaseSpec, RouteSpec, Source, Volume, VolumeLimit, WorkloadSpec,
@@ -36,6 +37,9 @@ pub(super) struct Held {
     pub(super) runs: Vec<Run>,
     /// Its starting deployment waits for the release command.
     pub(super) gated: bool,
+    pub(super) placements: Vec<Placement>,
+    /// Where it shall be built, when that is another node than now.
+    pub(super) next_home: Option<NodeId>,
 }
 
 impl Deployments {
@@ -44,55 +48,106 @@ impl Deployments {
         let mut desired = Desired::default();
         for held in held {
             let project = &held.project;
-            if &project.node_id != node {
-                desired.routes.extend(self.route_elsewhere(project));
-                continue;
-            }
-            if project.deleting {
-                desired.removed_groups.push(project.id.clone());
-                continue;
-            }
-            desired.groups.push(GroupSpec {
-                group: project.id.clone(),
-                releases: held.releases.iter().map(|release| release.deployment_id.clone()).collect(),
-                volumes: self.volume_limits(held),
-            });
-            let live = held.in_state(DeploymentState::Live);
-            let starting = held.in_state(DeploymentState::Starting);
-            if let Some(building) = held.in_state(DeploymentState::Building) {
-                match self.build_spec(project, building) {
-                    Ok(spec) => desired.builds.push(spec),
-                    // Its live release, and every other project, go on without it; it is failed when it is looked at.
-                    Err(error) => tracing::warn!(%error, project.id = %project.id, "a build cannot be described"),
+            let is_home = &project.node_id == node;
+            let placement = held.in_placement(node);
+            if project.deleting || placement == Some(PlacementState::Removing) {
+                if is_home || placement.is_some() {
+                    desired.removed_groups.push(project.id.clone());
                 }
+                desired.routes.extend(self.route_elsewhere(held, node));
+            } else if is_home || placement.is_some() {
+                self.desire_project(&mut desired, node, held);
+            } else {
+                desired.routes.extend(self.route_elsewhere(held, node));
             }
-            desired.jobs.extend(self.job_specs(held));
-            let starting = starting.filter(|_| !held.gated);
-            for deployment in starting.iter().chain(&live) {
-                match self.workload_specs(held, deployment, live.is_some()) {
-                    Ok(specs) => desired.workloads.extend(specs),
-                    // The others go on without it.
-                    Err(error) => {
-                        tracing::warn!(%error, deployment.id = %deployment.id, "a release cannot be described")
-                    }
-                }
-            }
-            let serves = |deployment: &&&Deployment| {
-                let release = held.release_of(deployment).map(release_spec);
-                !matches!(release, Some(Ok(ReleaseSpec { web: None, .. })))
-            };
-            let prefer = starting.iter().chain(&live).filter(serves).map(|it| WorkloadId::from(&it.id)).collect();
-            let (host, port) = (self.projects.domain(project), project.port);
-            desired.routes.push(RouteSpec { host, port, prefer, remote: Vec::new() });
         }
         Ok(desired)
     }
 
+    /// What a node shall do for a project that is placed on it.
+    fn desire_project(&self, desired: &mut Desired, node: &NodeId, held: &Held) {
+        let project = &held.project;
+        let is_home = &project.node_id == node;
+        desired.groups.push(GroupSpec {
+            group: project.id.clone(),
+            releases: held.releases.iter().map(|release| release.deployment_id.clone()).collect(),
+            volumes: self.volume_limits(held),
+        });
+        let live = held.in_state(DeploymentState::Live);
+        let starting = held.in_state(DeploymentState::Starting).filter(|_| !held.gated);
+        if let Some(building) = held.in_state(DeploymentState::Building).filter(|_| is_home) {
+            match self.build_spec(project, building) {
+                Ok(spec) => desired.builds.push(spec),
+                // Its live release, and every other project, go on without it; it is failed when it is looked at.
+                Err(error) => tracing::warn!(%error, project.id = %project.id, "a build cannot be described"),
+            }
+        }
+        desired.builds.extend(held.copies(node).into_iter().filter_map(|release| self.copy_spec(held, release)));
+        if is_home {
+            desired.jobs.extend(self.job_specs(held));
+        }
+        for deployment in starting.iter().chain(&live) {
+            // Where it ran until now it goes on, whatever is known of its files.
+            let ran = held.in_placement(node).is_some_and(|state| state != PlacementState::Wanted);
+            let has_files = |release: &Release| is_home || ran || self.has_copy(node, &release.deployment_id);
+            if !held.release_of(deployment).is_some_and(has_files) {
+                continue;
+            }
+            match self.workload_specs(held, deployment, live.is_some()) {
+                // One of each worker is enough, where the jobs are.
+                Ok(specs) => {
+                    let front = WorkloadId::from(&deployment.id);
+                    desired.workloads.extend(specs.into_iter().filter(|spec| is_home || spec.id == front));
+                }
+                // The others go on without it.
+                Err(error) => tracing::warn!(%error, deployment.id = %deployment.id, "a release cannot be described"),
+            }
+        }
+        let serves = |deployment: &&&Deployment| {
+            let release = held.release_of(deployment).map(release_spec);
+            !matches!(release, Some(Ok(ReleaseSpec { web: None, .. })))
+        };
+        let prefer = starting.iter().chain(&live).filter(serves).map(|it| WorkloadId::from(&it.id)).collect();
+        let port = if is_home { project.port } else { 0 };
+        let remote = self.others_that_answer(held, node);
+        desired.routes.push(RouteSpec { host: self.projects.domain(project), port, prefer, remote });
+    }
+
+    /// Brings the files of a release that another node has built.
+    fn copy_spec(&self, held: &Held, release: &Release) -> Option<BuildSpec> {
+        let spec = release_spec(release).ok()?;
+        Some(BuildSpec {
+            id: release.deployment_id.clone(),
+            group: held.project.id.clone(),
+            source: Source::Copy { release: Box::new(spec) },
+            because: None,
+            settings: BuildSettings::default(),
+            env: Vec::new(),
+            limits: Limits {
+                memory_bytes: self.config.limits.build_memory_bytes,
+                pids: BUILD_PIDS,
+                cpu_weight: BUILD_CPU_WEIGHT,
+                cpu_percent: None,
+            },
+            network: NetworkPolicy { outward: Outward::None, host_ports: Vec::new() },
+            timeout_seconds: self.config.limits.build_timeout.as_secs(),
+        })
+    }
+
+    /// Nodes besides this one that have something to send a project's visitors to. What is being emptied counts no
+    /// more, unless there is nothing else.
+    fn others_that_answer(&self, held: &Held, node: &NodeId) -> Vec<NodeId> {
+        let host = self.projects.domain(&held.project);
+        let stays = |id: &&NodeId| held.in_placement(id) != Some(PlacementState::Emptying);
+        let others = held.runs_on().filter(|id| *id != node && self.nodes.answers_for(id, &host));
+        others.filter(stays).cloned().collect()
+    }
+
     /// A project's visitors are welcome at every node's edge, which sends them on.
-    fn route_elsewhere(&self, project: &Project) -> Option<RouteSpec> {
-        let host = self.projects.domain(project);
-        let remote = Vec::from_iter(self.nodes.answers_for(&project.node_id, &host).then(|| project.node_id.clone()));
-        (!project.deleting).then_some(RouteSpec { host, port: 0, prefer: Vec::new(), remote })
+    fn route_elsewhere(&self, held: &Held, node: &NodeId) -> Option<RouteSpec> {
+        let host = self.projects.domain(&held.project);
+        let remote = self.others_that_answer(held, node);
+        (!held.project.deleting).then_some(RouteSpec { host, port: 0, prefer: Vec::new(), remote })
     }
 
     pub(super) fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {

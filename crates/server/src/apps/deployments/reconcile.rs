@@ -67,6 +67,10 @@ impl Deployments {
         let mut next = None;
         for held in self.held().await? {
             let observed = self.nodes.observed(&held.project.node_id).unwrap_or_default();
+            self.copy_releases(&held);
+            if let Err(error) = self.place(&held).await {
+                tracing::warn!(%error, project.id = %held.project.id, "a project could not be placed");
+            }
             // What is wrong with one project shall not stop the others.
             match self.advance(&held, &observed, uploads).await {
                 Ok(due) => next = [next, due].into_iter().flatten().min(),
@@ -88,6 +92,10 @@ impl Deployments {
         let mut tx = self.store.read().await?;
         let mut unsettled = tx.deployment_unsettled().await?;
         let mut running = jobs::running(&mut tx).await?;
+        let mut placed = BTreeMap::<_, Vec<_>>::new();
+        for (project, placement) in tx.placement_all().await? {
+            placed.entry(project).or_default().push(placement);
+        }
         let mut held = Vec::new();
         for project in tx.project_list().await? {
             let (deployments, rest) =
@@ -95,7 +103,9 @@ impl Deployments {
             unsettled = rest;
             let releases = tx.release_list(&project.id).await?;
             let runs = running.remove(&project.id).unwrap_or_default();
-            let mut of_project = Held { project, deployments, releases, runs, gated: false };
+            let placements = placed.remove(&project.id).unwrap_or_default();
+            let next_home = self.chosen(&project, &placements).into_iter().next().filter(|id| *id != project.node_id);
+            let mut of_project = Held { project, deployments, releases, runs, gated: false, placements, next_home };
             of_project.gated = self.is_gated(&mut tx, &of_project).await?;
             held.push(of_project);
         }
@@ -122,6 +132,9 @@ impl Deployments {
                 self.advance_build(held, building, status, uploads).await?;
             }
         } else if let Some(starting) = held.in_state(DeploymentState::Starting) {
+            if let Some(failure) = self.failure_elsewhere(held, starting) {
+                return self.fail(starting, &failure).await;
+            }
             self.advance_start(held, starting, observed).await?;
         } else if held.in_state(DeploymentState::Queued).is_some() {
             let mut tx = self.store.write().await?;
@@ -240,7 +253,10 @@ impl Deployments {
                 }
                 let wanted = usize::from(spec.web.is_some()) + spec.workers.len();
                 let ready = processes.iter().filter(|workload| workload.state == WorkloadState::Ready).count();
-                if ready == wanted && (routed || spec.web.is_none()) {
+                // Everywhere else too, as far as it can be reached.
+                let others = held.wanted_on().filter(|id| **id != held.project.node_id && self.nodes.is_online(id));
+                let elsewhere = others.into_iter().all(|node| self.serves(held, deployment, node));
+                if ready == wanted && (routed || spec.web.is_none()) && elsewhere {
                     return self.go_live(held, deployment).await;
                 }
                 None
@@ -250,6 +266,21 @@ impl Deployments {
             self.fail(deployment, &failure).await?;
         }
         Ok(())
+    }
+
+    /// Why a deployment cannot go live on another node than the one that built it.
+    fn failure_elsewhere(&self, held: &Held, deployment: &Deployment) -> Option<Failure> {
+        let others = held.wanted_on().filter(|id| **id != held.project.node_id && self.nodes.is_online(id));
+        let failed = |node: &NodeId| {
+            let observed = self.nodes.observed(node)?;
+            let of_deployment = |it: &&WorkloadStatus| it.id.base() == deployment.id.as_str();
+            let down = |it: &&WorkloadStatus| matches!(it.state, WorkloadState::Failed | WorkloadState::Restarting);
+            let workload = observed.workloads.iter().filter(of_deployment).find(down)?;
+            let failure = workload.failure.as_ref().map(from_wire).unwrap_or_default();
+            let name = self.nodes.name(node).unwrap_or_default();
+            Some(Failure { reason: format!("on the server {name}: {}", failure.reason), ..failure })
+        };
+        others.into_iter().find_map(failed)
     }
 
     async fn fail(&self, deployment: &Deployment, failure: &Failure) -> Result<()> {
@@ -303,7 +334,12 @@ impl Deployments {
 
     async fn finish_deleting(&self, held: &Held, observed: &Observed, uploads: &Uploads) -> Result<()> {
         let id = &held.project.id;
-        if !observed.removed_groups.contains(id) {
+        let is_gone = |node: &NodeId| {
+            let observed = self.nodes.observed(node);
+            self.nodes.is_removed(node) || observed.is_some_and(|observed| observed.removed_groups.contains(id))
+        };
+        let home_has_it = !observed.removed_groups.contains(id) && !self.nodes.is_removed(&held.project.node_id);
+        if home_has_it || !held.placements.iter().all(|placement| is_gone(&placement.node_id)) {
             return Ok(());
         }
         uploads.forget(held.project.upload.as_ref()).await;

@@ -213,7 +213,7 @@ pub(super) fn node_name(text: &str) -> Result<NodeName> {
     text.parse().map_err(|error: ids::Invalid| Error::invalid("name", "INVALID_NAME", error.to_string()))
 }
 
-pub(super) fn labels(given: &Labels) -> Result<Labels> {
+pub(crate) fn labels(given: &Labels) -> Result<Labels> {
     if given.len() > LABELS_MAX {
         return Err(Error::invalid("labels", "INVALID_LABEL", format!("a server has at most {LABELS_MAX} labels")));
     }

@@ -94,6 +94,12 @@ impl Link {
         ask(&self.bulk.get().await?, Method::PUT, path, BodyExt::boxed(StreamBody::new(stream))).await.map(drop)
     }
 
+    /// Sends what another node sends.
+    pub(super) async fn put(&self, path: &str, body: Incoming) -> Result<()> {
+        let body = body.map_err(std::io::Error::other).boxed();
+        ask(&self.bulk.get().await?, Method::PUT, path, body).await.map(drop)
+    }
+
     /// Reads something long, whatever the node says to it; the connection for commands is not
     /// held up by it.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response<Incoming>> {

@@ -1,0 +1,173 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ids::{DeploymentState, NodeId, NodeStatus, PlacementState, ProjectId, ProjectStatus};
+use serde_json::json;
+use testkit::{Client, Load, TestNode, wait_until};
+
+use crate::apps::{deploy, node_app, project_with};
+use crate::{BUILD, SHOWN, join, machine, project_on, server, wait_for_status};
+
+fn wish(name: &str) -> api::ProjectCreate {
+    api::ProjectCreate { name: name.into(), ..api::ProjectCreate::default() }
+}
+
+async fn placed(client: &Client, project: &ProjectId) -> Vec<(NodeId, PlacementState, bool)> {
+    let project = client.project_get(project).await.unwrap();
+    project.placements.into_iter().map(|it| (it.node_id, it.state, it.ready)).collect()
+}
+
+/// Waits until a project is ready on exactly these nodes.
+async fn wait_for_placement(client: &Client, project: &ProjectId, nodes: &[&NodeId]) {
+    let wanted = nodes.iter().copied().cloned().collect::<BTreeSet<_>>();
+    wait_until(&format!("{project} is ready on {wanted:?} only"), BUILD, async || {
+        let placed = placed(client, project).await;
+        let on = placed.iter().map(|(node, _, _)| node.clone()).collect::<BTreeSet<_>>();
+        on == wanted && placed.iter().all(|(_, state, ready)| *state == PlacementState::Wanted && *ready)
+    })
+    .await;
+}
+
+fn groups(node: &TestNode) -> Vec<String> {
+    let entries = std::fs::read_dir(node.data_dir().join("node/groups")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_is_drained_without_a_failed_request_and_removed() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let one = join(&server, &client, machine(), "one").await;
+    let two = join(&server, &client, machine(), "two").await;
+    let project = project_on(&client, "hello", &one).await;
+    deploy(&client, &project, node_app("1")).await;
+    let second = deploy(&client, &project, node_app("2")).await;
+    wait_for_placement(&client, &project, &[one.id()]).await;
+    let loads = [Load::gets(&server.app("hello.localhost")), Load::gets(&two.app("hello.localhost"))];
+    for load in &loads {
+        wait_until("it is visited", Duration::from_secs(10), async || load.so_far().requests > 20).await;
+    }
+    assert_eq!(client.node_drain(one.id()).await.unwrap().status, NodeStatus::Draining);
+    wait_until("the machine is empty", BUILD, async || {
+        let placed = placed(&client, &project).await;
+        placed.len() == 1 && placed[0].0 != *one.id() && groups(&one).is_empty()
+    })
+    .await;
+    for load in loads {
+        let seen = load.so_far().requests;
+        wait_until("it is still visited", Duration::from_secs(10), async || load.so_far().requests > seen + 20).await;
+        load.stop().await.assert_clean();
+    }
+    assert!(client.node_get(one.id()).await.unwrap().workloads.is_empty());
+    // What it was before can be gone back to, where it is now.
+    let rolled = client.rollback(&project, None).await.unwrap();
+    client.wait_for(&rolled.id, DeploymentState::Live, BUILD).await;
+    assert_eq!(server.app("hello.localhost").get("/").await.unwrap().version(), Some("1"));
+    assert_eq!(second.number, 2);
+    // Nothing new comes to it, until it is resumed.
+    let there = api::ProjectCreate { node_id: Some(one.id().to_string()), ..wish("new") };
+    assert_eq!(client.project_create(&there).await.unwrap_err().code(), "NODE_DRAINING");
+    assert_eq!(client.node_resume(one.id()).await.unwrap().status, NodeStatus::Online);
+    client.node_remove(one.id(), false).await.unwrap();
+    assert_eq!(client.nodes().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_are_spread_and_one_that_is_lost_is_not_missed() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let mut one = join(&server, &client, machine(), "one").await;
+    let two = join(&server, &client, machine(), "two").await;
+    let create =
+        api::ProjectCreate { node_id: Some(one.id().to_string()), replicas: Some(2), ..wish("hello") };
+    let project = project_with(&client, create).await;
+    deploy(&client, &project, node_app("1")).await;
+    wait_until("there are two", BUILD, async || placed(&client, &project).await.iter().filter(|it| it.2).count() == 2)
+        .await;
+    let nodes = placed(&client, &project).await.into_iter().map(|(node, _, _)| node).collect::<Vec<_>>();
+    let load = Load::gets(&server.app("hello.localhost"));
+    // Each of them answers alone too.
+    deploy(&client, &project, node_app("2")).await;
+    load.wait_for_version("2").await;
+    one.lose_power();
+    wait_for_status(&client, &one, NodeStatus::Unreachable).await;
+    let seen = load.so_far().requests;
+    wait_until("it is still visited", SHOWN, async || load.so_far().requests > seen + 50).await;
+    let report = load.stop().await;
+    println!("{report}");
+    // A request that was under way on the machine when it lost power may be lost with it.
+    assert!(report.failures.len() <= 2, "{report}");
+    assert_eq!(client.project_get(&project).await.unwrap().status, ProjectStatus::Live);
+    one.start().await;
+    let nodes = nodes.iter().collect::<Vec<_>>();
+    wait_for_placement(&client, &project, &nodes).await;
+    drop(two);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_move_is_built_elsewhere_when_its_machine_is_lost() {
+    let server = server().config(json!({ "limits": { "reschedule_after_seconds": 2 } })).start().await;
+    let client = server.setup().await;
+    let mut one = join(&server, &client, machine(), "one").await;
+    let create =
+        api::ProjectCreate { node_id: Some(one.id().to_string()), reschedule: Some(true), ..wish("hello") };
+    let moves = project_with(&client, create).await;
+    let stays = project_on(&client, "stays", &one).await;
+    deploy(&client, &moves, node_app("1")).await;
+    deploy(&client, &stays, node_app("1")).await;
+    one.lose_power();
+    let app = server.app("hello.localhost");
+    wait_until("it is live elsewhere", BUILD, async || {
+        app.get("/").await.is_ok_and(|reply| reply.version() == Some("1"))
+    })
+    .await;
+    let down = client.project_get(&stays).await.unwrap();
+    assert_eq!((down.status, down.down_code.as_deref()), (ProjectStatus::Down, Some("NODE_UNREACHABLE")));
+    // When it comes back it runs what it shall, and no more.
+    one.start().await;
+    wait_for_status(&client, &one, NodeStatus::Online).await;
+    wait_until("it has what it shall have", SHOWN, async || {
+        let workloads = client.node_get(one.id()).await.unwrap().workloads;
+        workloads.len() == 1 && workloads[0].project_id == stays && groups(&one) == [stays.to_string()]
+    })
+    .await;
+    assert_eq!(placed(&client, &moves).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_project_moves_when_it_is_told_to_and_stays_with_its_volumes() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let one = join(&server, &client, machine(), "one").await;
+    let labels = [("region".to_owned(), "eu".to_owned())];
+    let update = api::NodeUpdate { labels: Some(labels.clone().into()), ..api::NodeUpdate::default() };
+    client.node_update(one.id(), &update).await.unwrap();
+    let here = client.nodes().await.unwrap().into_iter().find(|node| node.embedded).unwrap().id;
+    // By its labels.
+    let create = api::ProjectCreate { node_labels: Some(labels.into()), ..wish("eu") };
+    let eu = project_with(&client, create).await;
+    assert_eq!(client.project_get(&eu).await.unwrap().node_id, *one.id());
+    let nowhere = [("region".to_owned(), "us".to_owned())];
+    let create = api::ProjectCreate { node_labels: Some(nowhere.into()), ..wish("us") };
+    assert_eq!(client.project_create(&create).await.unwrap_err().code(), "NO_SUCH_NODE");
+
+    let project = project_with(&client, api::ProjectCreate { node_id: Some(here.to_string()), ..wish("hello") }).await;
+    deploy(&client, &project, node_app("1")).await;
+    let there = api::ProjectUpdate { node_id: Some(one.id().to_string()), ..api::ProjectUpdate::default() };
+    client.project_update(&project, &there).await.unwrap();
+    wait_for_placement(&client, &project, &[one.id()]).await;
+    assert_eq!(client.project_get(&project).await.unwrap().node_id, *one.id());
+    assert_eq!(server.app("hello.localhost").get("/").await.unwrap().version(), Some("1"));
+
+    let volume = api::Volume { name: "data".into(), path: "/data".into(), size_mb: None };
+    let keeps = project_with(
+        &client,
+        api::ProjectCreate { node_id: Some(here.to_string()), volumes: Some(vec![volume]), ..wish("keeps") },
+    )
+    .await;
+    assert_eq!(client.project_update(&keeps, &there).await.unwrap_err().code(), "VOLUMES_PINNED");
+    let two = api::ProjectUpdate { replicas: Some(2), ..api::ProjectUpdate::default() };
+    assert_eq!(client.project_update(&keeps, &two).await.unwrap_err().code(), "VOLUMES_PINNED");
+    let many = api::ProjectUpdate { replicas: Some(0), ..api::ProjectUpdate::default() };
+    assert_eq!(client.project_update(&project, &many).await.unwrap_err().code(), "INVALID_REPLICAS");
+}
