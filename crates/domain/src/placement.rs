@@ -52,9 +52,7 @@ pub fn choose(wish: &Wish<'_>, home: &NodeId, placed: &[Placement], nodes: &[Can
     if wish.has_volumes && node(home).is_some() {
         return vec![home.clone()];
     }
-    let stays = |id: &&NodeId| {
-        node(id).is_some_and(|node| !node.is_draining && !(wish.reschedule && node.is_lost))
-    };
+    let stays = |id: &&NodeId| node(id).is_some_and(|node| !node.is_draining && !(wish.reschedule && node.is_lost));
     let mut chosen = wanted.clone().filter(stays).cloned().collect::<Vec<_>>();
     // Its home comes first, so that it is the last to be given up.
     chosen.sort_by_key(|id| id != home);

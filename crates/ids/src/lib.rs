@@ -21,7 +21,8 @@ pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, Tok
 pub use network::{Destination, DestinationHost};
 pub use state::{
     ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeAccess, NodeState, NodeStatus,
-    NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
+    NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus, RunKind, RunState, SmtpTls,
+    SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

@@ -121,7 +121,9 @@ impl Server {
         let mut tx = store.write().await?;
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
-        let nodes = Nodes::new(store.clone(), vault.clone(), epoch, local, config.limits.reschedule_after, closing.clone()).await?;
+        let nodes =
+            Nodes::new(store.clone(), vault.clone(), epoch, local, config.limits.reschedule_after, closing.clone())
+                .await?;
         let environment = Environment::new(store.clone(), vault.clone());
         let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());

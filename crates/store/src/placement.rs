@@ -44,13 +44,14 @@ impl Tx {
         from: PlacementState,
         to: PlacementState,
     ) -> StoreResult<bool> {
-        let done = sqlx::query("update placements set state = $4 where project_id = $1 and node_id = $2 and state = $3")
-            .bind(project.as_str())
-            .bind(node.as_str())
-            .bind(from.as_str())
-            .bind(to.as_str())
-            .execute(&mut *self.inner)
-            .await?;
+        let done =
+            sqlx::query("update placements set state = $4 where project_id = $1 and node_id = $2 and state = $3")
+                .bind(project.as_str())
+                .bind(node.as_str())
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .execute(&mut *self.inner)
+                .await?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -1623,6 +1623,11 @@ export interface components {
          * @enum {string}
          */
         Outward: "open" | "only" | "none";
+        /**
+         * @description How a project is on a node.
+         * @enum {string}
+         */
+        PlacementState: "wanted" | "leaving" | "emptying" | "removing";
         /** @description How a project is built and run, and why. */
         Plan: {
             build_command?: string | null;
@@ -1681,8 +1686,14 @@ export interface components {
             live_deployment?: null | components["schemas"]["Deployment"];
             name: string;
             network: components["schemas"]["NetworkSettings"];
+            /** @description Where it is built, and where its jobs run. */
             node_id: components["schemas"]["NodeId"];
+            node_labels?: {
+                [key: string]: string;
+            };
             output_directory?: string | null;
+            /** @description Where it runs, and where it is on its way in or out. */
+            placements?: components["schemas"]["ProjectPlacement"][];
             /** Format: int32 */
             port: number;
             /** @description Why the node does not answer at that port at the moment; it is tried again. */
@@ -1692,7 +1703,10 @@ export interface components {
              * @description How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
              */
             releases_kept?: number | null;
+            /** Format: int32 */
+            replicas: number;
             repo_url?: string | null;
+            reschedule: boolean;
             root_directory?: string | null;
             run_command?: string | null;
             source: components["schemas"]["SourceKind"];
@@ -1720,8 +1734,12 @@ export interface components {
             limits?: null | components["schemas"]["LimitSettings"];
             name: string;
             network?: null | components["schemas"]["NetworkSettings"];
-            /** @description Where it runs; the embedded node when absent. */
+            /** @description Where it runs; when absent, a server with the labels that has most room. */
             node_id?: string | null;
+            /** @description Only on servers with these labels. */
+            node_labels?: {
+                [key: string]: string;
+            } | null;
             /** @description What of the built tree is run or, for a static site, served; relative to the root directory. */
             output_directory?: string | null;
             /**
@@ -1734,8 +1752,15 @@ export interface components {
              * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
              */
             releases_kept?: number | null;
+            /**
+             * Format: int32
+             * @description On how many servers it runs at once, 1 to 100, as far as there are as many.
+             */
+            replicas?: number | null;
             /** @description The repository's https address, without credentials. */
             repo_url?: string | null;
+            /** @description Whether it moves to another server when its own is lost for long (`limits.reschedule_after_seconds`). */
+            reschedule?: boolean | null;
             /** @description Where in the repository the app lies; its top when absent. */
             root_directory?: string | null;
             run_command?: string | null;
@@ -1763,6 +1788,15 @@ export interface components {
         ProjectList: {
             projects: components["schemas"]["Project"][];
         };
+        /** @description A project on a server. */
+        ProjectPlacement: {
+            /** @description The server's. */
+            name: string;
+            node_id: components["schemas"]["NodeId"];
+            /** @description Whether what is live is ready there, and the server can be reached. */
+            ready: boolean;
+            state: components["schemas"]["PlacementState"];
+        };
         /**
          * @description What a visitor of the project would find.
          * @enum {string}
@@ -1777,14 +1811,27 @@ export interface components {
             limits?: null | components["schemas"]["LimitSettings"];
             name?: string | null;
             network?: null | components["schemas"]["NetworkSettings"];
+            /** @description Moves it to this server, without a pause. One with volumes stays where they are. */
+            node_id?: string | null;
+            /** @description Only on servers with these labels. */
+            node_labels?: {
+                [key: string]: string;
+            } | null;
             output_directory?: string | null;
             /**
              * Format: int32
              * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
              */
             releases_kept?: number | null;
+            /**
+             * Format: int32
+             * @description On how many servers it runs at once, 1 to 100, as far as there are as many.
+             */
+            replicas?: number | null;
             /** @description Makes a project of uploads one of this repository. A project of a repository cannot do without. */
             repo_url?: string | null;
+            /** @description Whether it moves to another server when its own is lost for long (`limits.reschedule_after_seconds`). */
+            reschedule?: boolean | null;
             root_directory?: string | null;
             run_command?: string | null;
             /** @description Directories that outlive releases; at most 16. */

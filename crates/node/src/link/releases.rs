@@ -68,12 +68,7 @@ fn pack(directory: &Path, into: impl Write) -> io::Result<()> {
     archive.into_inner()?.finish()?.flush()
 }
 
-fn append_link<W: Write>(
-    archive: &mut tar::Builder<W>,
-    name: &Path,
-    path: &Path,
-    found: &Metadata,
-) -> io::Result<()> {
+fn append_link<W: Write>(archive: &mut tar::Builder<W>, name: &Path, path: &Path, found: &Metadata) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_metadata(found);
     header.set_size(0);

@@ -84,7 +84,16 @@ impl Deployments {
         environment: Environment,
         notifications: Notifications,
     ) -> Self {
-        Self { store, config, nodes, projects, environment, notifications, wake: Arc::new(Notify::new()), copying: Arc::default() }
+        Self {
+            store,
+            config,
+            nodes,
+            projects,
+            environment,
+            notifications,
+            wake: Arc::new(Notify::new()),
+            copying: Arc::default(),
+        }
     }
 
     /// Every project, by name, with its deployments.

@@ -170,8 +170,7 @@ impl Projects {
             reschedule: update.reschedule,
         };
         let placing = placing::changed(&project.placing, &asked, &runtime)?;
-        let patch =
-            ProjectPatch { name: &name, source, settings: &settings, runtime: &runtime, placing: &placing };
+        let patch = ProjectPatch { name: &name, source, settings: &settings, runtime: &runtime, placing: &placing };
         let mut tx = self.store.write().await?;
         if let Some(id) = update.node_id.as_deref().filter(|id| !id.is_empty()) {
             self.move_to(&mut tx, project, id).await?;

@@ -203,9 +203,8 @@ impl Deployments {
     /// Whether a node has reported the copy of a release.
     pub(super) fn has_copy(&self, node: &NodeId, build: &DeploymentId) -> bool {
         self.nodes.observed(node).is_some_and(|observed| {
-            let built = |it: &wire::BuildStatus| {
-                it.id == *build && matches!(it.outcome, Some(BuildOutcome::Built { .. }))
-            };
+            let built =
+                |it: &wire::BuildStatus| it.id == *build && matches!(it.outcome, Some(BuildOutcome::Built { .. }));
             observed.builds.iter().any(built)
         })
     }

@@ -12,9 +12,8 @@ impl Nodes {
         let after = self.inner.reschedule_after;
         let candidate = |(id, known): (&NodeId, &Known)| {
             let last = known.metrics.back();
-            let free = |of: fn(&wire::Metrics) -> (u64, u64)| {
-                last.map_or(0, |last| of(last).0.saturating_sub(of(last).1))
-            };
+            let free =
+                |of: fn(&wire::Metrics) -> (u64, u64)| last.map_or(0, |last| of(last).0.saturating_sub(of(last).1));
             Candidate {
                 id: id.clone(),
                 labels: known.node.labels.clone(),
