@@ -11,6 +11,7 @@ mod log;
 mod network;
 mod observed;
 pub mod shim;
+mod usage;
 
 pub use cache::{Cache, CachePrune, Caches};
 pub use desired::{
@@ -24,3 +25,4 @@ pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,
     Plan, Preview, ReleaseSpec, RouteStatus, Schedule, VolumeUse, WorkloadState, WorkloadStatus,
 };
+pub use usage::{GroupUsage, WorkloadUsage};
