@@ -9,6 +9,7 @@ mod cache;
 mod deployment;
 mod env;
 mod event;
+mod metrics;
 mod node;
 mod notification;
 mod project;
@@ -25,7 +26,8 @@ pub use deployment::{
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
-pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, Problem, WorkloadMetrics};
+pub use metrics::{MetricsHistory, ProcessMetrics, ProcessSample, ProjectMetrics, VolumeSample};
+pub use node::{Capability, Node, NodeList, NodeMetrics, Problem, WorkloadMetrics};
 pub use notification::{
     NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
     NotificationDelivery, NotificationDeliveryList, NotificationDeployment, NotificationNode, NotificationPayload,
@@ -143,6 +145,10 @@ pub type Time = String;
         NodeMetrics,
         WorkloadMetrics,
         MetricsHistory,
+        ProjectMetrics,
+        ProcessMetrics,
+        ProcessSample,
+        VolumeSample,
         BuildCache,
         BuildCacheList,
         BuildCachePrune,

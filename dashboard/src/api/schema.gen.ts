@@ -250,7 +250,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The last ten minutes, for a plot. */
+        /** What a machine used: of the last ten minutes every sample, of longer times means. */
         get: operations["node_metrics"];
         put?: never;
         post?: never;
@@ -468,6 +468,23 @@ export interface paths {
          *     have fewer than asked for, or none, when there is more to look through: as long as it has a `next_cursor`, there may be older ones.
          */
         get: operations["project_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the processes of a project used, over all machines: means. */
+        get: operations["project_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -775,6 +792,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything for Prometheus, in its text format. Its caller has the token of the setting `metrics.token`. */
+        get: operations["prometheus_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1045,7 +1079,7 @@ export interface components {
         Me: {
             user: components["schemas"]["User"];
         };
-        /** @description Samples, oldest first. */
+        /** @description Samples, oldest first. Where some are missing nothing was heard of the machine. */
         MetricsHistory: {
             /** Format: int32 */
             interval_seconds: number;
@@ -1108,6 +1142,11 @@ export interface components {
              * @description 0 to 100 over all cores.
              */
             cpu_percent: number;
+            /**
+             * Format: double
+             * @description The most at any moment, in samples that are means over a while.
+             */
+            cpu_percent_max?: number | null;
             /** Format: int64 */
             disk_total_bytes: number;
             /** Format: int64 */
@@ -1117,14 +1156,36 @@ export interface components {
              * @description One-minute load average.
              */
             load: number;
+            /** Format: double */
+            load15?: number | null;
+            /**
+             * Format: double
+             * @description Of five minutes, and of fifteen; absent in samples of the past.
+             */
+            load5?: number | null;
             /** Format: int64 */
             memory_total_bytes: number;
             /** Format: int64 */
             memory_used_bytes: number;
+            /**
+             * Format: int64
+             * @description Since the node's process began; absent in samples of the past.
+             */
+            network_rx_bytes?: number | null;
             /** Format: double */
             network_rx_bytes_per_second: number;
             /** Format: double */
+            network_rx_bytes_per_second_max?: number | null;
+            /** Format: int64 */
+            network_tx_bytes?: number | null;
+            /** Format: double */
             network_tx_bytes_per_second: number;
+            /** Format: double */
+            network_tx_bytes_per_second_max?: number | null;
+            /** Format: int64 */
+            swap_total_bytes?: number;
+            /** Format: int64 */
+            swap_used_bytes?: number;
             time: components["schemas"]["String"];
         };
         /**
@@ -1367,6 +1428,38 @@ export interface components {
             code: string;
             message: string;
         };
+        ProcessMetrics: {
+            /** @example web */
+            process: string;
+            /** @description Oldest first. Where some are missing it did not run. */
+            samples: components["schemas"]["ProcessSample"][];
+        };
+        /** @description Means from a time on, and the most at any moment. */
+        ProcessSample: {
+            /**
+             * Format: double
+             * @description 100 is one whole core.
+             */
+            cpu_percent: number;
+            /** Format: double */
+            cpu_percent_max: number;
+            /** Format: int64 */
+            memory_bytes: number;
+            /** Format: int64 */
+            memory_bytes_max: number;
+            /**
+             * Format: double
+             * @description Received from, and sent to, the outside; what visitors ask of it is not in it.
+             */
+            network_rx_bytes_per_second: number;
+            /** Format: double */
+            network_rx_bytes_per_second_max: number;
+            /** Format: double */
+            network_tx_bytes_per_second: number;
+            /** Format: double */
+            network_tx_bytes_per_second_max: number;
+            time: components["schemas"]["String"];
+        };
         Project: {
             branch?: string | null;
             build_command?: string | null;
@@ -1472,6 +1565,15 @@ export interface components {
         ProjectId: string;
         ProjectList: {
             projects: components["schemas"]["Project"][];
+        };
+        /** @description What a project's processes used, over all machines. */
+        ProjectMetrics: {
+            /** Format: int32 */
+            interval_seconds: number;
+            /** @description `web` first. */
+            processes: components["schemas"]["ProcessMetrics"][];
+            /** @description What the volumes took of the disk. */
+            volumes: components["schemas"]["VolumeSample"][];
         };
         /**
          * @description What a visitor of the project would find.
@@ -1753,6 +1855,11 @@ export interface components {
              */
             size_mb?: number | null;
         };
+        VolumeSample: {
+            time: components["schemas"]["String"];
+            /** Format: int64 */
+            used_bytes: number;
+        };
         /** @description What a volume takes of the disk. Beyond its limit the project's processes are stopped. */
         VolumeUse: {
             /** Format: int64 */
@@ -1768,12 +1875,28 @@ export interface components {
         WorkloadMetrics: {
             /**
              * Format: double
+             * @description 100 is one whole core.
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: double
              * @description Since it started.
              */
             cpu_seconds?: number | null;
             deployment_id: components["schemas"]["DeploymentId"];
             /** Format: int64 */
             memory_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description What it received from, and sent to, the outside since it started; what visitors ask of it is not in it.
+             */
+            network_rx_bytes?: number | null;
+            /** Format: double */
+            network_rx_bytes_per_second?: number | null;
+            /** Format: int64 */
+            network_tx_bytes?: number | null;
+            /** Format: double */
+            network_tx_bytes_per_second?: number | null;
             /**
              * @description `web`, or the name of another process of the project.
              * @example web
@@ -2334,7 +2457,10 @@ export interface operations {
     };
     node_metrics: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `10m`, `1h`, `24h` or `30d` */
+                range?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["NodeId"];
@@ -2351,6 +2477,14 @@ export interface operations {
                     "application/json": components["schemas"]["MetricsHistory"];
                 };
             };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2360,6 +2494,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3363,6 +3505,62 @@ export interface operations {
             };
         };
     };
+    project_metrics: {
+        parameters: {
+            query?: {
+                /** @description `10m`, `1h`, `24h` or `30d` */
+                range?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectMetrics"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     project_redeploy: {
         parameters: {
             query?: never;
@@ -4294,6 +4492,41 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    prometheus_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

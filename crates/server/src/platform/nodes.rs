@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 mod link;
+mod samples;
 mod session;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,7 @@ use wire::{Desired, Hello, Metrics, Observed};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
+use crate::platform::metrics::History;
 pub(crate) use link::Link;
 
 /// The code when another server leads a node.
@@ -45,6 +47,7 @@ pub(crate) struct Nodes {
 
 struct Inner {
     store: Store,
+    history: History,
     /// Orders this server's desired states after those of any server before it.
     epoch: AtomicI64,
     local: LocalNode,
@@ -92,7 +95,7 @@ impl Disk {
 }
 
 impl Nodes {
-    pub(crate) async fn new(store: Store, epoch: i64, local: LocalNode) -> StoreResult<Self> {
+    pub(crate) async fn new(store: Store, history: History, epoch: i64, local: LocalNode) -> StoreResult<Self> {
         let mut tx = store.write().await?;
         let found = tx.node_list().await?.into_iter().find(|node| node.embedded);
         let id = found.map_or_else(NodeId::new, |node| node.id);
@@ -110,6 +113,7 @@ impl Nodes {
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
+                history,
                 epoch: AtomicI64::new(epoch),
                 local,
                 local_id: id.clone(),
@@ -278,6 +282,8 @@ impl Nodes {
             if known.metrics.back().is_some_and(|last| last.at_ms == metrics.at_ms) {
                 return;
             }
+            self.inner.history.record(id, &metrics);
+            known.forget_workloads();
             if known.metrics.len() == HISTORY {
                 known.metrics.pop_front();
             }
