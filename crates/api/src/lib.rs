@@ -10,6 +10,7 @@ mod cluster;
 mod deployment;
 mod env;
 mod event;
+mod metrics;
 mod node;
 mod notification;
 mod project;
@@ -30,7 +31,8 @@ pub use deployment::{
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
-pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};
+pub use metrics::{MetricsHistory, ProcessMetrics, ProcessSample, ProjectMetrics, VolumeSample};
+pub use node::{Capability, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};
 pub use notification::{
     NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
     NotificationDelivery, NotificationDeliveryList, NotificationDeployment, NotificationNode, NotificationPayload,
@@ -148,6 +150,10 @@ pub type Time = String;
         NodeMetrics,
         WorkloadMetrics,
         MetricsHistory,
+        ProjectMetrics,
+        ProcessMetrics,
+        ProcessSample,
+        VolumeSample,
         BuildCache,
         BuildCacheList,
         BuildCachePrune,

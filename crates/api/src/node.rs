@@ -86,12 +86,33 @@ pub struct NodeMetrics {
     pub cpu_cores: u32,
     /// One-minute load average.
     pub load: f64,
+    /// Of five minutes, and of fifteen; absent in samples of the past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load5: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load15: Option<f64>,
     pub memory_used_bytes: u64,
     pub memory_total_bytes: u64,
+    #[serde(default)]
+    pub swap_used_bytes: u64,
+    #[serde(default)]
+    pub swap_total_bytes: u64,
     pub disk_used_bytes: u64,
     pub disk_total_bytes: u64,
     pub network_rx_bytes_per_second: f64,
     pub network_tx_bytes_per_second: f64,
+    /// Since the node's process began; absent in samples of the past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_rx_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_tx_bytes: Option<u64>,
+    /// The most at any moment, in samples that are means over a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent_max: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_rx_bytes_per_second_max: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_tx_bytes_per_second_max: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -111,12 +132,17 @@ pub struct WorkloadMetrics {
     /// Since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
+    /// 100 is one whole core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    /// What it received from, and sent to, the outside since it started; what visitors ask of it is not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_rx_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_tx_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_rx_bytes_per_second: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_tx_bytes_per_second: Option<f64>,
     pub restarts: u32,
-}
-
-/// Samples, oldest first.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct MetricsHistory {
-    pub interval_seconds: u32,
-    pub samples: Vec<NodeMetrics>,
 }

@@ -4,6 +4,7 @@ mod account;
 mod client;
 mod find;
 mod output;
+mod plot;
 mod secret;
 mod size;
 mod time;

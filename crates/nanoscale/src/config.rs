@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ids::BaseDomain;
 use ipnet::Ipv4Net;
+pub(crate) use settings::Secret;
 use settings::Values;
 
 /// The server's directory below `data_dir`.
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) notification_allow_hosts: Vec<String>,
     /// The pause after a notification's first failed attempt.
     pub(crate) notification_first_retry: Duration,
+    /// Who has it may read the server's metrics.
+    pub(crate) metrics_token: Option<Secret>,
     pub(crate) limits: Limits,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
@@ -151,6 +154,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         network_allow: values.networks("network.allow"),
         notification_allow_hosts: values.list("notifications.allow_hosts"),
         notification_first_retry: Duration::from_millis(values.number("notifications.first_retry_ms")),
+        metrics_token: values.secret("metrics.token"),
         data_dir,
         database_url,
         limits,
@@ -215,7 +219,7 @@ mod tests {
         let mistakes = read(
             r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/","public_url":"x"},
                 "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"},"data_dir":"a\u0000b",
-                "notifications":{"first_retry_ms":0}}"#,
+                "notifications":{"first_retry_ms":0},"metrics":{"token":"guessable"}}"#,
             &[("NANOSCALE_LIMITS_UPLOAD_MB", "0")],
         )
         .unwrap_err()
@@ -232,6 +236,7 @@ mod tests {
             "limits.upload_mb",
             "orchestrator.public_url",
             "notifications.first_retry_ms",
+            "metrics.token: has fewer than 16",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(path)), "{path} is not in {mistakes:#?}");
         }

@@ -18,6 +18,7 @@ mod process;
 mod release;
 mod routes;
 mod step;
+mod usage;
 mod volumes;
 mod workload;
 mod yielding;
@@ -203,7 +204,7 @@ impl Agent {
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             () = self.converge_forever() => {}
-            () = self.sampler().run() => {}
+            () = self.sampler().run(self) => {}
             () = self.empty_trash_forever() => {}
             () = self.tidy_forever() => {}
             () = self.hear_edge_forever() => {}

@@ -1,12 +1,17 @@
 //! The machine's use of itself, read from /proc.
 
+mod network;
+mod workloads;
+
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wire::{Metrics, Problem};
 
-use crate::now_ms;
+use crate::{Agent, now_ms};
+use network::{Traffic, interfaces};
+use workloads::Workloads;
 
 /// Rates are means over this long.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -20,13 +25,12 @@ pub(crate) struct Sampler {
     last: Mutex<Option<Metrics>>,
 }
 
-/// Counters that only make sense as differences.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counters {
-    cpu_busy: u64,
-    cpu_total: u64,
-    received: u64,
-    sent: u64,
+/// What the next sample's rates are counted from.
+struct Before {
+    at: Instant,
+    processors: (u64, u64),
+    network: Traffic,
+    workloads: Workloads,
 }
 
 impl Sampler {
@@ -39,17 +43,21 @@ impl Sampler {
     }
 
     /// Samples for ever.
-    pub(crate) async fn run(&self) {
-        let mut before = (counters(), Instant::now());
+    pub(crate) async fn run(&self, agent: &Agent) {
+        let prefix = agent.networks().prefix();
+        let mut before = Before {
+            at: Instant::now(),
+            processors: processor_times(),
+            network: Traffic::new(&interfaces(), &prefix),
+            workloads: Workloads::default(),
+        };
         // The first sample covers a short while, so that a page opened at once has numbers.
         let mut pause = Duration::from_millis(200);
         loop {
             tokio::time::sleep(pause).await;
             pause = PERIOD;
-            let now = (counters(), Instant::now());
-            let metrics = Metrics { problem: self.problem().await, ..self.sample(before.0, now.0, now.1 - before.1) };
+            let metrics = Metrics { problem: self.problem().await, ..self.sample(agent, &mut before, &prefix).await };
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(metrics);
-            before = now;
         }
     }
 
@@ -60,11 +68,18 @@ impl Sampler {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a plot does not need the last bit of a counter")]
-    fn sample(&self, before: Counters, now: Counters, elapsed: Duration) -> Metrics {
-        let busy = now.cpu_busy.saturating_sub(before.cpu_busy) as f64;
-        let total = now.cpu_total.saturating_sub(before.cpu_total).max(1) as f64;
-        let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / elapsed.as_secs_f64();
+    async fn sample(&self, agent: &Agent, before: &mut Before, prefix: &str) -> Metrics {
+        let counted = workloads::count(agent).await;
+        let (at, processors, interfaces) = (Instant::now(), processor_times(), interfaces());
+        let elapsed = at - before.at;
+        let busy = processors.0.saturating_sub(before.processors.0) as f64;
+        let total = processors.1.saturating_sub(before.processors.1).max(1) as f64;
+        let (received, sent) = before.network.advance(&interfaces, prefix);
+        let per_second = |bytes: u64| bytes as f64 / elapsed.as_secs_f64();
+        let workloads = before.workloads.advance(counted, &interfaces, elapsed);
+        (before.at, before.processors) = (at, processors);
         let memory = |key: &str| meminfo(key).unwrap_or_default();
+        let [load, load5, load15] = loads();
         let disk = nix::sys::statvfs::statvfs(&self.directory).ok();
         let blocks = |blocks: u64| disk.as_ref().map_or(0, |disk| blocks * disk.fragment_size());
         let total_disk = blocks(disk.as_ref().map_or(0, nix::sys::statvfs::Statvfs::blocks));
@@ -73,32 +88,24 @@ impl Sampler {
             at_ms: now_ms(),
             cpu_percent: (100.0 * busy / total).clamp(0.0, 100.0),
             cpu_cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
-            load: load(),
+            load,
+            load5,
+            load15,
             memory_used_bytes: memory("MemTotal").saturating_sub(memory("MemAvailable")),
             memory_total_bytes: memory("MemTotal"),
+            swap_used_bytes: memory("SwapTotal").saturating_sub(memory("SwapFree")),
+            swap_total_bytes: memory("SwapTotal"),
             disk_used_bytes: total_disk.saturating_sub(free_disk),
             disk_total_bytes: total_disk,
-            network_rx_bytes_per_second: rate(before.received, now.received),
-            network_tx_bytes_per_second: rate(before.sent, now.sent),
+            network_rx_bytes_per_second: per_second(received),
+            network_tx_bytes_per_second: per_second(sent),
+            network_rx_bytes: before.network.received,
+            network_tx_bytes: before.network.sent,
+            workloads,
+            groups: agent.group_usage(),
             problem: None,
         }
     }
-}
-
-fn counters() -> Counters {
-    let (cpu_busy, cpu_total) = processor_times();
-    let mut counters = Counters { cpu_busy, cpu_total, ..Counters::default() };
-    for line in std::fs::read_to_string("/proc/net/dev").unwrap_or_default().lines() {
-        let Some((name, numbers)) = line.split_once(':') else { continue };
-        // What apps say to the edge over loopback is no traffic of the machine's.
-        if name.trim() == "lo" {
-            continue;
-        }
-        let numbers = numbers.split_whitespace().map(|n| n.parse().unwrap_or(0)).collect::<Vec<u64>>();
-        counters.received += numbers.first().unwrap_or(&0);
-        counters.sent += numbers.get(8).unwrap_or(&0);
-    }
-    counters
 }
 
 /// What all processors were busy since the machine's start, and for how long they might have been, in ticks.
@@ -128,7 +135,9 @@ pub(crate) fn memory_total() -> Option<u64> {
     meminfo("MemTotal")
 }
 
-fn load() -> f64 {
+/// Load averages of one, five and fifteen minutes.
+fn loads() -> [f64; 3] {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
+    let mut loads = text.split(' ').map(|load| load.parse().unwrap_or_default());
+    std::array::from_fn(|_| loads.next().unwrap_or_default())
 }

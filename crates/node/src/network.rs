@@ -188,12 +188,13 @@ impl Networks {
         ruleset.to_string()
     }
 
-    fn prefix(&self) -> String {
+    /// What the names of this node's links begin with.
+    pub(crate) fn prefix(&self) -> String {
         format!("n{}-", self.instance.get(..6).unwrap_or(&self.instance))
     }
 
     /// The same name for the same workload, also after a restart of the node; 15 bytes.
-    fn link_name(&self, id: &WorkloadId) -> String {
+    pub(crate) fn link_name(&self, id: &WorkloadId) -> String {
         // FNV-1a: spreads, and stays what it is over versions of this program.
         let hash = id
             .as_str()

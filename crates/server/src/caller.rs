@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Method, header};
 
 use crate::error::{Error, Result};
 use crate::platform::identity::{Credential, Identity, TOKEN_PREFIX};
+use crate::platform::metrics::exporter::Exporter;
 use crate::state::AppState;
 
 /// Somebody who is signed in, by session or by API token.
@@ -18,6 +19,9 @@ pub(crate) struct Caller {
 }
 /// A user who may change what concerns everybody.
 pub(crate) struct Admin;
+
+/// A program that reads metrics: it has the setting's token, which opens nothing else.
+pub(crate) struct Metrics;
 
 /// Anybody, on a route that changes something: a browser must have come from our own pages.
 pub(crate) struct Anonymous {
@@ -66,6 +70,14 @@ impl FromRequestParts<AppState> for Admin {
     }
 }
 
+impl FromRequestParts<AppState> for Metrics {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        Exporter::from_ref(state).admit(any_bearer(&parts.headers)).map(|()| Self)
+    }
+}
+
 impl FromRequestParts<AppState> for Anonymous {
     type Rejection = Error;
 
@@ -80,9 +92,13 @@ impl FromRequestParts<AppState> for Anonymous {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
+    any_bearer(headers).filter(|token| token.starts_with(TOKEN_PREFIX))
+}
+
+fn any_bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(TOKEN_PREFIX)).then_some(token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// A change that a browser sends must come from a page of ours: the cookie alone says only

@@ -109,6 +109,19 @@ impl Error {
         Self::new(Kind::NotFound, "NOT_FOUND", format!("there is no such {what}"))
     }
 
+    /// What the operator has not switched on; says how.
+    pub(crate) fn switched_off(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, code, message)
+    }
+
+    pub(crate) fn metrics_token_missing() -> Self {
+        Self::new(
+            Kind::Unauthenticated,
+            "UNAUTHENTICATED",
+            "send the server's `metrics.token` as `Authorization: Bearer …`",
+        )
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             Kind::MethodNotAllowed,

@@ -24,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(platform::identity::http::routes())
         .merge(platform::environment::routes())
         .merge(platform::nodes::http::routes())
+        .merge(platform::metrics::http::routes())
         .merge(platform::caches::routes())
         .merge(platform::events::routes())
         .merge(platform::notifications::http::routes())
@@ -40,6 +41,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(async || Error::method_not_allowed())
         .fallback(ui::serve)
         .layer(middleware::from_fn(secure_headers))
+        .layer(middleware::from_fn_with_state(state.clone(), platform::metrics::exporter::count))
         .with_state(state)
 }
 

@@ -19,6 +19,8 @@ use crate::platform::environment::Environment;
 use crate::platform::events::Events;
 use crate::platform::health::Health;
 use crate::platform::identity::Identity;
+use crate::platform::metrics::History;
+use crate::platform::metrics::exporter::Exporter;
 use crate::platform::nodes::{LocalNode, Nodes};
 use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
@@ -41,7 +43,17 @@ pub struct Config {
     /// Hosts (`host` or `host:port`) that may be plain http or lie in private ranges.
     pub git_allow_hosts: Vec<String>,
     pub notifications: NotificationConfig,
+    pub metrics: MetricsConfig,
     pub limits: Limits,
+}
+
+/// How metrics are kept and told.
+#[derive(Clone)]
+pub struct MetricsConfig {
+    /// Where their history is: `sqlite:…` or `postgres:…`.
+    pub database_url: String,
+    /// Who has it may read `/metrics`; nobody may without one.
+    pub token: Option<String>,
 }
 
 /// How people are told of what happens.
@@ -87,6 +99,8 @@ pub(crate) struct AppState {
     pub(crate) runs: Runs,
     pub(crate) logs: Logs,
     pub(crate) nodes: Nodes,
+    pub(crate) history: History,
+    pub(crate) exporter: Exporter,
     pub(crate) events: Events,
     pub(crate) notifications: Notifications,
     pub(crate) health: Health,
@@ -121,8 +135,10 @@ impl Server {
         let mut tx = store.write().await?;
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
+        let history = History::open(config.metrics.database_url.clone()).await;
+        let reschedule_after = config.limits.reschedule_after;
         let nodes =
-            Nodes::new(store.clone(), vault.clone(), epoch, local, config.limits.reschedule_after, closing.clone())
+            Nodes::new(store.clone(), vault.clone(), history.clone(), epoch, local, reschedule_after, closing.clone())
                 .await?;
         let environment = Environment::new(store.clone(), vault.clone());
         let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
@@ -148,6 +164,8 @@ impl Server {
             identity,
             public_url: PublicUrl(config.public_url.clone()),
             runs: Runs::new(store.clone(), deployments.clone()),
+            exporter: Exporter::new(store.clone(), config.metrics.token.as_deref()),
+            history,
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
             logs,
             events: Events::new(store.clone(), closing.clone()),
@@ -168,13 +186,15 @@ impl Server {
 
     /// Serves `listener` and works in the background until `shutdown`; then finishes what is under way.
     pub async fn run(self, listener: Listener, shutdown: impl Future<Output = ()>) {
-        let AppState { deployments, uploads, nodes, notifications, .. } = self.state.clone();
+        let AppState { deployments, uploads, nodes, notifications, history, .. } = self.state.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
         let (watched, watcher) = (nodes.clone(), notifications.clone());
         self.tasks.spawn(stoppable(closing.clone(), async move { nodes.run().await }));
         self.tasks.spawn(stoppable(closing.clone(), async move { watcher.watch_disks(&watched).await }));
         self.tasks.spawn(stoppable(closing.clone(), async move { notifications.send_forever().await }));
+        let keeper = history.clone();
+        self.tasks.spawn(stoppable(closing.clone(), async move { keeper.run().await }));
         let router = crate::http::router(self.state);
         let mut serving = std::pin::pin!(listen::serve(listener, router, listen::HEAD, closing.clone()));
         tokio::select! {
@@ -187,6 +207,7 @@ impl Server {
         }
         self.tasks.close();
         self.tasks.wait().await;
+        history.close().await;
     }
 }
 

@@ -66,6 +66,18 @@ fn steps(stored: Option<String>) -> StoreResult<Vec<Step>> {
 }
 
 impl Tx {
+    /// How many there are in each state that any is in.
+    pub async fn deployment_counts(&mut self) -> StoreResult<Vec<(DeploymentState, u64)>> {
+        let text = "select state, count(*) as deployments from deployments group by state order by state";
+        let rows = sqlx::query(text).fetch_all(&mut *self.inner).await?;
+        rows.iter()
+            .map(|row| {
+                let state = parse("deployment state", row.try_get("state")?)?;
+                Ok((state, u64::try_from(row.try_get::<i64, _>("deployments")?).unwrap_or_default()))
+            })
+            .collect()
+    }
+
     pub async fn deployment_insert(&mut self, deployment: &Deployment) -> StoreResult<()> {
         sqlx::query(
             "insert into deployments (id, project_id, number, state, trigger_kind, branch, wanted_commit, commit_sha, \

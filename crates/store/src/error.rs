@@ -29,6 +29,30 @@ pub enum StoreError {
 
 pub type StoreResult<T> = Result<T, StoreError>;
 
+impl StoreError {
+    /// Whether the file is no database of ours: torn, something else, or of another version.
+    pub(crate) fn is_damage(&self) -> bool {
+        use sqlx::migrate::MigrateError;
+        match self {
+            Self::Unavailable(error) | Self::Query(error) | Self::Migrate(MigrateError::Execute(error)) => {
+                is_torn(error)
+            }
+            Self::Migrate(MigrateError::ExecuteMigration(..)) => true,
+            Self::Migrate(error) => matches!(
+                error,
+                MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::Dirty(_)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// SQLite's CORRUPT and NOTADB.
+fn is_torn(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|database| database.code());
+    code.and_then(|code| code.parse::<i64>().ok()).is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {

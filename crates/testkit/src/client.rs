@@ -2,6 +2,7 @@
 
 mod caches;
 mod failure;
+mod metrics;
 mod nodes;
 mod notifications;
 mod runs;
@@ -348,10 +349,6 @@ impl Client {
 
     pub async fn node_get(&self, id: impl std::fmt::Display) -> Result<api::Node> {
         self.get(&format!("/api/nodes/{id}")).await
-    }
-
-    pub async fn node_metrics(&self, id: impl std::fmt::Display) -> Result<api::MetricsHistory> {
-        self.get(&format!("/api/nodes/{id}/metrics")).await
     }
 
     /// Changes from now on, or after the position `after`.

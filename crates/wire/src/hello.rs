@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::{GroupUsage, WorkloadUsage};
+
 /// Version of the link's routes and shapes. A server speaks to its own and the one before.
 pub const LINK_PROTOCOL: u32 = 3;
 /// The oldest version that a server still leads.
@@ -29,13 +31,32 @@ pub struct Metrics {
     /// 0 to 100 over all cores.
     pub cpu_percent: f64,
     pub cpu_cores: u32,
+    /// Of one minute.
     pub load: f64,
+    #[serde(default)]
+    pub load5: f64,
+    #[serde(default)]
+    pub load15: f64,
     pub memory_used_bytes: u64,
     pub memory_total_bytes: u64,
+    #[serde(default)]
+    pub swap_used_bytes: u64,
+    #[serde(default)]
+    pub swap_total_bytes: u64,
     pub disk_used_bytes: u64,
     pub disk_total_bytes: u64,
     pub network_rx_bytes_per_second: f64,
     pub network_tx_bytes_per_second: f64,
+    /// Counters that only rise while the node's process runs.
+    #[serde(default)]
+    pub network_rx_bytes: u64,
+    #[serde(default)]
+    pub network_tx_bytes: u64,
+    /// What runs, and what it uses.
+    #[serde(default)]
+    pub workloads: Vec<WorkloadUsage>,
+    #[serde(default)]
+    pub groups: Vec<GroupUsage>,
     /// What keeps the machine from its work.
     #[serde(default)]
     pub problem: Option<Problem>,

@@ -12,6 +12,7 @@ mod log;
 mod network;
 mod observed;
 pub mod shim;
+mod usage;
 
 pub use cache::{Cache, CachePrune, Caches};
 pub use connection::{ConnectionTicket, Refused};
@@ -26,3 +27,4 @@ pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,
     Plan, Preview, ReleaseSpec, RouteStatus, Schedule, VolumeUse, WorkloadState, WorkloadStatus,
 };
+pub use usage::{GroupUsage, WorkloadUsage};

@@ -1,6 +1,7 @@
 //! The machines that apps run on.
 
 mod caches;
+mod metrics;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,8 @@ enum NodeCommand {
         /// Its id or name.
         node: String,
     },
+    /// What a machine used, as a small plot.
+    Metrics(metrics::MetricsArgs),
     /// What builds keep on a machine for later ones, what would go first in front.
     Caches(caches::CachesArgs),
     /// Remove what builds keep. Those that builds work with stay; the next build of the others takes longer.
@@ -46,6 +49,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
             let projects = client.get::<api::ProjectList>(&["projects"]).await?.value.projects;
             node.show(args.format.json, |node| print(node, &projects))?;
         }
+        NodeCommand::Metrics(which) => metrics::show(&client, which, args.format.json).await?,
         NodeCommand::Caches(which) => caches::list(&client, which, args.format.json).await?,
         NodeCommand::Prune(which) => caches::prune(&client, which, args.format.json).await?,
     }

@@ -1,5 +1,6 @@
 //! Projects: what there is to deploy, and how.
 
+mod metrics;
 mod placing;
 mod runtime;
 
@@ -49,6 +50,8 @@ enum ProjectCommand {
     },
     /// Print a project's address.
     Open { project: String },
+    /// What its processes used, as a small plot.
+    Metrics(metrics::MetricsArgs),
     /// Remove what its builds keep for later ones. The next build takes as long as a first one.
     ClearCache { project: String },
 }
@@ -142,6 +145,7 @@ pub(super) async fn run(args: ProjectArgs) -> Result<ExitCode> {
         ProjectCommand::Open { project } => {
             find::project(&client, &project).await?.show(format.json, |project| output::line(&project.url))?;
         }
+        ProjectCommand::Metrics(which) => metrics::show(&client, which, args.format.json).await?,
         ProjectCommand::ClearCache { project } => {
             let project = find::project(&client, &project).await?.value;
             let path = ["projects", project.id.as_str(), "cache"];

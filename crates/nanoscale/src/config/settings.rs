@@ -30,6 +30,25 @@ enum Kind {
     Idle(&'static str),
 }
 
+/// Characters of a secret.
+const SECRET_MIN: usize = 16;
+
+/// A text that no log shows.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
 const fn text(path: &'static str, aliases: &'static [&'static str]) -> Setting {
     Setting { path, aliases, kind: Kind::Text }
 }
@@ -70,6 +89,7 @@ const SETTINGS: &[Setting] = &[
     Setting { path: "network.allow", aliases: &[], kind: Kind::List },
     Setting { path: "notifications.allow_hosts", aliases: &[], kind: Kind::List },
     number("notifications.first_retry_ms", 1, 3_600_000, 10_000),
+    text("metrics.token", &[]),
     number("limits.build_memory_mb", 64, 1 << 20, 2048),
     number("limits.build_disk_mb", 64, 1 << 30, 10_240),
     number("limits.disk_reserve_mb", 0, 1 << 30, 512),
@@ -215,6 +235,15 @@ impl Values {
                 false
             }
         }
+    }
+
+    /// A text that has to be hard to guess.
+    pub(super) fn secret(&mut self, path: &'static str) -> Option<Secret> {
+        let text = self.text(path)?;
+        if text.chars().count() < SECRET_MIN {
+            self.mistake(path, format!("has fewer than {SECRET_MIN} characters, which can be guessed"));
+        }
+        Some(Secret(text))
     }
 
     pub(super) fn path(&mut self, path: &'static str) -> Option<PathBuf> {

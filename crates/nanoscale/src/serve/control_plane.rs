@@ -148,6 +148,10 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             first_retry: config.notification_first_retry,
             disk_notice_percent: config.limits.disk_notice_percent,
         },
+        metrics: server::MetricsConfig {
+            database_url: store::MetricsStore::url_for(&config.database_url, &config.server_dir()),
+            token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
+        },
         limits: server::Limits {
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,

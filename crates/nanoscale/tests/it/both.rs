@@ -2,6 +2,7 @@
 
 mod auth;
 mod deployments;
+mod metrics;
 pub(crate) mod notifications;
 mod refusals;
 mod releases;

@@ -50,6 +50,11 @@ impl Volumes {
         Self { groups: Mutex::default(), changed: watch::Sender::new(()), wake: Notify::new() }
     }
 
+    /// What the volumes of each group took together when they were last counted.
+    pub(super) fn totals(&self) -> Vec<(ProjectId, u64)> {
+        self.lock().iter().map(|(group, counted)| (group.clone(), total(&counted.volumes))).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ProjectId, Counted>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,7 @@ mod join;
 mod link;
 mod members;
 mod placing;
+mod samples;
 mod session;
 mod tunnel;
 
@@ -27,6 +28,7 @@ use wire::{Desired, Hello, Metrics, Observed, Refused};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
+use crate::platform::metrics::History;
 use crate::platform::vault::Vault;
 use arrivals::Arrivals;
 pub(crate) use join::labels;
@@ -66,6 +68,7 @@ struct Inner {
     /// What nodes know this cluster by.
     cluster: KeyPair,
     arrivals: Arrivals,
+    history: History,
     /// Orders this server's desired states after those of any server before it.
     epoch: AtomicI64,
     local: LocalNode,
@@ -156,6 +159,7 @@ impl Nodes {
     pub(crate) async fn new(
         store: Store,
         vault: Arc<Vault>,
+        history: History,
         epoch: i64,
         local: LocalNode,
         reschedule_after: Duration,
@@ -170,6 +174,7 @@ impl Nodes {
             inner: Arc::new(Inner {
                 store,
                 vault,
+                history,
                 cluster,
                 arrivals: Arrivals::new(acceptor),
                 epoch: AtomicI64::new(epoch),
@@ -419,6 +424,8 @@ impl Nodes {
             if known.metrics.back().is_some_and(|last| last.at_ms == metrics.at_ms) {
                 return;
             }
+            self.inner.history.record(id, &metrics);
+            known.forget_workloads();
             if known.metrics.len() == HISTORY {
                 known.metrics.pop_front();
             }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod metrics;
 mod notifications;
 
 use domain::deployment::{Commit, Deployment, Failure};
@@ -71,6 +72,7 @@ impl Fixture {
             node_id: self.node.clone(),
             source: SourceKind::Git,
             runtime: RuntimeSettings::default(),
+            placing: domain::project::Placing::default(),
             settings: ProjectSettings { branch: Some("main".into()), ..ProjectSettings::default() },
             port,
             upload: None,
@@ -357,3 +359,22 @@ async fn a_lock_holds_until_it_ends_and_is_forgotten_later(fixture: Fixture) {
     assert_eq!(tx.login_forget(2500, 1500).await.unwrap(), 0);
     assert_eq!(tx.login_forget(4000, 3000).await.unwrap(), 1);
 }
+
+macro_rules! metrics_on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite_metrics {
+            use super::metrics;
+            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { metrics::$name(metrics::sqlite().await).await; })*
+        }
+        mod postgres_metrics {
+            use super::metrics;
+            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { metrics::$name(metrics::postgres().await).await; })*
+        }
+    };
+}
+
+metrics_on_both!(
+    what_goes_in_comes_out_and_a_process_is_added_up,
+    longer_means_are_made_and_what_is_old_goes,
+    a_thousand_machines_are_one_transaction_a_time,
+);

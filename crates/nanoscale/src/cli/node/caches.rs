@@ -38,7 +38,8 @@ pub(super) async fn prune(client: &Client, args: PruneArgs, json: bool) -> Resul
     client.post::<api::BuildCachePruned>(&path, &prune).await?.show(json, print_pruned)
 }
 
-async fn node(client: &Client, name: Option<&str>) -> Result<api::Node> {
+/// The machine that was named, or the only one.
+pub(super) async fn node(client: &Client, name: Option<&str>) -> Result<api::Node> {
     if let Some(name) = name {
         return Ok(super::find(client, name).await?.value);
     }

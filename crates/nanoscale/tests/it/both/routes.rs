@@ -1,7 +1,7 @@
 //! Every documented route: who may not call it, and how it says no.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::server;
 
@@ -45,7 +45,7 @@ fn every_parameter_is_documented_where_it_is() {
 
 #[tokio::test]
 async fn without_a_session_every_route_says_401_in_the_envelope() {
-    let server = server().start().await;
+    let server = server().config(json!({"metrics": {"token": "long enough for this"}})).start().await;
     server.setup().await;
     let nobody = server.client();
     let wrong = server.client().with_token("nst_wrong");

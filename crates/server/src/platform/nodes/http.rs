@@ -27,7 +27,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(node_get, node_update, node_remove))
         .routes(routes!(node_drain))
         .routes(routes!(node_resume))
-        .routes(routes!(node_metrics))
         .merge(cluster::routes())
 }
 
@@ -35,8 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/api/nodes", tag = "nodes", responses(
     (status = 200, body = api::NodeList), (status = 401, body = api::ErrorBody)))]
 async fn node_list(_: User, State(nodes): State<Nodes>) -> axum::Json<api::NodeList> {
-    let nodes = nodes.ids().iter().filter_map(|id| node(&nodes, id)).collect();
-    axum::Json(api::NodeList { nodes })
+    axum::Json(api::NodeList { nodes: all(&nodes) })
 }
 
 /// One machine with what it uses now and what it can enforce.
@@ -109,18 +107,9 @@ async fn node_resume(
     node(&nodes, &id).map(axum::Json).ok_or_else(|| Error::not_found("node"))
 }
 
-/// The last ten minutes, for a plot.
-#[utoipa::path(get, path = "/api/nodes/{id}/metrics", tag = "nodes", params(("id" = NodeId, Path)), responses(
-    (status = 200, body = api::MetricsHistory), (status = 401, body = api::ErrorBody),
-    (status = 404, body = api::ErrorBody)))]
-async fn node_metrics(
-    _: User,
-    State(nodes): State<Nodes>,
-    PathId(id): PathId<NodeId>,
-) -> Result<axum::Json<api::MetricsHistory>> {
-    let samples = nodes.with(&id, |known| known.metrics.iter().map(metrics).collect());
-    let samples = samples.ok_or_else(|| Error::not_found("node"))?;
-    Ok(axum::Json(api::MetricsHistory { interval_seconds: 2, samples }))
+/// Every machine.
+pub(crate) fn all(nodes: &Nodes) -> Vec<api::Node> {
+    nodes.ids().iter().filter_map(|id| node(nodes, id)).collect()
 }
 
 fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
@@ -153,7 +142,7 @@ fn shown(id: &NodeId, known: &Known) -> api::Node {
         capabilities: known.hello.iter().flat_map(|hello| &hello.capabilities).map(capability).collect(),
         metrics: known.metrics.back().map(metrics),
         problems: known.problems(),
-        workloads: known.observed.as_ref().map(workloads).unwrap_or_default(),
+        workloads: known.observed.as_ref().map(|observed| workloads(known, observed)).unwrap_or_default(),
         last_seen_at: last_seen.map(rfc3339),
     }
 }
@@ -162,21 +151,26 @@ fn capability(capability: &wire::Capability) -> api::Capability {
     api::Capability { name: capability.name.clone(), enabled: capability.enabled, detail: capability.detail.clone() }
 }
 
-fn workloads(observed: &Observed) -> Vec<api::WorkloadMetrics> {
+fn workloads(known: &Known, observed: &Observed) -> Vec<api::WorkloadMetrics> {
     #[expect(clippy::cast_precision_loss, reason = "seconds for a person")]
     let seconds = |usec: u64| usec as f64 / 1e6;
     observed
         .workloads
         .iter()
-        .filter_map(|workload| Some((workload, workload.id.base().parse().ok()?)))
-        .map(|(workload, deployment_id)| api::WorkloadMetrics {
+        .filter_map(|workload| Some((workload, known.usage(&workload.id), workload.id.base().parse().ok()?)))
+        .map(|(workload, usage, deployment_id)| api::WorkloadMetrics {
             project_id: workload.group.clone(),
             deployment_id,
             process: workload.id.process_name().unwrap_or("web").to_owned(),
             state: workload.state.as_str().to_owned(),
             reason: reason(workload),
-            memory_bytes: workload.memory_bytes,
-            cpu_seconds: workload.cpu_usec.map(seconds),
+            memory_bytes: usage.map_or(workload.memory_bytes, |usage| usage.memory_bytes),
+            cpu_seconds: usage.map_or(workload.cpu_usec, |usage| usage.cpu_usec).map(seconds),
+            cpu_percent: usage.and_then(|usage| usage.cpu_percent),
+            network_rx_bytes: usage.and_then(|usage| usage.network_rx_bytes),
+            network_tx_bytes: usage.and_then(|usage| usage.network_tx_bytes),
+            network_rx_bytes_per_second: usage.and_then(|usage| usage.network_rx_bytes_per_second),
+            network_tx_bytes_per_second: usage.and_then(|usage| usage.network_tx_bytes_per_second),
             restarts: workload.restarts,
         })
         .collect()
@@ -188,17 +182,26 @@ fn reason(workload: &wire::WorkloadStatus) -> Option<String> {
     workload.failure.as_ref().filter(|_| down).map(|failure| failure.reason.clone())
 }
 
-fn metrics(sample: &wire::Metrics) -> api::NodeMetrics {
+pub(crate) fn metrics(sample: &wire::Metrics) -> api::NodeMetrics {
     api::NodeMetrics {
         time: rfc3339(sample.at_ms),
         cpu_percent: sample.cpu_percent,
         cpu_cores: sample.cpu_cores,
         load: sample.load,
+        load5: Some(sample.load5),
+        load15: Some(sample.load15),
         memory_used_bytes: sample.memory_used_bytes,
         memory_total_bytes: sample.memory_total_bytes,
+        swap_used_bytes: sample.swap_used_bytes,
+        swap_total_bytes: sample.swap_total_bytes,
         disk_used_bytes: sample.disk_used_bytes,
         disk_total_bytes: sample.disk_total_bytes,
         network_rx_bytes_per_second: sample.network_rx_bytes_per_second,
         network_tx_bytes_per_second: sample.network_tx_bytes_per_second,
+        network_rx_bytes: Some(sample.network_rx_bytes),
+        network_tx_bytes: Some(sample.network_tx_bytes),
+        cpu_percent_max: None,
+        network_rx_bytes_per_second_max: None,
+        network_tx_bytes_per_second_max: None,
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::node::Node;
 use domain::notification::Delivery;
-use domain::project::{Project, ProjectSettings};
+use domain::project::{Placing, Project, ProjectSettings};
 use domain::user::User;
-use ids::{DeploymentId, NodeId, NotificationEvent, NotificationKind, ProjectId, SourceKind, UserId};
+use ids::{
+    DeploymentId, NodeAccess, NodeId, NodeState, NotificationEvent, NotificationKind, ProjectId, SourceKind, UserId,
+};
 use store::Store;
 
 use super::Notifications;
@@ -31,6 +34,7 @@ async fn project(store: &Store) -> Project {
         node_id: node.clone(),
         source: SourceKind::Upload,
         runtime: domain::project::RuntimeSettings::default(),
+        placing: Placing::default(),
         settings: ProjectSettings::default(),
         port: 3100,
         upload: None,
