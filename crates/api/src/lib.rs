@@ -9,6 +9,7 @@ mod cache;
 mod deployment;
 mod env;
 mod event;
+mod machine;
 mod node;
 mod notification;
 mod project;
@@ -25,6 +26,10 @@ pub use deployment::{
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
+pub use machine::{
+    AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogCaughtUp, MachineLogEntry, MachineLogPage, Memory,
+    NetworkInterface, Software, SystemInfo, UnavailableSource,
+};
 pub use node::{Capability, MetricsHistory, Node, NodeList, NodeMetrics, Problem, WorkloadMetrics};
 pub use notification::{
     NotificationChannel, NotificationChannelCreate, NotificationChannelList, NotificationChannelUpdate,
@@ -143,6 +148,19 @@ pub type Time = String;
         NodeMetrics,
         WorkloadMetrics,
         MetricsHistory,
+        AgentInfo,
+        Container,
+        Cpu,
+        DiskUse,
+        DockerInfo,
+        MachineLogCaughtUp,
+        MachineLogEntry,
+        MachineLogPage,
+        Memory,
+        NetworkInterface,
+        Software,
+        SystemInfo,
+        UnavailableSource,
         BuildCache,
         BuildCacheList,
         BuildCachePrune,

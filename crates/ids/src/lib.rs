@@ -18,8 +18,8 @@ pub use id::{
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
 pub use state::{
-    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeStatus, NotificationEvent,
-    NotificationKind, Outward, ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
+    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogLevel, LogStream, MachineLogSource, NodeStatus,
+    NotificationEvent, NotificationKind, Outward, ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

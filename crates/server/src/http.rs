@@ -25,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(platform::environment::routes())
         .merge(platform::nodes::http::routes())
         .merge(platform::caches::routes())
+        .merge(platform::machine_logs::http::routes())
         .merge(platform::events::routes())
         .merge(platform::notifications::http::routes())
         .merge(apps::projects::routes())

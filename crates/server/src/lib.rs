@@ -15,7 +15,7 @@ mod ui;
 
 pub use platform::nodes::{LinkIo, LocalNode};
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{Config, Limits, NotificationConfig, Server};
+pub use state::{Config, Limits, MachineLogConfig, NotificationConfig, Server};
 
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {

@@ -8,6 +8,7 @@ mod cache;
 mod desired;
 mod hello;
 mod log;
+mod machine;
 mod network;
 mod observed;
 pub mod shim;
@@ -19,6 +20,10 @@ pub use desired::{
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, Metrics, Problem};
 pub use log::{LogPage, LogQuery, LogRecord};
+pub use machine::{
+    AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogEntry, MachineLogEvent, MachineLogPage, MachineLogQuery,
+    Memory, NetworkInterface, Software, SystemInfo, UnavailableSource,
+};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,

@@ -243,6 +243,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nodes/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a machine logs: NanoScale's own program there, cloud-init, containers, units in the journal; newest first. */
+        get: operations["node_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/logs/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last lines, oldest first, then an event `caught_up` with their number, then what comes. The id of the event `begin`, before
+         *     all of them, is a `cursor` for what is older. An event `unavailable` says what cannot be read.
+         */
+        get: operations["node_logs_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes/{id}/metrics": {
         parameters: {
             query?: never;
@@ -252,6 +289,23 @@ export interface paths {
         };
         /** The last ten minutes, for a plot. */
         get: operations["node_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/system-info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a machine is: system, processors, memory, disks, networks, containers, programs. It is read anew every few seconds at most. */
+        get: operations["node_system_info"];
         put?: never;
         post?: never;
         delete?: never;
@@ -779,6 +833,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The node's own process. */
+        AgentInfo: {
+            /** Format: int64 */
+            memory_bytes: number;
+            /** Format: int32 */
+            pid: number;
+            started_at: components["schemas"]["String"];
+            version: string;
+        };
         AuthStatus: {
             authenticated: boolean;
             /**
@@ -853,6 +916,36 @@ export interface components {
             /** @description The first line of its message. */
             message: string;
             sha: string;
+        };
+        Container: {
+            /**
+             * Format: double
+             * @description 100 is one core; of one that runs.
+             */
+            cpu_percent?: number | null;
+            id: string;
+            image: string;
+            /** Format: int64 */
+            memory_bytes?: number | null;
+            name: string;
+            /** @example running */
+            state: string;
+            /**
+             * @description In Docker's words.
+             * @example Up 3 hours
+             */
+            status: string;
+        };
+        Cpu: {
+            /** Format: int32 */
+            cores: number;
+            /** Format: double */
+            load_1: number;
+            /** Format: double */
+            load_15: number;
+            /** Format: double */
+            load_5: number;
+            model?: string | null;
         };
         /** @description Signs in. */
         Credentials: {
@@ -929,6 +1022,27 @@ export interface components {
              */
             name: string;
             started_at: components["schemas"]["String"];
+        };
+        DiskUse: {
+            device: string;
+            /** @example ext4 */
+            filesystem: string;
+            /** @example / */
+            mount: string;
+            /** Format: int64 */
+            total_bytes: number;
+            /** Format: int64 */
+            used_bytes: number;
+        };
+        DockerInfo: {
+            /** @description In all states. */
+            containers: components["schemas"]["Container"][];
+            /** @description Why `containers` is not, or does not tell, all there is. */
+            error?: string | null;
+            /** @description Whether there is the program `docker`. */
+            installed: boolean;
+            /** @description Of the daemon. */
+            version?: string | null;
         };
         /** @description A variable as it is shown: its value never leaves the server. */
         EnvVar: {
@@ -1014,6 +1128,11 @@ export interface components {
              */
             processes?: number | null;
         };
+        /**
+         * @description How much a line of a machine's log matters.
+         * @enum {string}
+         */
+        LogLevel: "error" | "warn" | "info" | "debug";
         /** @description One line of a log. As server-sent event its `id` is the SSE id. */
         LogLine: {
             /**
@@ -1042,8 +1161,48 @@ export interface components {
          * @enum {string}
          */
         LogStream: "out" | "err" | "sys";
+        /** @description Data of a stream's event `caught_up`: what was there has been said. */
+        MachineLogCaughtUp: {
+            /** @description Lines before this event. */
+            count: number;
+        };
+        /** @description One line. */
+        MachineLogEntry: {
+            level: components["schemas"]["LogLevel"];
+            message: string;
+            /** @description What the source tells besides: `target`, `file`, `module`, `unit`, `identifier`, `pid`, `container`, `stream`. */
+            metadata?: {
+                [key: string]: string;
+            };
+            /**
+             * @description `agent`, `cloud-init`, `systemd`, or `docker:` and the container's name.
+             * @example docker:web
+             */
+            source: string;
+            timestamp: components["schemas"]["String"];
+        };
+        /** @description Newest first. */
+        MachineLogPage: {
+            entries: components["schemas"]["MachineLogEntry"][];
+            has_more: boolean;
+            /** @description Where the next page begins; there as long as there may be older lines. */
+            next_cursor?: string | null;
+            /** @description Sources that were asked for and cannot be read on this machine. */
+            unavailable?: components["schemas"]["UnavailableSource"][];
+        };
+        /**
+         * @description What of a machine has logs.
+         * @enum {string}
+         */
+        MachineLogSource: "agent" | "cloud-init" | "docker" | "systemd";
         Me: {
             user: components["schemas"]["User"];
+        };
+        Memory: {
+            /** Format: int64 */
+            total_bytes: number;
+            /** Format: int64 */
+            used_bytes: number;
         };
         /** @description Samples, oldest first. */
         MetricsHistory: {
@@ -1055,6 +1214,14 @@ export interface components {
             command: string;
             /** @example worker */
             name: string;
+        };
+        /** @description Bytes since the interface is there. */
+        NetworkInterface: {
+            name: string;
+            /** Format: int64 */
+            rx_bytes: number;
+            /** Format: int64 */
+            tx_bytes: number;
         };
         /**
          * @description What a project's processes may reach beyond their own loopback. Never other projects, the machine itself
@@ -1687,12 +1854,38 @@ export interface components {
          * @enum {string}
          */
         SmtpTls: "starttls" | "implicit" | "none";
+        Software: {
+            /** @example git */
+            name: string;
+            version: string;
+        };
         /**
          * @description Where a project's files come from.
          * @enum {string}
          */
         SourceKind: "git" | "upload";
         String: string;
+        /** @description What a machine is, and what runs on it beside our own. */
+        SystemInfo: {
+            agent: components["schemas"]["AgentInfo"];
+            /** @example x86_64 */
+            architecture: string;
+            cpu: components["schemas"]["Cpu"];
+            disks: components["schemas"]["DiskUse"][];
+            docker: components["schemas"]["DockerInfo"];
+            hostname: string;
+            kernel: string;
+            memory: components["schemas"]["Memory"];
+            networks: components["schemas"]["NetworkInterface"][];
+            /** @example Debian GNU/Linux 12 (bookworm) */
+            os: string;
+            software: components["schemas"]["Software"][];
+            swap: components["schemas"]["Memory"];
+            /** @description When it was read: an answer is given again for a few seconds. */
+            time: components["schemas"]["String"];
+            /** Format: int64 */
+            uptime_seconds: number;
+        };
         Token: {
             created_at: components["schemas"]["String"];
             expires_at?: null | components["schemas"]["String"];
@@ -1728,6 +1921,11 @@ export interface components {
          * @enum {string}
          */
         Trigger: "create" | "manual" | "upload" | "rollback";
+        /** @description A source that cannot be read, and why. */
+        UnavailableSource: {
+            reason: string;
+            source: components["schemas"]["MachineLogSource"];
+        };
         User: {
             id: components["schemas"]["UserId"];
             /** @example superadmin */
@@ -2332,6 +2530,170 @@ export interface operations {
             };
         };
     };
+    node_logs: {
+        parameters: {
+            query?: {
+                /** @description `all`, which is also meant when it is absent, `agent`, `cloud-init`, `docker`, `docker:<container>` or `systemd`. */
+                source?: string;
+                /** @description The least that matters: `error`, `warn`, `info` (when absent) or `debug`. */
+                level?: string;
+                /** @description Only this container's lines; its name or id. */
+                container?: string;
+                /** @description Only this unit's lines; one of NanoScale's. */
+                unit?: string;
+                /** @description RFC 3339, or `-1h` before now; only lines of this time and later ones. */
+                since?: string;
+                /** @description The same; only earlier lines. Not on a stream. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description `next_cursor` of the page after. Not on a stream. */
+                cursor?: string;
+                /** @description At most so many lines, 200 when absent, up to 1000, unless the server is set up otherwise. */
+                limit?: number;
+                /** @description On a stream: go on after the event of this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MachineLogPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    node_logs_stream: {
+        parameters: {
+            query?: {
+                /** @description `all`, which is also meant when it is absent, `agent`, `cloud-init`, `docker`, `docker:<container>` or `systemd`. */
+                source?: string;
+                /** @description The least that matters: `error`, `warn`, `info` (when absent) or `debug`. */
+                level?: string;
+                /** @description Only this container's lines; its name or id. */
+                container?: string;
+                /** @description Only this unit's lines; one of NanoScale's. */
+                unit?: string;
+                /** @description RFC 3339, or `-1h` before now; only lines of this time and later ones. */
+                since?: string;
+                /** @description The same; only earlier lines. Not on a stream. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description `next_cursor` of the page after. Not on a stream. */
+                cursor?: string;
+                /** @description At most so many lines, 200 when absent, up to 1000, unless the server is set up otherwise. */
+                limit?: number;
+                /** @description On a stream: go on after the event of this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["MachineLogEntry"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     node_metrics: {
         parameters: {
             query?: never;
@@ -2360,6 +2722,51 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    node_system_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemInfo"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -129,6 +129,13 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             first_retry: config.notification_first_retry,
             disk_notice_percent: config.limits.disk_notice_percent,
         },
+        machine_logs: server::MachineLogConfig {
+            page_lines: config.machine.page_lines,
+            page_lines_max: config.machine.page_lines_max,
+            stream_lines: config.machine.stream_lines,
+            ping_interval: config.machine.ping_interval,
+            pong_timeout: config.machine.pong_timeout,
+        },
         limits: server::Limits {
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
-use node::{Agent, EdgeIo, Separation};
+use node::{Agent, EdgeIo, OwnLog, Separation};
 use server::{LinkIo, LocalNode};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::control_plane::ControlPlane;
 use super::directories::{self, hold};
 use super::sockets::{self, Socket};
-use super::{FINISH, Termination, bind, edge_config, node_config};
+use super::{FINISH, Termination, bind, edge_config, keep_log, node_config};
 use crate::config::Config;
 
 const LINK: &str = "link.sock";
@@ -84,9 +84,10 @@ async fn obey(control: &Control, socket: &Socket) {
 }
 
 /// What runs apps.
-pub(super) async fn node(config: Config, mut termination: Termination) -> Result<()> {
+pub(super) async fn node(config: Config, mut termination: Termination, log: &OwnLog) -> Result<()> {
     directories::share(&config.data_dir)?;
     let _held = hold(&config.node_dir())?;
+    keep_log(log, &config);
     let (server_dir, edge_dir) = (config.server_dir(), config.edge_dir());
     let separation =
         Separation::Processes { server: directories::owner(&server_dir)?, edge: directories::owner(&edge_dir)? };

@@ -1,6 +1,7 @@
 //! The machines: what each shall do, what each reports, and the way to ask one something.
 
 pub(crate) mod http;
+mod lines;
 mod link;
 mod session;
 
@@ -18,6 +19,7 @@ use wire::{Desired, Hello, Metrics, Observed};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
+pub(crate) use lines::Lines;
 pub(crate) use link::Link;
 
 /// The code when another server leads a node.
