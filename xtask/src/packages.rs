@@ -26,6 +26,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/bundle", "ruby-bundler"),
     ("/usr/bin/php", "php-cli"),
     ("/usr/bin/javac", "default-jdk-headless"),
+    ("/usr/sbin/dockerd", "docker.io"),
+    ("/bin/busybox", "busybox-static"),
 ];
 
 /// Rust, where a sandbox finds it: rustup below a home directory is out of its sight.
@@ -38,8 +40,6 @@ const PEERS: &[(&str, &str)] = &[
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/bwrap", "bubblewrap"),
     ("/usr/bin/uwsgi", "uwsgi-core"),
-    ("/usr/sbin/dockerd", "docker.io"),
-    ("/bin/busybox", "busybox-static"),
 ];
 
 /// What `cargo xtask vm test` builds and starts its machine with.

@@ -10,6 +10,7 @@ mod cluster;
 mod deployment;
 mod env;
 mod event;
+mod machine;
 mod metrics;
 mod node;
 mod notification;
@@ -31,6 +32,10 @@ pub use deployment::{
 };
 pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
 pub use event::Event;
+pub use machine::{
+    AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogCaughtUp, MachineLogEntry, MachineLogPage, Memory,
+    NetworkInterface, Software, SystemInfo, UnavailableSource,
+};
 pub use metrics::{MetricsHistory, ProcessMetrics, ProcessSample, ProjectMetrics, VolumeSample};
 pub use node::{Capability, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};
 pub use notification::{
@@ -154,6 +159,19 @@ pub type Time = String;
         ProcessMetrics,
         ProcessSample,
         VolumeSample,
+        AgentInfo,
+        Container,
+        Cpu,
+        DiskUse,
+        DockerInfo,
+        MachineLogCaughtUp,
+        MachineLogEntry,
+        MachineLogPage,
+        Memory,
+        NetworkInterface,
+        Software,
+        SystemInfo,
+        UnavailableSource,
         BuildCache,
         BuildCacheList,
         BuildCachePrune,

@@ -20,9 +20,9 @@ pub use machine::{Label, NodeName};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
 pub use state::{
-    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeAccess, NodeState, NodeStatus,
-    NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus, RunKind, RunState, SmtpTls,
-    SourceKind, Trigger,
+    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogLevel, LogStream, MachineLogSource, NodeAccess,
+    NodeState, NodeStatus, NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus, RunKind,
+    RunState, SmtpTls, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

@@ -244,6 +244,30 @@ text_enum! {
 }
 
 text_enum! {
+    /// What of a machine has logs.
+    MachineLogSource {
+        /// The node's own program.
+        Agent = "agent",
+        /// What set the machine up when it first started.
+        CloudInit = "cloud-init",
+        /// Containers.
+        Docker = "docker",
+        /// Units of NanoScale in the systemd journal.
+        Systemd = "systemd",
+    }
+}
+
+text_enum! {
+    /// How much a line of a machine's log matters.
+    LogLevel {
+        Error = "error",
+        Warn = "warn",
+        Info = "info",
+        Debug = "debug",
+    }
+}
+
+text_enum! {
     /// How a notification channel reaches people.
     NotificationKind {
         /// A signed POST of JSON to an address of theirs.

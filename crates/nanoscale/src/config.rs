@@ -41,6 +41,7 @@ pub(crate) struct Config {
     /// Who has it may read the server's metrics.
     pub(crate) metrics_token: Option<Secret>,
     pub(crate) limits: Limits,
+    pub(crate) machine: Machine,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
 }
@@ -67,6 +68,22 @@ pub(crate) struct Limits {
     pub(crate) log_project_bytes: u64,
     pub(crate) log_age: Duration,
     pub(crate) disk_notice_percent: u64,
+}
+
+/// How machines are looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// Lines of a page of logs when no limit is asked for, and at most.
+    pub(crate) page_lines: usize,
+    pub(crate) page_lines_max: usize,
+    /// Lines that a stream begins with.
+    pub(crate) stream_lines: usize,
+    pub(crate) reader_timeout: Duration,
+    pub(crate) ping_interval: Duration,
+    pub(crate) pong_timeout: Duration,
+    pub(crate) cloud_init_dir: PathBuf,
+    pub(crate) docker_list_timeout: Duration,
+    pub(crate) docker_stats_timeout: Duration,
 }
 
 /// Everything that is wrong, each with the path of its setting.
@@ -141,6 +158,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         log_age: Duration::from_secs(24 * 3600 * values.number("limits.log_days")),
         disk_notice_percent: values.number("limits.disk_notice_percent"),
     };
+    let machine = machine(&mut values);
     let config = Config {
         api_bind: values.address("orchestrator.bind_address", "127.0.0.1:4000"),
         edge_http_bind: values.address("edge.http_bind", edge_default),
@@ -158,9 +176,31 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         data_dir,
         database_url,
         limits,
+        machine,
         warnings: values.warnings(),
     };
     values.finish(config)
+}
+
+fn machine(values: &mut Values) -> Machine {
+    let mut lines = |path| usize::try_from(values.number(path)).unwrap_or(usize::MAX);
+    let (page_lines, page_lines_max) = (lines("machine_logs.page_lines"), lines("machine_logs.page_lines_max"));
+    let stream_lines = lines("machine_logs.stream_lines");
+    if page_lines > page_lines_max {
+        values
+            .mistake("machine_logs.page_lines", format!("is more than machine_logs.page_lines_max, {page_lines_max}"));
+    }
+    Machine {
+        page_lines,
+        page_lines_max,
+        stream_lines,
+        reader_timeout: values.duration("machine_logs.reader_timeout"),
+        ping_interval: values.duration("machine_logs.ping_interval"),
+        pong_timeout: values.duration("machine_logs.pong_timeout"),
+        cloud_init_dir: values.path("machine_logs.cloud_init_dir").unwrap_or_else(|| "/var/log".into()),
+        docker_list_timeout: values.duration("system_info.docker_list_timeout"),
+        docker_stats_timeout: values.duration("system_info.docker_stats_timeout"),
+    }
 }
 
 impl Config {
@@ -239,6 +279,47 @@ mod tests {
             "metrics.token: has fewer than 16",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(path)), "{path} is not in {mistakes:#?}");
+        }
+    }
+
+    #[test]
+    fn the_variables_of_machine_logs_are_understood_and_mistakes_name_them() {
+        let config = read(
+            r#"{"machine_logs":{"ping_interval":"5s"}}"#,
+            &[
+                ("LOG_RETRIEVAL_DEFAULT_LIMIT", "20"),
+                ("LOG_RETRIEVAL_MAX_LIMIT", "50"),
+                ("LOG_STREAM_BUFFER_SIZE", "7"),
+                ("LOG_READER_TIMEOUT", "1m30s"),
+                ("LOG_STREAM_PONG_TIMEOUT", "500ms"),
+                ("SYSINFO_DOCKER_STATS_TIMEOUT", "3s"),
+            ],
+        );
+        let machine = config.unwrap().machine;
+        assert_eq!((machine.page_lines, machine.page_lines_max, machine.stream_lines), (20, 50, 7));
+        assert_eq!((machine.reader_timeout, machine.ping_interval), (Duration::from_secs(90), Duration::from_secs(5)));
+        assert_eq!(machine.pong_timeout, Duration::from_millis(500));
+        assert_eq!(machine.docker_list_timeout, Duration::from_secs(10));
+        assert_eq!(machine.docker_stats_timeout, Duration::from_secs(3));
+        let mistakes = read(
+            r#"{"machine_logs":{"pong_timeout":90,"page_lines":500,"page_lines_max":100}}"#,
+            &[
+                ("LOG_READER_TIMEOUT", "30"),
+                ("LOG_STREAM_PING_INTERVAL", "-1s"),
+                ("LOG_STREAM_BUFFER_SIZE", "many"),
+                ("SYSINFO_DOCKER_LIST_TIMEOUT", "99h"),
+            ],
+        );
+        let mistakes = mistakes.unwrap_err().0;
+        for name in [
+            "machine_logs.page_lines: is more",
+            "LOG_STREAM_PONG_TIMEOUT",
+            "LOG_READER_TIMEOUT",
+            "LOG_STREAM_PING_INTERVAL",
+            "LOG_STREAM_BUFFER_SIZE",
+            "SYSINFO_DOCKER_LIST_TIMEOUT",
+        ] {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(name)), "{name} is not in {mistakes:#?}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod disk;
+mod log;
 mod operator;
 mod serve;
 
@@ -96,13 +97,19 @@ fn main() -> ExitCode {
         _ => return usage(),
     };
     let config = cli.config.as_deref();
-    start_log(&command);
+    let log = match log::start(matches!(command, Command::Serve { .. } | Command::Join(_))) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let outcome = match command {
         // These two stay single-threaded: they become, or serve, one confined process.
         Command::Shim => return node::shim_main(),
         Command::Internal { name, request } => return node::confined::main(&name, &request),
-        Command::Serve { only, setup_code } => serve::run(part(only, setup_code), config),
-        Command::Join(args) => serve::run(Part::Joined(args), config),
+        Command::Serve { only, setup_code } => serve::run(part(only, setup_code), config, &log),
+        Command::Join(args) => serve::run(Part::Joined(args), config, &log),
         Command::Setup => operator::setup(config),
         Command::Config { command } => operator::config(command, config),
         Command::Keys { command } => operator::keys(&command),
@@ -136,15 +143,4 @@ fn usage() -> ExitCode {
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
-}
-
-/// Logs go to standard error: `NANOSCALE_LOG` in the syntax of tracing's EnvFilter.
-fn start_log(command: &Command) {
-    let default = if matches!(command, Command::Serve { .. } | Command::Join(_)) { "info" } else { "warn" };
-    let filter = std::env::var("NANOSCALE_LOG").unwrap_or_else(|_| default.to_owned());
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
 }

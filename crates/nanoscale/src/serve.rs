@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use node::{Agent, Dial, Doors, EdgeIo, Gates, Separation};
+use node::{Agent, Dial, Doors, EdgeIo, Gates, MachineConfig, OwnLog, Separation};
 use server::{Accept, LinkIo, LocalNode};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,30 +51,36 @@ pub(crate) enum Part {
     Joined(JoinArgs),
 }
 
-pub(crate) fn run(part: Part, config: Option<&Path>) -> Result<ExitCode> {
+pub(crate) fn run(part: Part, config: Option<&Path>, log: &OwnLog) -> Result<ExitCode> {
     let config = config::load(config)?;
+    if matches!(part, Part::Server { .. } | Part::Edge) {
+        log.discard();
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     raise_open_files();
     let data_dir = config.data_dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let own_log = log.clone();
     let served = runtime.block_on(async move {
         let termination = Termination::listen()?;
         match part {
-            Part::All { setup_code } => serve(config, setup_code, termination).await,
+            Part::All { setup_code } => serve(config, setup_code, termination, &own_log).await,
             Part::Server { setup_code } => separate::server(config, setup_code, termination).await,
             Part::Edge => separate::edge(config, termination).await,
-            Part::Node => separate::node(config, termination).await,
-            Part::Joined(args) => join::join(config, args, termination).await,
+            Part::Node => separate::node(config, termination, &own_log).await,
+            Part::Joined(args) => join::join(config, args, termination, &own_log).await,
         }
     });
+    log.flush();
     served.map(|()| ExitCode::SUCCESS).map_err(|error| crate::disk::explain(error, &data_dir))
 }
 
-async fn serve(config: Config, setup_code: Option<String>, mut termination: Termination) -> Result<()> {
+async fn serve(config: Config, setup_code: Option<String>, mut termination: Termination, log: &OwnLog) -> Result<()> {
     directories::make(&config.data_dir)?;
     let _node = directories::hold(&config.node_dir())?;
+    keep_log(log, &config);
     let directory = directories::hold(&config.server_dir())?;
     make_private(&config.data_dir)?;
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
@@ -169,7 +175,21 @@ fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> R
         network_allow: config.network_allow.clone(),
         gates: Gates { group, drain: config.limits.drain },
         separation,
+        machine: MachineConfig {
+            cloud_init_dir: config.machine.cloud_init_dir.clone(),
+            reader_timeout: config.machine.reader_timeout,
+            docker_list_timeout: config.machine.docker_list_timeout,
+            docker_stats_timeout: config.machine.docker_stats_timeout,
+        },
     })
+}
+
+/// What this process logs can be read through the API from now on.
+fn keep_log(log: &OwnLog, config: &Config) {
+    if let Err(error) = log.open(&config.node_dir()) {
+        log.discard();
+        tracing::warn!(%error, "what the node logs cannot be kept on disk; standard error has it");
+    }
 }
 
 /// As many builds as there are cores, unless the configuration says otherwise.

@@ -41,11 +41,13 @@ use crate::edge_link::{DialPeer, Doors, EdgeIo, EdgeLink};
 use crate::identity::Identities;
 use crate::layout::Layout;
 use crate::log::Readers;
+use crate::machine_logs::MachineLogs;
 use crate::metrics::Sampler;
 use crate::network::Networks;
 use crate::peers::Peers;
 use crate::saved::Saved;
 use crate::shim::Shim;
+use crate::system_info::SystemInfos;
 
 /// Pauses after the trash could not be emptied: at first something may still write there, later the disk has to change.
 const TRASH_RETRY: Duration = Duration::from_secs(1);
@@ -82,6 +84,20 @@ pub struct Config {
     pub network_allow: Vec<Ipv4Net>,
     pub gates: Gates,
     pub separation: Separation,
+    pub machine: MachineConfig,
+}
+
+/// How the machine itself is looked at.
+#[derive(Debug, Clone)]
+pub struct MachineConfig {
+    /// Where cloud-init writes its logs.
+    pub cloud_init_dir: PathBuf,
+    /// How long `journalctl` and `docker` may take for a page of logs.
+    pub reader_timeout: Duration,
+    /// How long `docker ps` may take.
+    pub docker_list_timeout: Duration,
+    /// How long `docker stats` may take.
+    pub docker_stats_timeout: Duration,
 }
 
 /// The directory of sockets by which the edge reaches workloads, `gates` below the node's own.
@@ -117,6 +133,8 @@ struct Inner {
     peers: Peers,
     sampler: Sampler,
     log_readers: Readers,
+    machine_logs: MachineLogs,
+    system_infos: SystemInfos,
     saved: Saved,
     caches: caches::Ledger,
     admission: admission::Admission,
@@ -172,12 +190,17 @@ impl Agent {
         let identities = Identities::load(&layout)?;
         let peers = Peers::new(layout.peers(), config.gates.group, doors.tunnel)?;
         let networks = Networks::new(identities.instance(), config.network_allow.clone());
+        let log_readers = Readers::new();
+        let MachineConfig { cloud_init_dir, reader_timeout, .. } = config.machine.clone();
+        let machine_logs = MachineLogs::new(&layout, cloud_init_dir, reader_timeout, log_readers.clone())?;
         let confine =
             Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
         Ok(Self {
             inner: Arc::new(Inner {
                 sampler: Sampler::new(config.directory.clone(), config.disk_reserve_bytes),
-                log_readers: Readers::new(),
+                log_readers,
+                machine_logs,
+                system_infos: SystemInfos::new(&config.machine),
                 caches: caches::Ledger::default(),
                 admission: admission::Admission::new(),
                 volumes: volumes::Volumes::new(),
@@ -265,6 +288,14 @@ impl Agent {
 
     pub(crate) fn log_readers(&self) -> &Readers {
         &self.inner.log_readers
+    }
+
+    pub(crate) fn machine_logs(&self) -> &MachineLogs {
+        &self.inner.machine_logs
+    }
+
+    pub(crate) fn system_infos(&self) -> &SystemInfos {
+        &self.inner.system_infos
     }
 
     pub(crate) fn confine(&self) -> &Confine {

@@ -157,6 +157,11 @@ impl Layout {
         }
     }
 
+    /// What the node's own program says.
+    pub(crate) fn own_log(&self) -> PathBuf {
+        own_log(&self.root)
+    }
+
     pub(crate) fn upload(&self, upload: &DeploymentId) -> PathBuf {
         self.uploads().join(format!("{upload}.tar"))
     }
@@ -164,6 +169,11 @@ impl Layout {
     pub(crate) fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
+}
+
+/// The same, of a node's directory that may not have been made yet.
+pub(crate) fn own_log(root: &Path) -> PathBuf {
+    root.join("own-log")
 }
 
 /// Removes a file of this node's own; one that is not there is removed already.

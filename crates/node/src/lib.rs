@@ -13,16 +13,19 @@ mod identity;
 mod layout;
 mod link;
 mod log;
+mod machine_logs;
 mod metrics;
 mod network;
 mod peers;
 mod saved;
 mod shim;
+mod system_info;
 pub mod uplink;
 
-pub use agent::{Agent, Config, Gates, Separation};
+pub use agent::{Agent, Config, Gates, MachineConfig, Separation};
 pub use edge_link::{Dial, DialPeer, Doors, EdgeIo};
 pub use link::serve_link;
+pub use machine_logs::OwnLog;
 pub use shim::main as shim_main;
 
 /// Milliseconds since 1970 of the system's clock.

@@ -3,6 +3,7 @@
 
 mod caches;
 mod logs;
+mod machine;
 mod peers;
 mod releases;
 
@@ -78,6 +79,7 @@ pub(crate) fn router(agent: Agent) -> Router {
         .route("/v1/logs/job/{group}/{workload}", get(logs::job))
         .route("/v1/logs/run/{group}", get(logs::run))
         .route("/v1/logs/run/{group}/page", get(logs::run_page))
+        .merge(machine::routes())
         // A desired state grows with the projects in it, and the caller may be taken over.
         .layer(axum::extract::DefaultBodyLimit::max(DESIRED_MAX))
         .with_state(agent)

@@ -30,7 +30,7 @@ pub(crate) use position::{Place, Position};
 pub(crate) use read::Follower;
 pub(crate) use readers::{Batch, Growing, Readers};
 pub(crate) use segment::list as segments;
-pub(crate) use tail::tail;
+pub(crate) use tail::{Backward, tail};
 pub(crate) use write::Writer;
 
 /// One line on disk.

@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(platform::nodes::http::routes())
         .merge(platform::metrics::http::routes())
         .merge(platform::caches::routes())
+        .merge(platform::machine_logs::http::routes())
         .merge(platform::events::routes())
         .merge(platform::notifications::http::routes())
         .merge(apps::projects::routes())

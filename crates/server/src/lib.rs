@@ -16,7 +16,7 @@ mod ui;
 pub use listen::{Certificate, Listener};
 pub use platform::nodes::{Accept, LinkIo, LocalNode};
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{BuildError, Config, Limits, MetricsConfig, NotificationConfig, Server};
+pub use state::{BuildError, Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, Server};
 
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {

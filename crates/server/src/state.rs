@@ -19,6 +19,7 @@ use crate::platform::environment::Environment;
 use crate::platform::events::Events;
 use crate::platform::health::Health;
 use crate::platform::identity::Identity;
+use crate::platform::machine_logs::MachineLogs;
 use crate::platform::metrics::History;
 use crate::platform::metrics::exporter::Exporter;
 use crate::platform::nodes::{LocalNode, Nodes};
@@ -45,6 +46,21 @@ pub struct Config {
     pub notifications: NotificationConfig,
     pub metrics: MetricsConfig,
     pub limits: Limits,
+    pub machine_logs: MachineLogConfig,
+}
+
+/// How logs of machines are given out.
+#[derive(Debug, Clone)]
+pub struct MachineLogConfig {
+    /// Lines of a page when no limit is asked for, and at most.
+    pub page_lines: usize,
+    pub page_lines_max: usize,
+    /// Lines that a stream begins with.
+    pub stream_lines: usize,
+    /// How often a quiet stream says that it is there.
+    pub ping_interval: Duration,
+    /// A stream whose client takes nothing for so long is ended.
+    pub pong_timeout: Duration,
 }
 
 /// How metrics are kept and told.
@@ -98,6 +114,7 @@ pub(crate) struct AppState {
     pub(crate) uploads: Uploads,
     pub(crate) runs: Runs,
     pub(crate) logs: Logs,
+    pub(crate) machine_logs: MachineLogs,
     pub(crate) nodes: Nodes,
     pub(crate) history: History,
     pub(crate) exporter: Exporter,
@@ -160,6 +177,8 @@ impl Server {
             store.clone(),
             closing.clone(),
         );
+        let machine_logs =
+            MachineLogs::new(nodes.clone(), identity.clone(), config.machine_logs.clone(), closing.clone());
         let state = AppState {
             identity,
             public_url: PublicUrl(config.public_url.clone()),
@@ -168,6 +187,7 @@ impl Server {
             history,
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
             logs,
+            machine_logs,
             events: Events::new(store.clone(), closing.clone()),
             health: Health::new(store, nodes.clone()),
             notifications,

@@ -2,6 +2,7 @@
 
 mod caches;
 mod failure;
+mod machine;
 mod metrics;
 mod nodes;
 mod notifications;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use failure::ApiFailure;
+pub use machine::MachineLogEvent;
 pub use stream::Sse;
 
 use crate::secrets::Secrets;

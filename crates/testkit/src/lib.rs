@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use browser::{Browser, ColorScheme, Page};
 pub use checkpoints::{Checkpoints, Held, Passed, Trap};
-pub use client::{ApiFailure, Client, LogsQuery, Sse};
+pub use client::{ApiFailure, Client, LogsQuery, MachineLogEvent, Sse};
 pub use clock::Clock;
 pub use elsewhere::Elsewhere;
 pub use git::{GitServer, Hold, Repo};

@@ -199,6 +199,7 @@ impl TestServer {
     fn assert_logs_hold_no_secret(&self) {
         let mut logs = vec![self.output_path()];
         collect_files(&self.data_dir().join("node/logs"), &mut logs);
+        collect_files(&self.data_dir().join("node/own-log"), &mut logs);
         for log in logs {
             let found = self.secrets.found_in(&String::from_utf8_lossy(&read_log(&log)));
             assert!(found.is_empty(), "{} holds secrets: {found:?}", log.display());

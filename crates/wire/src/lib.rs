@@ -9,6 +9,7 @@ mod connection;
 mod desired;
 mod hello;
 mod log;
+mod machine;
 mod network;
 mod observed;
 pub mod shim;
@@ -22,6 +23,10 @@ pub use desired::{
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, LINK_PROTOCOL_OLDEST, Metrics, Problem};
 pub use log::{LogPage, LogQuery, LogRecord};
+pub use machine::{
+    AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogEntry, MachineLogEvent, MachineLogPage, MachineLogQuery,
+    Memory, NetworkInterface, Software, SystemInfo, UnavailableSource,
+};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,

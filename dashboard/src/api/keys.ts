@@ -24,6 +24,7 @@ export const keys = {
   nodes: ["nodes", "list"] as const,
   node: (id: string) => ["nodes", "detail", id] as const,
   nodeMetrics: (id: string) => ["nodes", "metrics", id] as const,
+  systemInfo: (id: string) => ["system-info", id] as const,
   volumes: (projectId: string) => ["projects", "volumes", projectId] as const,
   cachesAll: ["caches"] as const,
   caches: (nodeId: string) => ["caches", "node", nodeId] as const,

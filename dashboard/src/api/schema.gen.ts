@@ -384,6 +384,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nodes/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a machine logs: NanoScale's own program there, cloud-init, containers, units in the journal; newest first. */
+        get: operations["node_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/logs/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last lines, oldest first, then an event `caught_up` with their number, then what comes. The id of the event `begin`, before
+         *     all of them, is a `cursor` for what is older. An event `unavailable` says what cannot be read.
+         */
+        get: operations["node_logs_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes/{id}/metrics": {
         parameters: {
             query?: never;
@@ -391,7 +428,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The last ten minutes, for a plot. */
+        /** What a machine used: of the last ten minutes every sample, of longer times means. */
         get: operations["node_metrics"];
         put?: never;
         post?: never;
@@ -412,6 +449,23 @@ export interface paths {
         put?: never;
         /** Lets a drained machine have projects again. */
         post: operations["node_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{id}/system-info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a machine is: system, processors, memory, disks, networks, containers, programs. It is read anew every few seconds at most. */
+        get: operations["node_system_info"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -626,6 +680,23 @@ export interface paths {
          *     have fewer than asked for, or none, when there is more to look through: as long as it has a `next_cursor`, there may be older ones.
          */
         get: operations["project_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the processes of a project used, over all machines: means. */
+        get: operations["project_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -933,10 +1004,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything for Prometheus, in its text format. Its caller has the token of the setting `metrics.token`. */
+        get: operations["prometheus_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The node's own process. */
+        AgentInfo: {
+            /** Format: int64 */
+            memory_bytes: number;
+            /** Format: int32 */
+            pid: number;
+            started_at: components["schemas"]["String"];
+            version: string;
+        };
         AuthStatus: {
             authenticated: boolean;
             /**
@@ -1059,6 +1156,36 @@ export interface components {
             message: string;
             sha: string;
         };
+        Container: {
+            /**
+             * Format: double
+             * @description 100 is one core; of one that runs.
+             */
+            cpu_percent?: number | null;
+            id: string;
+            image: string;
+            /** Format: int64 */
+            memory_bytes?: number | null;
+            name: string;
+            /** @example running */
+            state: string;
+            /**
+             * @description In Docker's words.
+             * @example Up 3 hours
+             */
+            status: string;
+        };
+        Cpu: {
+            /** Format: int32 */
+            cores: number;
+            /** Format: double */
+            load_1: number;
+            /** Format: double */
+            load_15: number;
+            /** Format: double */
+            load_5: number;
+            model?: string | null;
+        };
         /** @description Signs in. */
         Credentials: {
             password: string;
@@ -1134,6 +1261,27 @@ export interface components {
              */
             name: string;
             started_at: components["schemas"]["String"];
+        };
+        DiskUse: {
+            device: string;
+            /** @example ext4 */
+            filesystem: string;
+            /** @example / */
+            mount: string;
+            /** Format: int64 */
+            total_bytes: number;
+            /** Format: int64 */
+            used_bytes: number;
+        };
+        DockerInfo: {
+            /** @description In all states. */
+            containers: components["schemas"]["Container"][];
+            /** @description Why `containers` is not, or does not tell, all there is. */
+            error?: string | null;
+            /** @description Whether there is the program `docker`. */
+            installed: boolean;
+            /** @description Of the daemon. */
+            version?: string | null;
         };
         /** @description A variable as it is shown: its value never leaves the server. */
         EnvVar: {
@@ -1281,6 +1429,11 @@ export interface components {
              */
             processes?: number | null;
         };
+        /**
+         * @description How much a line of a machine's log matters.
+         * @enum {string}
+         */
+        LogLevel: "error" | "warn" | "info" | "debug";
         /** @description One line of a log. As server-sent event its `id` is the SSE id. */
         LogLine: {
             /**
@@ -1309,10 +1462,50 @@ export interface components {
          * @enum {string}
          */
         LogStream: "out" | "err" | "sys";
+        /** @description Data of a stream's event `caught_up`: what was there has been said. */
+        MachineLogCaughtUp: {
+            /** @description Lines before this event. */
+            count: number;
+        };
+        /** @description One line. */
+        MachineLogEntry: {
+            level: components["schemas"]["LogLevel"];
+            message: string;
+            /** @description What the source tells besides: `target`, `file`, `module`, `unit`, `identifier`, `pid`, `container`, `stream`. */
+            metadata?: {
+                [key: string]: string;
+            };
+            /**
+             * @description `agent`, `cloud-init`, `systemd`, or `docker:` and the container's name.
+             * @example docker:web
+             */
+            source: string;
+            timestamp: components["schemas"]["String"];
+        };
+        /** @description Newest first. */
+        MachineLogPage: {
+            entries: components["schemas"]["MachineLogEntry"][];
+            has_more: boolean;
+            /** @description Where the next page begins; there as long as there may be older lines. */
+            next_cursor?: string | null;
+            /** @description Sources that were asked for and cannot be read on this machine. */
+            unavailable?: components["schemas"]["UnavailableSource"][];
+        };
+        /**
+         * @description What of a machine has logs.
+         * @enum {string}
+         */
+        MachineLogSource: "agent" | "cloud-init" | "docker" | "systemd";
         Me: {
             user: components["schemas"]["User"];
         };
-        /** @description Samples, oldest first. */
+        Memory: {
+            /** Format: int64 */
+            total_bytes: number;
+            /** Format: int64 */
+            used_bytes: number;
+        };
+        /** @description Samples, oldest first. Where some are missing nothing was heard of the machine. */
         MetricsHistory: {
             /** Format: int32 */
             interval_seconds: number;
@@ -1322,6 +1515,14 @@ export interface components {
             command: string;
             /** @example worker */
             name: string;
+        };
+        /** @description Bytes since the interface is there. */
+        NetworkInterface: {
+            name: string;
+            /** Format: int64 */
+            rx_bytes: number;
+            /** Format: int64 */
+            tx_bytes: number;
         };
         /**
          * @description What a project's processes may reach beyond their own loopback. Never other projects, the machine itself
@@ -1390,6 +1591,11 @@ export interface components {
              * @description 0 to 100 over all cores.
              */
             cpu_percent: number;
+            /**
+             * Format: double
+             * @description The most at any moment, in samples that are means over a while.
+             */
+            cpu_percent_max?: number | null;
             /** Format: int64 */
             disk_total_bytes: number;
             /** Format: int64 */
@@ -1399,14 +1605,36 @@ export interface components {
              * @description One-minute load average.
              */
             load: number;
+            /** Format: double */
+            load15?: number | null;
+            /**
+             * Format: double
+             * @description Of five minutes, and of fifteen; absent in samples of the past.
+             */
+            load5?: number | null;
             /** Format: int64 */
             memory_total_bytes: number;
             /** Format: int64 */
             memory_used_bytes: number;
+            /**
+             * Format: int64
+             * @description Since the node's process began; absent in samples of the past.
+             */
+            network_rx_bytes?: number | null;
             /** Format: double */
             network_rx_bytes_per_second: number;
             /** Format: double */
+            network_rx_bytes_per_second_max?: number | null;
+            /** Format: int64 */
+            network_tx_bytes?: number | null;
+            /** Format: double */
             network_tx_bytes_per_second: number;
+            /** Format: double */
+            network_tx_bytes_per_second_max?: number | null;
+            /** Format: int64 */
+            swap_total_bytes?: number;
+            /** Format: int64 */
+            swap_used_bytes?: number;
             time: components["schemas"]["String"];
         };
         /**
@@ -1662,6 +1890,38 @@ export interface components {
             code: string;
             message: string;
         };
+        ProcessMetrics: {
+            /** @example web */
+            process: string;
+            /** @description Oldest first. Where some are missing it did not run. */
+            samples: components["schemas"]["ProcessSample"][];
+        };
+        /** @description Means from a time on, and the most at any moment. */
+        ProcessSample: {
+            /**
+             * Format: double
+             * @description 100 is one whole core.
+             */
+            cpu_percent: number;
+            /** Format: double */
+            cpu_percent_max: number;
+            /** Format: int64 */
+            memory_bytes: number;
+            /** Format: int64 */
+            memory_bytes_max: number;
+            /**
+             * Format: double
+             * @description Received from, and sent to, the outside; what visitors ask of it is not in it.
+             */
+            network_rx_bytes_per_second: number;
+            /** Format: double */
+            network_rx_bytes_per_second_max: number;
+            /** Format: double */
+            network_tx_bytes_per_second: number;
+            /** Format: double */
+            network_tx_bytes_per_second_max: number;
+            time: components["schemas"]["String"];
+        };
         Project: {
             branch?: string | null;
             build_command?: string | null;
@@ -1787,6 +2047,15 @@ export interface components {
         ProjectId: string;
         ProjectList: {
             projects: components["schemas"]["Project"][];
+        };
+        /** @description What a project's processes used, over all machines. */
+        ProjectMetrics: {
+            /** Format: int32 */
+            interval_seconds: number;
+            /** @description `web` first. */
+            processes: components["schemas"]["ProcessMetrics"][];
+            /** @description What the volumes took of the disk. */
+            volumes: components["schemas"]["VolumeSample"][];
         };
         /** @description A project on a server. */
         ProjectPlacement: {
@@ -2024,12 +2293,38 @@ export interface components {
          * @enum {string}
          */
         SmtpTls: "starttls" | "implicit" | "none";
+        Software: {
+            /** @example git */
+            name: string;
+            version: string;
+        };
         /**
          * @description Where a project's files come from.
          * @enum {string}
          */
         SourceKind: "git" | "upload";
         String: string;
+        /** @description What a machine is, and what runs on it beside our own. */
+        SystemInfo: {
+            agent: components["schemas"]["AgentInfo"];
+            /** @example x86_64 */
+            architecture: string;
+            cpu: components["schemas"]["Cpu"];
+            disks: components["schemas"]["DiskUse"][];
+            docker: components["schemas"]["DockerInfo"];
+            hostname: string;
+            kernel: string;
+            memory: components["schemas"]["Memory"];
+            networks: components["schemas"]["NetworkInterface"][];
+            /** @example Debian GNU/Linux 12 (bookworm) */
+            os: string;
+            software: components["schemas"]["Software"][];
+            swap: components["schemas"]["Memory"];
+            /** @description When it was read: an answer is given again for a few seconds. */
+            time: components["schemas"]["String"];
+            /** Format: int64 */
+            uptime_seconds: number;
+        };
         Token: {
             created_at: components["schemas"]["String"];
             expires_at?: null | components["schemas"]["String"];
@@ -2065,6 +2360,11 @@ export interface components {
          * @enum {string}
          */
         Trigger: "create" | "manual" | "upload" | "rollback";
+        /** @description A source that cannot be read, and why. */
+        UnavailableSource: {
+            reason: string;
+            source: components["schemas"]["MachineLogSource"];
+        };
         User: {
             id: components["schemas"]["UserId"];
             /** @example superadmin */
@@ -2090,6 +2390,11 @@ export interface components {
              */
             size_mb?: number | null;
         };
+        VolumeSample: {
+            time: components["schemas"]["String"];
+            /** Format: int64 */
+            used_bytes: number;
+        };
         /** @description What a volume takes of the disk. Beyond its limit the project's processes are stopped. */
         VolumeUse: {
             /** Format: int64 */
@@ -2105,12 +2410,28 @@ export interface components {
         WorkloadMetrics: {
             /**
              * Format: double
+             * @description 100 is one whole core.
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: double
              * @description Since it started.
              */
             cpu_seconds?: number | null;
             deployment_id: components["schemas"]["DeploymentId"];
             /** Format: int64 */
             memory_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description What it received from, and sent to, the outside since it started; what visitors ask of it is not in it.
+             */
+            network_rx_bytes?: number | null;
+            /** Format: double */
+            network_rx_bytes_per_second?: number | null;
+            /** Format: int64 */
+            network_tx_bytes?: number | null;
+            /** Format: double */
+            network_tx_bytes_per_second?: number | null;
             /**
              * @description `web`, or the name of another process of the project.
              * @example web
@@ -3055,9 +3376,176 @@ export interface operations {
             };
         };
     };
+    node_logs: {
+        parameters: {
+            query?: {
+                /** @description `all`, which is also meant when it is absent, `agent`, `cloud-init`, `docker`, `docker:<container>` or `systemd`. */
+                source?: string;
+                /** @description The least that matters: `error`, `warn`, `info` (when absent) or `debug`. */
+                level?: string;
+                /** @description Only this container's lines; its name or id. */
+                container?: string;
+                /** @description Only this unit's lines; one of NanoScale's. */
+                unit?: string;
+                /** @description RFC 3339, or `-1h` before now; only lines of this time and later ones. */
+                since?: string;
+                /** @description The same; only earlier lines. Not on a stream. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description `next_cursor` of the page after. Not on a stream. */
+                cursor?: string;
+                /** @description At most so many lines, 200 when absent, up to 1000, unless the server is set up otherwise. */
+                limit?: number;
+                /** @description On a stream: go on after the event of this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MachineLogPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    node_logs_stream: {
+        parameters: {
+            query?: {
+                /** @description `all`, which is also meant when it is absent, `agent`, `cloud-init`, `docker`, `docker:<container>` or `systemd`. */
+                source?: string;
+                /** @description The least that matters: `error`, `warn`, `info` (when absent) or `debug`. */
+                level?: string;
+                /** @description Only this container's lines; its name or id. */
+                container?: string;
+                /** @description Only this unit's lines; one of NanoScale's. */
+                unit?: string;
+                /** @description RFC 3339, or `-1h` before now; only lines of this time and later ones. */
+                since?: string;
+                /** @description The same; only earlier lines. Not on a stream. */
+                until?: string;
+                /** @description Only lines with this text in them, whatever its case. */
+                search?: string;
+                /** @description `next_cursor` of the page after. Not on a stream. */
+                cursor?: string;
+                /** @description At most so many lines, 200 when absent, up to 1000, unless the server is set up otherwise. */
+                limit?: number;
+                /** @description On a stream: go on after the event of this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["MachineLogEntry"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     node_metrics: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `10m`, `1h`, `24h` or `30d` */
+                range?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["NodeId"];
@@ -3074,6 +3562,14 @@ export interface operations {
                     "application/json": components["schemas"]["MetricsHistory"];
                 };
             };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3083,6 +3579,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3128,6 +3632,51 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    node_system_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemInfo"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4131,6 +4680,62 @@ export interface operations {
             };
         };
     };
+    project_metrics: {
+        parameters: {
+            query?: {
+                /** @description `10m`, `1h`, `24h` or `30d` */
+                range?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectMetrics"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     project_redeploy: {
         parameters: {
             query?: never;
@@ -5062,6 +5667,41 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    prometheus_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

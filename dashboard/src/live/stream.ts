@@ -3,7 +3,10 @@ export type StreamState = "connecting" | "open" | "lost" | "ended";
 interface StreamOptions {
   /** Asked again for each new connection, so that it can say where to go on. */
   url: () => string;
-  onData: (data: unknown) => void;
+  /** `id` is where to go on after it. */
+  onData: (data: unknown, id: string) => void;
+  /** The same, of events that have a name. */
+  onNamed?: Record<string, (data: unknown, id: string) => void>;
   onState: (state: StreamState) => void;
   /** The server said that nothing more comes. */
   endEvent?: string;
@@ -15,7 +18,7 @@ const LAST_RETRY_MS = 15_000;
 const HIDDEN_CLOSE_MS = 20_000;
 
 /** An EventSource that also comes back after the answers on which browsers give up. Returns how to close it. */
-export function openStream({ url, onData, onState, endEvent }: StreamOptions): () => void {
+export function openStream({ url, onData, onNamed, onState, endEvent }: StreamOptions): () => void {
   let source: EventSource | undefined;
   let retry = FIRST_RETRY_MS;
   let timer: number | undefined;
@@ -39,8 +42,14 @@ export function openStream({ url, onData, onState, endEvent }: StreamOptions): (
     };
     opened.onmessage = (event: MessageEvent<string>) => {
       const data = parse(event.data);
-      if (data !== undefined) onData(data);
+      if (data !== undefined) onData(data, event.lastEventId);
     };
+    for (const [name, onEvent] of Object.entries(onNamed ?? {})) {
+      opened.addEventListener(name, (event: MessageEvent<string>) => {
+        const data = parse(event.data);
+        if (data !== undefined) onEvent(data, event.lastEventId);
+      });
+    }
     opened.onerror = () => {
       onState("lost");
       if (opened.readyState !== EventSource.CLOSED) return;

@@ -35,6 +35,8 @@ const IT: &[&str] = &[
     // What the node's page says of cgroups; descriptors under systemd's limits.
     "health::the_node_tells",
     "health::a_server_takes_all_the_open_files",
+    // Units in the journal of a systemd.
+    "machine_logs::units_in_the_journal",
     // Network namespaces, links, nftables of a kernel with modules.
     "isolation::",
     "processes::a_policy_says_what_is_reached",

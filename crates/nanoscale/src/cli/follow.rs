@@ -12,7 +12,7 @@ use tokio_util::io::StreamReader;
 use super::client::{Client, ClientError};
 use super::sse::{Event, Parser};
 
-/// The server says something every 15 s, so that this silence is a dead connection.
+/// The server says something every 15 s, or 30 s, so that this silence is a dead connection.
 const SILENCE: Duration = Duration::from_secs(50);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -59,10 +59,10 @@ pub(super) enum Followed {
     End,
 }
 
-/// A log that is followed. It goes on where it was after a broken connection.
-pub(super) struct Follower<'a> {
+/// Server-sent events over as many connections as it takes. It goes on where it was after a broken one.
+pub(super) struct Events<'a> {
     client: &'a Client,
-    path: [&'a str; 3],
+    path: Vec<&'a str>,
     query: Vec<(&'static str, String)>,
     last_id: Option<String>,
     open: Option<(BodyLines, Parser)>,
@@ -70,19 +70,17 @@ pub(super) struct Follower<'a> {
     failures: u32,
 }
 
-impl<'a> Follower<'a> {
-    pub(super) fn new(client: &'a Client, path: [&'a str; 3], mut query: Vec<(&'static str, String)>) -> Self {
-        query.push(("follow", "true".to_owned()));
+impl<'a> Events<'a> {
+    pub(super) fn new(client: &'a Client, path: Vec<&'a str>, query: Vec<(&'static str, String)>) -> Self {
         Self { client, path, query, last_id: None, open: None, failures: 0 }
     }
 
-    pub(super) async fn next(&mut self) -> Result<Followed> {
+    /// The next event; none when the connection broke off, and the next call tries again.
+    pub(super) async fn next(&mut self) -> Result<Option<Event>> {
         match self.event().await {
-            Ok(Some(event)) if event.name == "end" => Ok(Followed::End),
             Ok(Some(event)) => {
-                let line = Line::parse(event.data)?;
-                self.last_id = event.id.or(self.last_id.take());
-                Ok(Followed::Line(line))
+                self.last_id = event.id.clone().or(self.last_id.take());
+                Ok(Some(event))
             }
             Err(error) if !ClientError::may_pass(&error) || self.failures >= TRIES => Err(error),
             Ok(None) if self.failures >= TRIES => bail!("the log breaks off again and again"),
@@ -91,7 +89,7 @@ impl<'a> Follower<'a> {
                 let wait = FIRST_WAIT * 2_u32.pow(self.failures.min(8));
                 self.failures += 1;
                 tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
-                Ok(Followed::Broken)
+                Ok(None)
             }
         }
     }
@@ -118,6 +116,26 @@ impl<'a> Follower<'a> {
                 Ok(Ok(None) | Err(_)) | Err(_) => return Ok(None),
             }
         }
+    }
+}
+
+/// A log that is followed.
+pub(super) struct Follower<'a> {
+    events: Events<'a>,
+}
+
+impl<'a> Follower<'a> {
+    pub(super) fn new(client: &'a Client, path: [&'a str; 3], mut query: Vec<(&'static str, String)>) -> Self {
+        query.push(("follow", "true".to_owned()));
+        Self { events: Events::new(client, path.into(), query) }
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Followed> {
+        Ok(match self.events.next().await? {
+            None => Followed::Broken,
+            Some(event) if event.name == "end" => Followed::End,
+            Some(event) => Followed::Line(Line::parse(event.data)?),
+        })
     }
 }
 

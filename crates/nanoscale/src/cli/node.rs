@@ -1,6 +1,8 @@
 //! The machines that apps run on.
 
 mod caches;
+mod info;
+mod logs;
 mod metrics;
 
 use std::process::ExitCode;
@@ -32,6 +34,13 @@ enum NodeCommand {
     },
     /// What a machine used, as a small plot.
     Metrics(metrics::MetricsArgs),
+    /// What a machine logs: NanoScale's own program there, cloud-init, containers, units in the systemd journal.
+    Logs(logs::LogsArgs),
+    /// What a machine is: system, processors, memory, disks, networks, containers, programs.
+    Info {
+        /// Its id or name; may be left out where there is only one.
+        node: Option<String>,
+    },
     /// What builds keep on a machine for later ones, what would go first in front.
     Caches(caches::CachesArgs),
     /// Remove what builds keep. Those that builds work with stay; the next build of the others takes longer.
@@ -50,6 +59,8 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
             node.show(args.format.json, |node| print(node, &projects))?;
         }
         NodeCommand::Metrics(which) => metrics::show(&client, which, args.format.json).await?,
+        NodeCommand::Logs(which) => return logs::run(&client, which, args.format.json).await,
+        NodeCommand::Info { node } => info::run(&client, node.as_deref(), args.format.json).await?,
         NodeCommand::Caches(which) => caches::list(&client, which, args.format.json).await?,
         NodeCommand::Prune(which) => caches::prune(&client, which, args.format.json).await?,
     }
@@ -64,6 +75,18 @@ async fn find(client: &Client, name: &str) -> Result<Answer<api::Node>> {
     match list.nodes.iter().find(|node| node.name == name) {
         Some(node) => client.get(&["nodes", node.id.as_str()]).await,
         None => bail!("there is no node `{name}`; `nanoscale node list` shows what there is"),
+    }
+}
+
+/// The one that is named, or the only one.
+async fn named(client: &Client, name: Option<&str>) -> Result<api::Node> {
+    if let Some(name) = name {
+        return Ok(find(client, name).await?.value);
+    }
+    let mut nodes = client.get::<api::NodeList>(&["nodes"]).await?.value.nodes;
+    match (nodes.pop(), nodes.is_empty()) {
+        (Some(only), true) => Ok(only),
+        _ => bail!("name one of the nodes that `nanoscale node list` shows"),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ids::BaseDomain;
 use ipnet::Ipv4Net;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::Mistakes;
@@ -24,6 +26,8 @@ enum Kind {
     Flag,
     /// Smallest, largest and default.
     Number(u64, u64, u64),
+    /// Like `30s`: shortest, longest and default in milliseconds.
+    Duration(u64, u64, u64),
     /// Smallest and largest; the machine says what is usual.
     Measured(u64, u64),
     /// Accepted for the guide's sake; the sentence says why nothing comes of it.
@@ -55,6 +59,21 @@ const fn text(path: &'static str, aliases: &'static [&'static str]) -> Setting {
 
 const fn number(path: &'static str, min: u64, max: u64, default: u64) -> Setting {
     Setting { path, aliases: &[], kind: Kind::Number(min, max, default) }
+}
+
+const fn aliased_number(
+    path: &'static str,
+    aliases: &'static [&'static str],
+    min: u64,
+    max: u64,
+    default: u64,
+) -> Setting {
+    Setting { path, aliases, kind: Kind::Number(min, max, default) }
+}
+
+/// In seconds, from a tenth of one on.
+const fn duration(path: &'static str, aliases: &'static [&'static str], max: u64, default: u64) -> Setting {
+    Setting { path, aliases, kind: Kind::Duration(100, max * 1000, default * 1000) }
 }
 
 const fn measured(path: &'static str, min: u64, max: u64) -> Setting {
@@ -110,6 +129,15 @@ const SETTINGS: &[Setting] = &[
     number("limits.log_project_mb", 1, 1 << 20, 256),
     number("limits.log_days", 1, 3650, 14),
     number("limits.disk_notice_percent", 1, 100, 90),
+    aliased_number("machine_logs.page_lines", &["LOG_RETRIEVAL_DEFAULT_LIMIT"], 1, 10_000, 200),
+    aliased_number("machine_logs.page_lines_max", &["LOG_RETRIEVAL_MAX_LIMIT"], 1, 10_000, 1000),
+    aliased_number("machine_logs.stream_lines", &["LOG_STREAM_BUFFER_SIZE"], 1, 10_000, 100),
+    duration("machine_logs.reader_timeout", &["LOG_READER_TIMEOUT"], 600, 30),
+    duration("machine_logs.ping_interval", &["LOG_STREAM_PING_INTERVAL"], 3600, 30),
+    duration("machine_logs.pong_timeout", &["LOG_STREAM_PONG_TIMEOUT"], 3600, 90),
+    text("machine_logs.cloud_init_dir", &[]),
+    duration("system_info.docker_list_timeout", &["SYSINFO_DOCKER_LIST_TIMEOUT"], 600, 10),
+    duration("system_info.docker_stats_timeout", &["SYSINFO_DOCKER_STATS_TIMEOUT"], 600, 10),
     Setting { path: "github.enabled", aliases: &[], kind: Kind::Flag },
     idle("github.app_id", GITHUB),
     idle("github.app_slug", GITHUB),
@@ -203,7 +231,7 @@ impl Values {
                         value.trim().parse::<u64>().map_or_else(|_| value.clone().into(), Value::from)
                     }
                     Kind::Flag => Value::Bool(matches!(value.as_str(), "true" | "1")),
-                    Kind::Text | Kind::Idle(_) => value.clone().into(),
+                    Kind::Text | Kind::Duration(..) | Kind::Idle(_) => value.clone().into(),
                 };
                 self.values.insert(setting.path, value);
             }
@@ -310,8 +338,32 @@ impl Values {
             Some(number) if (min..=max).contains(&number) => Some(number),
             _ => {
                 let shown = value.to_string();
-                self.mistake(path, format!("{shown} is not a whole number from {min} to {max}"));
+                let aliases = setting(path).map_or(&[] as &[&str], |setting| setting.aliases);
+                let also = aliases.iter().map(|alias| format!(" ({alias})")).collect::<String>();
+                self.mistake(&format!("{path}{also}"), format!("{shown} is not a whole number from {min} to {max}"));
                 None
+            }
+        }
+    }
+
+    /// A time like `30s`, `500ms` or `1m30s`.
+    pub(super) fn duration(&mut self, path: &'static str) -> Duration {
+        let Some(Setting { kind: Kind::Duration(min, max, default), aliases, .. }) = setting(path) else {
+            unreachable!("{path} is in the table as a duration");
+        };
+        let [min, max, default] = [*min, *max, *default].map(Duration::from_millis);
+        let Some(value) = self.values.get(path) else { return default };
+        let parsed = value.as_str().and_then(|text| text.trim().parse::<SignedDuration>().ok());
+        match parsed.and_then(|parsed| Duration::try_from(parsed).ok()) {
+            Some(duration) if (min..=max).contains(&duration) => duration,
+            _ => {
+                let (shown, also) =
+                    (value.to_string(), aliases.iter().map(|alias| format!(" ({alias})")).collect::<String>());
+                self.mistake(
+                    &format!("{path}{also}"),
+                    format!("{shown} is not a time like \"30s\", from {min:?} to {max:?}"),
+                );
+                default
             }
         }
     }

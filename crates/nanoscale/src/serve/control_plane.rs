@@ -152,6 +152,13 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             database_url: store::MetricsStore::url_for(&config.database_url, &config.server_dir()),
             token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
         },
+        machine_logs: server::MachineLogConfig {
+            page_lines: config.machine.page_lines,
+            page_lines_max: config.machine.page_lines_max,
+            stream_lines: config.machine.stream_lines,
+            ping_interval: config.machine.ping_interval,
+            pong_timeout: config.machine.pong_timeout,
+        },
         limits: server::Limits {
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,

@@ -8,7 +8,7 @@ use edge::Edge;
 use edge::control::Control;
 use link::JoinToken;
 use node::uplink::{Membership, Uplink, Way};
-use node::{Agent, Separation};
+use node::{Agent, OwnLog, Separation};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -47,9 +47,10 @@ impl JoinArgs {
     }
 }
 
-pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termination) -> Result<()> {
+pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termination, log: &OwnLog) -> Result<()> {
     directories::make(&config.data_dir)?;
     let _held = hold(&config.node_dir())?;
+    super::keep_log(log, &config);
     directories::make_private(&config.data_dir)?;
     let joining = membership(&config, &args);
     let membership = tokio::select! {

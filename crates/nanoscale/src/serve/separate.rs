@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
-use node::{Agent, Dial, DialPeer, Doors, EdgeIo, Separation};
+use node::{Agent, Dial, DialPeer, Doors, EdgeIo, OwnLog, Separation};
 use server::{Accept, LinkIo, LocalNode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::control_plane::ControlPlane;
 use super::directories::{self, hold};
 use super::sockets::{self, Socket};
-use super::{FINISH, Termination, bind, edge_config, node_config};
+use super::{FINISH, Termination, bind, edge_config, keep_log, node_config};
 use crate::config::Config;
 
 const LINK: &str = "link.sock";
@@ -118,9 +118,10 @@ async fn serve_peers(edge: &Edge, socket: &Socket) {
 }
 
 /// What runs apps.
-pub(super) async fn node(config: Config, mut termination: Termination) -> Result<()> {
+pub(super) async fn node(config: Config, mut termination: Termination, log: &OwnLog) -> Result<()> {
     directories::share(&config.data_dir)?;
     let _held = hold(&config.node_dir())?;
+    keep_log(log, &config);
     let (server_dir, edge_dir) = (config.server_dir(), config.edge_dir());
     let separation =
         Separation::Processes { server: directories::owner(&server_dir)?, edge: directories::owner(&edge_dir)? };

@@ -2,6 +2,7 @@
 
 mod disk;
 mod jobs;
+mod machine;
 mod metrics;
 mod monorepo;
 

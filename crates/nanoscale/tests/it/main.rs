@@ -18,6 +18,7 @@ mod failures;
 mod health;
 mod isolation;
 mod logs;
+mod machine_logs;
 mod notifications;
 mod notifications_page;
 mod ports;

@@ -75,7 +75,7 @@ impl Writer {
         self.line_at(now_ms(), stream, text);
     }
 
-    pub(super) fn line_at(&mut self, at_ms: i64, stream: LogStream, text: String) {
+    pub(crate) fn line_at(&mut self, at_ms: i64, stream: LogStream, text: String) {
         self.lines.push((at_ms, stream, text));
     }
 

@@ -33,6 +33,12 @@ fn agent(directory: &Path) -> Agent {
         network_allow: Vec::new(),
         gates: node::Gates { group: None, drain: Duration::from_secs(1) },
         separation: node::Separation::OneProcess,
+        machine: node::MachineConfig {
+            cloud_init_dir: directory.join("cloud-init"),
+            reader_timeout: Duration::from_secs(10),
+            docker_list_timeout: Duration::from_secs(10),
+            docker_stats_timeout: Duration::from_secs(10),
+        },
     };
     let control = Control::new(Edge::new(edge::Config::default()), None);
     let dial = move || {

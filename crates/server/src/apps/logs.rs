@@ -1,7 +1,6 @@
 //! Logs, read from the node that has them: of one deployment, and of a project's processes over all its releases.
 
 pub(crate) mod http;
-mod lines;
 
 use api::LogPage;
 use axum::response::sse::Event;
@@ -18,7 +17,8 @@ use crate::platform::identity::Identity;
 use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
 use crate::rfc3339;
-use lines::Lines;
+
+type Lines = crate::platform::nodes::Lines<LogRecord>;
 
 /// Lines on their way to a slow browser.
 const LINES: usize = 256;

@@ -4,6 +4,7 @@ mod arrivals;
 mod cluster;
 pub(crate) mod http;
 mod join;
+mod lines;
 mod link;
 mod members;
 mod placing;
@@ -32,6 +33,7 @@ use crate::platform::metrics::History;
 use crate::platform::vault::Vault;
 use arrivals::Arrivals;
 pub(crate) use join::labels;
+pub(crate) use lines::Lines;
 pub(crate) use link::Link;
 
 /// The code when another server leads a node.

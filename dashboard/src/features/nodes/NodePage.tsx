@@ -5,6 +5,7 @@ import { Link, useParams } from "react-router";
 import { ApiError } from "@/api/error";
 import type { Capability, Node, NodeMetrics, WorkloadMetrics } from "@/api/types";
 import { NodeCaches } from "@/features/caches/NodeCaches";
+import { MachineLogs } from "@/features/machine-logs/MachineLogs";
 import { useProjects } from "@/features/projects/queries";
 import { formatBytes, formatPercent, formatRate, percentOf, plural } from "@/format/quantity";
 import { formatDuration } from "@/format/time";
@@ -17,6 +18,7 @@ import { ErrorState, Loading, Skeleton } from "@/ui/states";
 
 import { NodePlots } from "./NodePlots";
 import { NodeStatusBadge } from "./NodeStatusBadge";
+import { NodeSystem } from "./NodeSystem";
 import { useNode } from "./queries";
 
 function Stat({ icon: Icon, label, value, detail }: { icon: LucideIcon; label: string; value: ReactNode; detail: string }) {
@@ -179,8 +181,12 @@ export default function NodePage() {
           <Workloads node={node} />
           <NodeCaches nodeId={node.id} />
         </div>
-        <Protections capabilities={node.capabilities} />
+        <div className="flex min-w-0 flex-col gap-5">
+          <NodeSystem nodeId={node.id} />
+          <Protections capabilities={node.capabilities} />
+        </div>
       </div>
+      <MachineLogs node={node} />
     </div>
   );
 }

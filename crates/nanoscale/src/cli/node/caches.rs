@@ -1,6 +1,6 @@
 //! What builds keep on a machine for later ones.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::cli::client::Client;
 use crate::cli::output::{self, Cell, Colour, Table, bytes};
@@ -26,28 +26,16 @@ pub(super) struct PruneArgs {
 }
 
 pub(super) async fn list(client: &Client, args: CachesArgs, json: bool) -> Result<()> {
-    let node = node(client, args.node.as_deref()).await?;
+    let node = super::named(client, args.node.as_deref()).await?;
     let path = ["nodes", node.id.as_str(), "caches"];
     client.get::<api::BuildCacheList>(&path).await?.show(json, print)
 }
 
 pub(super) async fn prune(client: &Client, args: PruneArgs, json: bool) -> Result<()> {
-    let node = node(client, args.node.as_deref()).await?;
+    let node = super::named(client, args.node.as_deref()).await?;
     let prune = api::BuildCachePrune { dry_run: args.dry_run, project_id: None, bytes: args.bytes };
     let path = ["nodes", node.id.as_str(), "caches", "prune"];
     client.post::<api::BuildCachePruned>(&path, &prune).await?.show(json, print_pruned)
-}
-
-/// The machine that was named, or the only one.
-pub(super) async fn node(client: &Client, name: Option<&str>) -> Result<api::Node> {
-    if let Some(name) = name {
-        return Ok(super::find(client, name).await?.value);
-    }
-    let mut nodes = client.get::<api::NodeList>(&["nodes"]).await?.value.nodes;
-    match (nodes.pop(), nodes.is_empty()) {
-        (Some(only), true) => Ok(only),
-        _ => bail!("name one of the nodes that `nanoscale node list` shows"),
-    }
 }
 
 fn print(list: &api::BuildCacheList) -> Result<()> {

@@ -16,7 +16,7 @@ pub(super) struct MetricsArgs {
 }
 
 pub(super) async fn show(client: &Client, args: MetricsArgs, json: bool) -> Result<()> {
-    let node = super::caches::node(client, args.node.as_deref()).await?;
+    let node = super::named(client, args.node.as_deref()).await?;
     let path = ["nodes", node.id.as_str(), "metrics"];
     let history = client.get_with::<api::MetricsHistory>(&path, &args.range.query()).await?;
     history.show(json, |history| print(&history.samples, &args.range))

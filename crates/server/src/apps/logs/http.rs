@@ -14,8 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::LogQuery;
 
-use super::lines::Lines;
-use super::{LINES, Logs, Subject, shown, shown_page, to_sse};
+use super::{LINES, Lines, Logs, Subject, shown, shown_page, to_sse};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::http::{PathId, Query};
