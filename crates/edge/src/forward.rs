@@ -14,7 +14,7 @@ use crate::framing::Verdict;
 use crate::headers::{self, Peer};
 use crate::host;
 use crate::pages::{self, Refusal};
-use crate::pool::{Failure, Patience, Sender};
+use crate::pool::{Failure, Sender};
 use crate::serve::{Connection, Serving};
 use crate::table::Choice;
 use crate::tunnel::Tunnel;
@@ -63,7 +63,11 @@ async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Res
     parts.extensions.clear();
     let body = if body_is_empty { RequestBody::Empty } else { RequestBody::Client(body) };
 
-    let (mut response, sender, claim) = answer(serving, claim, attempt, Request::from_parts(parts, body)).await?;
+    let (mut response, sender, claim) = match exchange(&claim, Request::from_parts(parts, body)).await {
+        Ok((response, sender)) => (response, sender, claim),
+        // What seldom happens shall not make every request's future larger.
+        Err(unanswered) => Box::pin(elsewhere(serving, claim, attempt, *unanswered)).await?,
+    };
     *response.version_mut() = Version::HTTP_11;
     headers::response(response.headers_mut(), &serving.config().private_cookies);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -80,35 +84,28 @@ async fn forward(connection: &Connection, mut request: Request<Incoming>) -> Res
     Ok(response.map(|_| ResponseBody::Empty))
 }
 
-/// Sends the request to the claimed upstream and, when that one does not begin to answer, to others if it may. Gives
-/// the claim of the one that answers.
-async fn answer(
+/// Sends a request that got no answer at the claimed upstream to others, if it may. Gives the claim of the one that
+/// answers.
+async fn elsewhere(
     serving: &Serving,
     mut claim: Claim,
     mut attempt: Attempt,
-    mut request: Request<RequestBody>,
+    mut unanswered: Unanswered,
 ) -> Result<(Response<Incoming>, Sender, Claim), Refusal> {
     loop {
-        // How fast a client sends its body is not the upstream's doing.
-        let measured = claim.is_balanced() && matches!(request.body(), RequestBody::Empty);
-        let began = measured.then(Instant::now);
-        let Unanswered { failure, request: again } = match exchange(&claim, request).await {
-            Ok((response, sender)) => {
-                claim.answered(began);
-                return Ok((response, sender, claim));
-            }
-            Err(unanswered) => *unanswered,
-        };
-        let error = &failure as &dyn std::error::Error;
-        tracing::debug!(upstream = claim.upstream().id(), error, "no response");
+        let Unanswered { failure, request } = unanswered;
+        tracing::debug!(upstream = claim.upstream().id(), reason = failure.reason(), "no response");
         if matches!(&failure, Failure::Exchange(error) if is_of_client(error)) {
             return Err(Refusal::BadRequest("The request's body ended early or is not valid."));
         }
         claim.failed(&failure);
-        let again = again.filter(|_| claim.has_others()).ok_or(Refusal::UpstreamFailed)?;
+        let request = request.filter(|_| claim.has_others()).ok_or(Refusal::UpstreamFailed)?;
         attempt.tried.push(Arc::clone(claim.upstream()));
-        claim = claim_another(serving, &attempt, &again).ok_or(Refusal::UpstreamFailed)?;
-        request = again;
+        claim = claim_another(serving, &attempt, &request).ok_or(Refusal::UpstreamFailed)?;
+        match exchange(&claim, request).await {
+            Ok((response, sender)) => return Ok((response, sender, claim)),
+            Err(failed) => unanswered = *failed,
+        }
     }
 }
 
@@ -135,32 +132,35 @@ async fn exchange(
     claim: &Claim,
     mut request: Request<RequestBody>,
 ) -> Result<(Response<Incoming>, Sender), Box<Unanswered>> {
+    // How fast a client sends its body is not the upstream's doing.
+    let measured = claim.is_balanced() && matches!(request.body(), RequestBody::Empty);
+    let began = measured.then(Instant::now);
     let pool = claim.pool();
-    let unanswered = |failure, request| Err(Box::new(Unanswered { failure, request }));
-    if let Some(mut sender) = pool.take() {
-        let spare = spare(&request, claim);
+    let mut unused = pool.take();
+    loop {
+        let first = unused.is_some();
+        let mut sender = match unused.take() {
+            Some(sender) => sender,
+            None => match pool.connect(claim.patience()).await {
+                Ok(sender) => sender,
+                Err(failure) => return Err(Box::new(Unanswered { failure, request: Some(request) })),
+            },
+        };
+        let spare = if first || claim.has_others() { spare(&request, claim) } else { None };
         let mut error = match sender.send(request).await {
-            Ok(response) => return Ok((response, sender)),
+            Ok(response) => {
+                claim.answered(began);
+                return Ok((response, sender));
+            }
             Err(error) => error,
         };
-        match error.take_message().or(if sender.has_heard() { None } else { spare }) {
-            again if pool.is_cut() => return unanswered(Failure::Cut, again),
-            Some(again) => request = again,
-            None => return unanswered(error.into_error().into(), None),
+        let again = error.take_message().or(if sender.has_heard() { None } else { spare });
+        match again {
+            again if pool.is_cut() => return Err(Box::new(Unanswered { failure: Failure::Cut, request: again })),
+            Some(again) if first => request = again,
+            again => return Err(Box::new(Unanswered { failure: error.into_error().into(), request: again })),
         }
     }
-    let patience = if claim.has_others() { Patience::Short } else { Patience::Full };
-    let mut sender = match pool.connect(patience).await {
-        Ok(sender) => sender,
-        Err(failure) => return unanswered(failure, Some(request)),
-    };
-    let spare = if claim.has_others() { spare(&request, claim) } else { None };
-    let mut error = match sender.send(request).await {
-        Ok(response) => return Ok((response, sender)),
-        Err(error) => error,
-    };
-    let again = error.take_message().or(if sender.has_heard() { None } else { spare });
-    unanswered(if pool.is_cut() { Failure::Cut } else { error.into_error().into() }, again)
 }
 
 /// A copy of a request that may arrive twice: at one upstream what only reads (RFC 9110 section 9.2.1), where there

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::health::{self, Health};
 use crate::latency::Latency;
 use crate::origin::Origin;
-use crate::pool::{Failure, Pool};
+use crate::pool::{Failure, Patience, Pool};
 use crate::tunnel;
 
 /// One origin with its own connections. It goes one way only: live, draining, drained. To use the origin again,
@@ -190,6 +190,10 @@ impl Claim {
 
     pub(crate) fn has_others(&self) -> bool {
         self.others
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        if self.others { Patience::Short } else { Patience::Full }
     }
 
     /// A response began, to a request that was sent at `began` if its time is worth anything.

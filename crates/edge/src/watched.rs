@@ -19,6 +19,7 @@ impl<I, F> Watched<I, F> {
 }
 
 impl<I: AsyncRead + Unpin, F: FnMut(&[u8]) + Unpin> AsyncRead for Watched<I, F> {
+    #[inline]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
