@@ -162,7 +162,10 @@ impl Filter {
         self.level.is_none_or(|least| entry.level as u8 <= least as u8)
             && self.since_us.is_none_or(|since| entry.at_us >= since)
             && self.until_us.is_none_or(|until| entry.at_us < until)
-            && self.search.as_ref().is_none_or(|search| entry.message.to_lowercase().contains(search))
+            && self.search.as_ref().is_none_or(|search| {
+                let holds = |text: &String| text.to_lowercase().contains(search);
+                holds(&entry.message) || entry.metadata.values().any(holds)
+            })
     }
 }
 

@@ -16,17 +16,17 @@ use crate::{MachineConfig, now_ms};
 const FRESH: Duration = Duration::from_secs(5);
 /// How long a program may take to say its version.
 const VERSION: Duration = Duration::from_secs(3);
-/// Programs that builds and drivers use, and how to ask for their version.
-const SOFTWARE: [(&str, &str); 9] = [
-    ("git", "--version"),
-    ("node", "--version"),
-    ("python3", "--version"),
-    ("docker", "--version"),
-    ("podman", "--version"),
-    ("go", "version"),
-    ("cargo", "--version"),
-    ("nft", "--version"),
-    ("systemctl", "--version"),
+/// What builds and drivers use: the program, how to ask it for its version, and what that is called.
+const SOFTWARE: [(&str, &str, &str); 9] = [
+    ("git", "--version", "git"),
+    ("node", "--version", "node"),
+    ("python3", "--version", "python3"),
+    ("docker", "--version", "docker"),
+    ("podman", "--version", "podman"),
+    ("go", "version", "go"),
+    ("cargo", "--version", "cargo"),
+    ("nft", "--version", "nftables"),
+    ("systemctl", "--version", "systemd"),
 ];
 
 pub(crate) struct SystemInfos {
@@ -56,7 +56,7 @@ impl SystemInfos {
         }
         let (docker, software, machine) = tokio::join!(
             docker::info(self.list_timeout, self.stats_timeout),
-            join_all(SOFTWARE.map(|(name, argument)| version(name, argument))),
+            join_all(SOFTWARE.map(|(program, argument, name)| version(program, argument, name))),
             tokio::task::spawn_blocking(machine::read),
         );
         let info = SystemInfo {
@@ -76,8 +76,8 @@ impl SystemInfos {
 }
 
 /// None when it is not installed, or does not say.
-async fn version(name: &str, argument: &str) -> Option<Software> {
-    let text = output(name, &[argument], VERSION).await.ok()?;
+async fn version(program: &str, argument: &str, name: &str) -> Option<Software> {
+    let text = output(program, &[argument], VERSION).await.ok()?;
     Some(Software { name: name.to_owned(), version: number(&text)? })
 }
 

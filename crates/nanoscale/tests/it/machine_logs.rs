@@ -307,8 +307,10 @@ async fn only_administrators_read_what_machines_log() {
 /// A unit of systemd's that runs a script to its end.
 fn run_unit(unit: &str, script: &str) {
     let unit = format!("--unit={unit}");
-    let run = std::process::Command::new("systemd-run").args(["--wait", "--quiet", &unit, "sh", "-c", script]).status();
-    assert!(run.unwrap().success());
+    let mut run = std::process::Command::new("systemd-run");
+    // Without a description systemd says the script itself when it starts it.
+    run.args(["--wait", "--quiet", "--description=a test", &unit, "sh", "-c", script]);
+    assert!(run.status().unwrap().success());
 }
 
 #[tokio::test]

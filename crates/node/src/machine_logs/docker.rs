@@ -137,8 +137,12 @@ pub(super) async fn newer(place: &Place, filter: &Filter, timeout: Duration) -> 
         let wanted = wanted.clone();
         async move { wanted.last(&container, deadline, timeout).await }
     });
-    let mut lines =
-        reads.buffer_unordered(AT_ONCE).filter_map(async |read| read.ok()).map(|(lines, _)| lines).concat().await;
+    let mut reads = reads.buffer_unordered(AT_ONCE);
+    let mut lines = Vec::new();
+    while let Some(read) = reads.next().await {
+        // One that cannot be read was said of at the beginning.
+        lines.extend(read.map(|(lines, _)| lines).unwrap_or_default());
+    }
     lines.sort_unstable_by_key(|(key, _)| *key);
     let more = lines.len() > BATCH;
     lines.truncate(BATCH);

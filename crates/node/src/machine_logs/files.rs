@@ -121,13 +121,14 @@ impl File {
                 said.as_ref().map_or_else(|| before.map_or(LogLevel::Info, |(_, level)| level), |said| said.level);
             let at_us = said.as_ref().map(|said| said.at_us).or(before.map(|(at_us, _)| at_us));
             before = at_us.map(|at_us| (at_us, level));
+            let message = said.as_ref().map_or(text, |said| &text[said.prefix..]).to_owned();
             let metadata = [Some(("file", name.clone())), said.and_then(|said| Some(("module", said.module?)))];
             lines.push(Found {
                 entry: MachineLogEntry {
                     at_us: at_us.unwrap_or(i64::MIN),
                     level,
                     source: "cloud-init".into(),
-                    message: text.to_owned(),
+                    message,
                     metadata: metadata.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect(),
                 },
                 before: Place::Line(begins),
@@ -163,6 +164,8 @@ struct Said {
     at_us: i64,
     level: LogLevel,
     module: Option<String>,
+    /// Bytes before what it says, which tell only what is here.
+    prefix: usize,
 }
 
 impl Said {
@@ -177,14 +180,15 @@ impl Said {
         let time = DateTime::strptime("%Y-%m-%d %H:%M:%S", seconds).ok()?.to_zoned(TimeZone::UTC).ok()?;
         let milliseconds = milliseconds.parse::<u16>().ok()?;
         let (module, rest) = rest.strip_prefix(" - ")?.split_once('[')?;
-        let level = match rest.split_once(']')?.0 {
+        let (level, said) = rest.split_once("]: ")?;
+        let level = match level {
             "DEBUG" => LogLevel::Debug,
             "WARNING" => LogLevel::Warn,
             "ERROR" | "CRITICAL" => LogLevel::Error,
             _ => LogLevel::Info,
         };
         let at_us = time.timestamp().as_microsecond() + i64::from(milliseconds) * 1000;
-        Some(Self { at_us, level, module: Some(module.to_owned()) })
+        Some(Self { at_us, level, module: Some(module.to_owned()), prefix: line.len() - said.len() })
     }
 
     /// `Cloud-init v. 22.4.2 running 'init' at Tue, 04 Jun 2024 08:22:34 +0000. Up 5.20 seconds.`
@@ -192,7 +196,7 @@ impl Said {
         let rest = line.strip_prefix("Cloud-init v. ")?;
         let time = rest.split_once(" at ")?.1.split_once(". ")?.0;
         let time = jiff::fmt::rfc2822::parse(time).ok()?;
-        Some(Self { at_us: time.timestamp().as_microsecond(), level: LogLevel::Info, module: None })
+        Some(Self { at_us: time.timestamp().as_microsecond(), level: LogLevel::Info, module: None, prefix: 0 })
     }
 }
 
@@ -251,6 +255,8 @@ Hit:1 http://deb.debian.org/debian bookworm InRelease
             ]
         );
         assert!(!older.more);
+        assert_eq!(older.found[0].entry.message, "finish: init-network: FAIL");
+        assert_eq!(older.found[2].entry.message, "Traceback (most recent call last):");
         let (_directory, file) = self::file("cloud-init-output.log", OUTPUT);
         let older = file.older(None, &filter(wire::MachineLogQuery::default()), 100).unwrap().unwrap();
         let at = older.found.iter().map(|found| found.entry.at_us).collect::<Vec<_>>();

@@ -1,6 +1,7 @@
 import { ArrowUpToLine, Pause, Play, Search } from "lucide-react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 
+import { asSentence } from "@/api/error";
 import type { LogLevel, MachineLogEntry, Node } from "@/api/types";
 import { useMe } from "@/features/auth/queries";
 import { parseAnsi } from "@/features/logs/ansi";
@@ -68,7 +69,7 @@ interface ToolbarProps {
 }
 
 function Toolbar({ query, onQuery, live, onLive }: ToolbarProps) {
-  const select = classes(inputClass, "h-8 w-auto max-w-full px-2 text-[13px]");
+  const select = classes(inputClass, "h-8 w-auto! max-w-full px-2 text-[13px]");
   return (
     <div role="toolbar" aria-label="Logs of the server" className="flex flex-wrap items-center gap-2 border-b border-line px-2 py-1.5">
       <div className="relative min-w-36 flex-1">
@@ -120,10 +121,25 @@ function Lines({ lines, hasOlder, loadingOlder, loadOlder, empty }: { lines: rea
     before.current = { first, height: element.scrollHeight };
   }, [lines, first]);
 
+  // A narrower page has longer lines; the browser then scrolls, and not the reader.
+  const width = useRef<number>(undefined);
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      width.current = element.clientWidth;
+      if (stick.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
   return (
     <div
       ref={scroller}
-      onScroll={({ currentTarget: it }) => (stick.current = it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_END_PX)}
+      onScroll={({ currentTarget: it }) => {
+        if (it.clientWidth === width.current) stick.current = it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_END_PX;
+      }}
       role="log"
       aria-live="off"
       aria-label="What the server logs"
@@ -172,7 +188,7 @@ function Feed({ nodeId, query, live }: { nodeId: string; query: MachineLogQuery;
         <ul data-testid="machine-log-unavailable" className="border-b border-line px-3 py-2 text-[13px] text-soft">
           {log.unavailable.map(({ source, reason }) => (
             <li key={source} className="wrap-anywhere">
-              <span className="font-medium">{sourceNames[source] ?? source}</span> cannot be read: {reason}.
+              <span className="font-medium">{sourceNames[source] ?? source}</span> cannot be read: {asSentence(reason)}
             </li>
           ))}
         </ul>

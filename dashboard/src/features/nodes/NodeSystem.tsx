@@ -63,7 +63,7 @@ function System({ info }: { info: SystemInfo }) {
         <Fact name="Agent">
           {agent.version}, started <RelativeTime at={agent.started_at} />, {formatBytes(agent.memory_bytes)}
         </Fact>
-        {info.networks.map((network) => (
+        {info.networks.filter(({ rx_bytes, tx_bytes }) => rx_bytes + tx_bytes > 0).map((network) => (
           <Fact key={network.name} name={network.name}>{`${formatBytes(network.rx_bytes)} received, ${formatBytes(network.tx_bytes)} sent`}</Fact>
         ))}
       </dl>
