@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+mod confirm;
 mod find;
 mod output;
 mod plot;

@@ -120,7 +120,12 @@ impl Client {
     }
 
     pub(super) async fn delete(&self, path: &[&str]) -> Result<StatusCode> {
-        Ok(self.send(self.request(Method::DELETE, path).timeout(ANSWER_TIMEOUT)).await?.status())
+        self.delete_with(path, &[]).await
+    }
+
+    pub(super) async fn delete_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<StatusCode> {
+        let request = self.request(Method::DELETE, path).query(query).timeout(ANSWER_TIMEOUT);
+        Ok(self.send(request).await?.status())
     }
 
     /// Posts something whose answer matters only for its headers.
@@ -259,6 +264,7 @@ impl ClientError {
                 "TOO_LARGE" => "name what is not needed in .gitignore or .nanoscaleignore",
                 "NOTHING_TO_ROLL_BACK_TO" => "`nanoscale deployment list PROJECT` shows what there was",
                 "NOTHING_LIVE" => "`nanoscale deployment list PROJECT` shows what became of what was deployed",
+                "NODE_IN_USE" => "`nanoscale node drain NODE` empties it; --force removes it all the same",
                 "RELEASE_NOT_KEPT" => "`nanoscale redeploy PROJECT --commit SHA` builds it again",
                 _ => return None,
             },

@@ -4,11 +4,13 @@ mod caches;
 mod info;
 mod logs;
 mod metrics;
+mod members;
+mod tokens;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use ids::{HealthStatus, NodeId};
+use ids::{HealthStatus, JoinTokenId, NodeAccess, NodeId, NodeStatus};
 
 use super::client::{Answer, Client};
 use super::output::{self, Cell, Colour, Fields, Table, bytes};
@@ -41,6 +43,48 @@ enum NodeCommand {
         /// Its id or name; may be left out where there is only one.
         node: Option<String>,
     },
+    /// Invite a machine: prints the command that joins it.
+    Token(tokens::TokenArgs),
+    /// Invitations, and what became of them.
+    Tokens,
+    /// Make an invitation worthless. A machine that has joined with it stays.
+    Revoke { id: JoinTokenId },
+    /// Give a machine another name.
+    Rename {
+        /// Its id or name.
+        node: String,
+        name: String,
+    },
+    /// Set and take off labels: `nanoscale node label berlin region=eu gpu-`.
+    Label {
+        /// Its id or name.
+        node: String,
+        /// `KEY=VALUE` sets one, `KEY-` takes it off.
+        #[arg(required = true, value_name = "LABEL", value_parser = members::parse_relabel)]
+        labels: Vec<members::Relabel>,
+    },
+    /// Say who may put projects on a machine.
+    Access {
+        /// Its id or name.
+        node: String,
+        access: members::Access,
+    },
+    /// Give a machine nothing new, have what it runs move away, and wait until it is empty.
+    Drain {
+        /// Its id or name.
+        node: String,
+        /// Return at once.
+        #[arg(long, short)]
+        detach: bool,
+    },
+    /// Let a drained machine have projects again.
+    Resume {
+        /// Its id or name.
+        node: String,
+    },
+    /// Take a machine out of the cluster.
+    #[command(visible_alias = "rm")]
+    Remove(members::RemoveArgs),
     /// What builds keep on a machine for later ones, what would go first in front.
     Caches(caches::CachesArgs),
     /// Remove what builds keep. Those that builds work with stay; the next build of the others takes longer.
@@ -51,18 +95,28 @@ pub(super) use caches::print_pruned;
 
 pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
+    let json = args.format.json;
     match args.command {
-        NodeCommand::List => client.get::<api::NodeList>(&["nodes"]).await?.show(args.format.json, print_list)?,
+        NodeCommand::List => client.get::<api::NodeList>(&["nodes"]).await?.show(json, print_list)?,
         NodeCommand::Show { node } => {
             let node = find(&client, &node).await?;
             let projects = client.get::<api::ProjectList>(&["projects"]).await?.value.projects;
-            node.show(args.format.json, |node| print(node, &projects))?;
+            node.show(json, |node| print(node, &projects))?;
         }
-        NodeCommand::Metrics(which) => metrics::show(&client, which, args.format.json).await?,
-        NodeCommand::Logs(which) => return logs::run(&client, which, args.format.json).await,
-        NodeCommand::Info { node } => info::run(&client, node.as_deref(), args.format.json).await?,
-        NodeCommand::Caches(which) => caches::list(&client, which, args.format.json).await?,
-        NodeCommand::Prune(which) => caches::prune(&client, which, args.format.json).await?,
+        NodeCommand::Metrics(which) => metrics::show(&client, which, json).await?,
+        NodeCommand::Logs(which) => return logs::run(&client, which, json).await,
+        NodeCommand::Info { node } => info::run(&client, node.as_deref(), json).await?,
+        NodeCommand::Token(args) => return tokens::create(&client, args, json).await,
+        NodeCommand::Tokens => tokens::list(&client, json).await?,
+        NodeCommand::Revoke { id } => tokens::revoke(&client, &id).await?,
+        NodeCommand::Rename { node, name } => members::rename(&client, &node, name, json).await?,
+        NodeCommand::Label { node, labels } => members::label(&client, &node, labels, json).await?,
+        NodeCommand::Access { node, access } => members::access(&client, &node, access, json).await?,
+        NodeCommand::Drain { node, detach } => return members::drain(&client, &node, detach, json).await,
+        NodeCommand::Resume { node } => members::resume(&client, &node, json).await?,
+        NodeCommand::Remove(args) => members::remove(&client, &args).await?,
+        NodeCommand::Caches(which) => caches::list(&client, which, json).await?,
+        NodeCommand::Prune(which) => caches::prune(&client, which, json).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -91,14 +145,15 @@ async fn named(client: &Client, name: Option<&str>) -> Result<api::Node> {
 }
 
 fn print_list(list: &api::NodeList) -> Result<()> {
-    let mut table = Table::new(["NAME", "STATUS", "HEALTH", "CPU", "MEMORY", "DISK", "APPS", "ID"]);
+    let mut table = Table::new(["NAME", "STATUS", "HEALTH", "LABELS", "CPU", "MEMORY", "DISK", "APPS", "ID"]);
     for node in &list.nodes {
         let metrics = node.metrics.as_ref();
         let of = |used: u64, total: u64| format!("{} of {}", bytes(used), bytes(total));
         table.row([
             Cell::new(&node.name, Colour::Bold),
-            node.status.into(),
+            status(node),
             health(node.health_status),
+            members::labels(&node.labels).into(),
             metrics.map_or_else(|| "-".into(), |now| format!("{:.0} %", now.cpu_percent)).into(),
             metrics.map_or_else(|| "-".into(), |now| of(now.memory_used_bytes, now.memory_total_bytes)).into(),
             metrics.map_or_else(|| "-".into(), |now| of(now.disk_used_bytes, now.disk_total_bytes)).into(),
@@ -107,6 +162,17 @@ fn print_list(list: &api::NodeList) -> Result<()> {
         ]);
     }
     table.print()
+}
+
+/// A machine that is away may be one that shall be emptied too.
+fn status(node: &api::Node) -> Cell {
+    let colour = match node.status {
+        NodeStatus::Online => Colour::Green,
+        NodeStatus::Joining | NodeStatus::Unreachable | NodeStatus::Draining => Colour::Yellow,
+        NodeStatus::Offline | NodeStatus::Removed => Colour::Red,
+    };
+    let also = if node.draining && node.status != NodeStatus::Draining { ", draining" } else { "" };
+    Cell::new(format!("{}{also}", node.status), colour)
 }
 
 fn health(status: HealthStatus) -> Cell {
@@ -120,8 +186,18 @@ fn health(status: HealthStatus) -> Cell {
 
 fn print(node: &api::Node, projects: &[api::Project]) -> Result<()> {
     let mut fields = Fields::default();
-    fields.add("name", &node.name).add("id", &node.id).add("status", node.status);
+    fields.add("name", &node.name).add("id", &node.id).add("status", status(node));
     fields.add("health", health(node.health_status));
+    for problem in &node.problems {
+        fields.add("problem", Cell::new(format!("{} ({})", problem.message, problem.code), Colour::Red));
+    }
+    fields.add("labels", members::labels(&node.labels));
+    let whose = match node.access {
+        NodeAccess::Owner => "its owner",
+        NodeAccess::Granted => "its owner and those it was granted to",
+        NodeAccess::Everybody => "everybody",
+    };
+    fields.add("for", whose).add("since", time::local(&node.created_at));
     fields.add_some("version", node.version.as_ref()).add_some("kernel", node.kernel.as_ref());
     fields.add_some("last seen", node.last_seen_at.as_deref().map(time::ago));
     if let Some(now) = &node.metrics {

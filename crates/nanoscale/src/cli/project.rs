@@ -4,7 +4,6 @@ mod metrics;
 mod placing;
 mod runtime;
 
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use reqwest::StatusCode;
 use super::client::{Client, ClientError};
 use super::output::{self, Cell, Colour, Fields, Table};
 use super::watch::{Show, Wait, conclude};
-use super::{Format, dotenv, find, time};
+use super::{Format, confirm, dotenv, find, time};
 
 /// How long a removal is waited for.
 const REMOVAL: Duration = Duration::from_secs(60);
@@ -304,8 +303,9 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
 
 async fn delete(client: &Client, name: &str, yes: bool) -> Result<()> {
     let project = find::project(client, name).await?.value;
-    if !yes && !confirmed(&project)? {
-        bail!("that is not its name; nothing was removed");
+    if !yes {
+        let warning = format!("This removes `{}` with its processes, files, variables and logs.", project.name);
+        confirm::by_name(&warning, &project.name)?;
     }
     let path = ["projects", project.id.as_str()];
     let mut gone = client.delete(&path).await? == StatusCode::NO_CONTENT;
@@ -320,16 +320,4 @@ async fn delete(client: &Client, name: &str, yes: bool) -> Result<()> {
     }
     let said = if gone { "Deleted" } else { "Still deleting" };
     output::line(format!("{said} `{}`", project.name))
-}
-
-fn confirmed(project: &api::Project) -> Result<bool> {
-    if !io::stdin().is_terminal() {
-        bail!("there is no terminal to ask at; --yes removes `{}` without asking", project.name);
-    }
-    eprintln!("This removes `{}` with its processes, files, variables and logs.", project.name);
-    eprint!("Type its name to go on: ");
-    io::stderr().flush()?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    Ok(line.trim() == project.name)
 }

@@ -6,6 +6,7 @@
 #[path = "../it/apps.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
 mod apps;
+mod command_line;
 mod cut;
 mod joining;
 mod placement;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -33,11 +33,13 @@ pub(super) enum Purpose {
     Tunnel,
 }
 
+/// Who waits for a further connection of a node.
+type Tickets = HashMap<String, (NodeId, oneshot::Sender<Box<dyn LinkIo>>)>;
+
 /// Nodes on their way in.
 pub(super) struct Arrivals {
     acceptor: Acceptor,
-    /// Who waits for a further connection of a node.
-    tickets: Mutex<HashMap<String, (NodeId, oneshot::Sender<Box<dyn LinkIo>>)>>,
+    tickets: Mutex<Tickets>,
 }
 
 impl Arrivals {
@@ -45,7 +47,7 @@ impl Arrivals {
         Self { acceptor, tickets: Mutex::default() }
     }
 
-    fn tickets(&self) -> std::sync::MutexGuard<'_, HashMap<String, (NodeId, oneshot::Sender<Box<dyn LinkIo>>)>> {
+    fn tickets(&self) -> MutexGuard<'_, Tickets> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
