@@ -8,6 +8,7 @@
 mod apps;
 mod cut;
 mod joining;
+mod page;
 mod tunnels;
 
 use std::time::Duration;

@@ -22,10 +22,11 @@ const project: Project = {
 };
 
 it("creates with what was filled in only", () => {
-  expect(toCreate({ ...emptyForm, name: " hello ", branch: "  ", run_command: "node .", port: "3200" })).toEqual({
+  expect(toCreate({ ...emptyForm, name: " hello ", branch: "  ", run_command: "node .", port: "3200", node_id: "nod_1" })).toEqual({
     name: "hello",
     run_command: "node .",
     port: 3200,
+    node_id: "nod_1",
   });
 });
 
