@@ -23,6 +23,8 @@ export const keys = {
   schedules: (projectId: string) => ["runs", "schedules", projectId] as const,
   nodes: ["nodes", "list"] as const,
   node: (id: string) => ["nodes", "detail", id] as const,
+  /** Below `nodes`: a machine that joins spends its token. */
+  joinTokens: ["nodes", "tokens"] as const,
   nodeMetrics: (id: string) => ["nodes", "metrics", id] as const,
   systemInfo: (id: string) => ["system-info", id] as const,
   volumes: (projectId: string) => ["projects", "volumes", projectId] as const,

@@ -100,7 +100,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** A token with which one machine can join, once. */
-        post: operations["token_create"];
+        post: operations["join_token_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -169,7 +169,7 @@ export interface paths {
             cookie?: never;
         };
         /** The newest hundred tokens, newest first, and what became of them. */
-        get: operations["token_list"];
+        get: operations["join_token_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -189,7 +189,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Makes a token worthless. A machine that has joined with it stays. */
-        delete: operations["token_revoke"];
+        delete: operations["join_token_revoke"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2630,7 +2630,7 @@ export interface operations {
             };
         };
     };
-    token_create: {
+    join_token_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -2774,7 +2774,7 @@ export interface operations {
             };
         };
     };
-    token_list: {
+    join_token_list: {
         parameters: {
             query?: never;
             header?: never;
@@ -2801,7 +2801,7 @@ export interface operations {
             };
         };
     };
-    token_revoke: {
+    join_token_revoke: {
         parameters: {
             query?: never;
             header?: never;

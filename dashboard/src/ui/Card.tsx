@@ -18,7 +18,7 @@ interface PanelProps {
 /** A card with a heading. */
 export function Panel({ title, description, actions, children, className, tone = "plain" }: PanelProps) {
   return (
-    <Card className={classes(tone === "bad" && "border-bad/35", className)}>
+    <Card className={classes(tone === "bad" && "border-bad/35!", className)}>
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 px-4 pt-3.5 sm:px-5">
         <div className="min-w-0">
           <h2 className="text-[15px] font-semibold">{title}</h2>

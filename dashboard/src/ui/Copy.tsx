@@ -34,11 +34,11 @@ export function CopyButton({ text, label = "Copy", labelled = false }: { text: s
   return <IconButton label={copied ? "Copied" : label} icon={icon} onClick={() => copy(text)} />;
 }
 
-/** A command to type, with a button that copies it. */
-export function CommandLine({ command, className }: { command: string; className?: string }) {
+/** A command to type, with a button that copies it. A long one may be shown as a whole, to be read before it is run. */
+export function CommandLine({ command, className, whole = false }: { command: string; className?: string; whole?: boolean }) {
   return (
     <div className={classes("flex items-center gap-2 rounded-lg border border-line bg-sunken py-1 pr-1 pl-3", className)}>
-      <code className="min-w-0 flex-1 overflow-x-auto py-1 text-left font-mono text-[13px] whitespace-pre">
+      <code className={classes("min-w-0 flex-1 py-1 text-left font-mono", whole ? "text-xs wrap-anywhere whitespace-pre-wrap" : "overflow-x-auto text-[13px] whitespace-pre")}>
         <span aria-hidden className="text-faint select-none">
           ${" "}
         </span>

@@ -9,7 +9,7 @@ export const inputClass = classes(
   "transition-[border-color] hover:border-line-strong",
   "focus-visible:border-accent focus-visible:outline-2 focus-visible:outline-offset-0 focus-visible:outline-accent/35",
   "aria-invalid:border-bad aria-invalid:focus-visible:outline-bad/35",
-  "disabled:bg-sunken disabled:text-faint read-only:bg-sunken",
+  "disabled:bg-sunken disabled:text-faint [&:not(select):read-only]:bg-sunken",
 );
 
 interface FieldProps {

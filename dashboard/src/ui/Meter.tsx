@@ -28,7 +28,7 @@ export function Meter({ label, percent, detail }: MeterProps) {
       >
         <div className={classes("h-full rounded-full transition-[width] duration-500", colour)} style={{ width: `${Math.max(percent, 1.5)}%` }} />
       </div>
-      <p className="mt-1 truncate text-xs text-faint tabular-nums">{detail}</p>
+      <p className="mt-1 text-xs text-faint tabular-nums">{detail}</p>
     </div>
   );
 }

@@ -3,8 +3,8 @@
 mod caches;
 mod info;
 mod logs;
-mod metrics;
 mod members;
+mod metrics;
 mod tokens;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ async fn token(client: &Client) -> api::JoinTokenCreated {
 }
 
 /// What a machine with this key says to join.
-fn said(token: &JoinToken, key: &KeyPair, name: &str) -> api::ClusterJoin {
+pub(crate) fn said(token: &JoinToken, key: &KeyPair, name: &str) -> api::ClusterJoin {
     let nonce = proof::nonce().unwrap();
     let said = proof::Join::of(token, &nonce, key.public(), name, wire::LINK_PROTOCOL);
     api::ClusterJoin {

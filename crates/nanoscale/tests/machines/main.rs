@@ -9,6 +9,7 @@ mod apps;
 mod command_line;
 mod cut;
 mod joining;
+mod page;
 mod placement;
 mod tunnels;
 

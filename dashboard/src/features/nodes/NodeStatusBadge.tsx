@@ -1,27 +1,17 @@
-import { CircleCheck, CircleX, TriangleAlert } from "lucide-react";
+import { Badge, Chip } from "@/ui/Badge";
 
-import type { Node } from "@/api/types";
-import { Badge } from "@/ui/Badge";
+import { lookOf, type NodeState } from "./node-status";
 
-/** Online or not, and whether its last word is fresh. */
-export function NodeStatusBadge({ node }: { node: Pick<Node, "status" | "health_status"> }) {
-  if (node.status === "offline") {
-    return (
-      <Badge tone="bad" icon={CircleX}>
-        Offline
-      </Badge>
-    );
-  }
-  if (node.health_status === "healthy") {
-    return (
-      <Badge tone="good" icon={CircleCheck}>
-        Online
-      </Badge>
-    );
-  }
+/** Where a server stands between joining and being removed. */
+export function NodeStatusBadge({ node }: { node: NodeState }) {
+  const { word, tone, icon, spin } = lookOf(node);
   return (
-    <Badge tone="warn" icon={TriangleAlert}>
-      {node.health_status === "stale" ? "Not heard from lately" : "Unhealthy"}
-    </Badge>
+    <span className="flex shrink-0 flex-wrap items-center justify-end gap-1.5">
+      <Badge tone={tone} icon={icon} spin={spin} data-testid="node-status" data-state={node.status}>
+        {word}
+      </Badge>
+      {/* The status of one that is away does not say it. */}
+      {node.draining && node.status !== "draining" && <Chip>draining</Chip>}
+    </span>
   );
 }

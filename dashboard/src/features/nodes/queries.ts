@@ -1,12 +1,14 @@
-import { useQuery } from "@tanstack/react-query";
+import { useIsMutating, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { MetricsHistory, Node, NodeList, SystemInfo } from "@/api/types";
+import type { JoinTokenCreate, JoinTokenCreated, JoinTokenList, MetricsHistory, Node, NodeList, NodeUpdate, SystemInfo } from "@/api/types";
 
 const METRICS_MS = 5000;
 /** Asking a machine for it starts programs there. */
 const SYSTEM_MS = 30_000;
+/** Events say when a token is spent; this is for those that others make and revoke. */
+const TOKENS_MS = 15_000;
 
 export function useNodes() {
   return useQuery({
@@ -16,10 +18,16 @@ export function useNodes() {
   });
 }
 
+function pathOf(id: string): string {
+  return `/nodes/${encodeURIComponent(id)}`;
+}
+
 export function useNode(id: string) {
-  return useQuery({
+  const client = useQueryClient();
+  return useQuery<Node>({
     queryKey: keys.node(id),
-    queryFn: ({ signal }) => call<Node>("GET", `/nodes/${encodeURIComponent(id)}`, { signal }),
+    queryFn: ({ signal }) => call<Node>("GET", pathOf(id), { signal }),
+    placeholderData: () => client.getQueryData<Node[]>(keys.nodes)?.find((node) => node.id === id),
     refetchInterval: METRICS_MS,
   });
 }
@@ -27,7 +35,7 @@ export function useNode(id: string) {
 export function useNodeMetrics(id: string) {
   return useQuery({
     queryKey: keys.nodeMetrics(id),
-    queryFn: ({ signal }) => call<MetricsHistory>("GET", `/nodes/${encodeURIComponent(id)}/metrics`, { signal }),
+    queryFn: ({ signal }) => call<MetricsHistory>("GET", `${pathOf(id)}/metrics`, { signal }),
     refetchInterval: METRICS_MS,
   });
 }
@@ -37,5 +45,75 @@ export function useSystemInfo(id: string) {
     queryKey: keys.systemInfo(id),
     queryFn: ({ signal }) => call<SystemInfo>("GET", `/nodes/${encodeURIComponent(id)}/system-info`, { signal }),
     refetchInterval: SYSTEM_MS,
+  });
+}
+
+/** What every change of one server makes true at once, before its event comes. */
+function useNodeChange<T>(change: (argument: T) => Promise<Node>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: change,
+    onSuccess: (node) => {
+      client.setQueryData(keys.node(node.id), node);
+      client.setQueryData<Node[]>(keys.nodes, (nodes) => nodes?.map((each) => (each.id === node.id ? node : each)));
+    },
+  });
+}
+
+export function useUpdateNode(id: string) {
+  return useNodeChange((body: NodeUpdate) => call<Node>("PATCH", pathOf(id), { body }));
+}
+
+export function useDrainNode(id: string) {
+  return useNodeChange(() => call<Node>("POST", `${pathOf(id)}/drain`));
+}
+
+export function useResumeNode(id: string) {
+  return useNodeChange(() => call<Node>("POST", `${pathOf(id)}/resume`));
+}
+
+function removalKey(id: string) {
+  return ["nodes", "remove", id];
+}
+
+export function useRemoveNode(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: removalKey(id),
+    mutationFn: (force: boolean) => call("DELETE", pathOf(id), { query: { force } }),
+    onSuccess: () => {
+      client.setQueryData<Node[]>(keys.nodes, (nodes) => nodes?.filter((node) => node.id !== id));
+      void client.invalidateQueries({ queryKey: keys.nodes });
+    },
+  });
+}
+
+/** Whether this page is removing it: it may be gone before that is answered. */
+export function useIsRemoving(id: string): boolean {
+  return useIsMutating({ mutationKey: removalKey(id) }) > 0;
+}
+
+/** The invitations of the last time, newest first. */
+export function useJoinTokens() {
+  return useQuery({
+    queryKey: keys.joinTokens,
+    queryFn: async ({ signal }) => (await call<JoinTokenList>("GET", "/cluster/tokens", { signal })).tokens,
+    refetchInterval: TOKENS_MS,
+  });
+}
+
+export function useCreateJoinToken() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: JoinTokenCreate) => call<JoinTokenCreated>("POST", "/cluster/generate-token", { body }),
+    onSuccess: () => void client.invalidateQueries({ queryKey: keys.joinTokens }),
+  });
+}
+
+export function useRevokeJoinToken() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (id: string) => call("DELETE", `/cluster/tokens/${encodeURIComponent(id)}`),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.joinTokens }),
   });
 }

@@ -5,6 +5,7 @@ import { useNavigate } from "react-router";
 import { fieldError, formError } from "@/api/error";
 import { blankRow, problemsOf, toInputs, type EnvRow } from "@/features/env/env-draft";
 import { EnvRows } from "@/features/env/EnvRows";
+import { NodeChoice } from "@/features/nodes/NodeChoice";
 import { Button } from "@/ui/Button";
 import { Card, Panel } from "@/ui/Card";
 import { TextField } from "@/ui/Field";
@@ -16,7 +17,7 @@ import { advancedFields, emptyForm, portProblem, toCreate, type FormField, type 
 import { useCreateProject, usePlan } from "./queries";
 import { nameFromRepoUrl, repoUrlProblem } from "./repo-url";
 
-const shownFields: readonly FormField[] = ["name", "repo_url", "branch", ...advancedFields];
+const shownFields: readonly FormField[] = ["name", "repo_url", "branch", "node_id", ...advancedFields];
 
 /** Asks for the plan when the source has changed, not at each key. */
 function usePlanPreview(form: ProjectForm) {
@@ -144,6 +145,7 @@ export function GitProjectForm() {
             hint="Gives the app its address."
           />
         </div>
+        <NodeChoice value={form.node_id} onChange={(value) => change("node_id", value)} error={errorOf("node_id")} />
       </Card>
       <div className="min-w-0 lg:sticky lg:top-6 lg:col-start-2 lg:row-span-5 lg:row-start-1">
         <PlanPreview

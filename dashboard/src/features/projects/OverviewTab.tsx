@@ -13,7 +13,6 @@ import { useProjectDeployments } from "@/features/deployments/queries";
 import { canRollBackTo } from "@/features/deployments/rollback-target";
 import { StepProgress } from "@/features/deployments/StepProgress";
 import { isSettled } from "@/features/deployments/steps";
-import { useNode } from "@/features/nodes/queries";
 import { ButtonLink } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { PageTitle } from "@/ui/PageTitle";
@@ -22,6 +21,7 @@ import { Notice } from "@/ui/states";
 
 import { planKind, PlanSummary } from "./PlanSummary";
 import { Processes } from "./Processes";
+import { ProjectServers } from "./ProjectServers";
 import { useProjectContext } from "./project-context";
 import { addressOf, shortRepo } from "./repo-url";
 import { UploadPanel } from "./UploadPanel";
@@ -108,7 +108,6 @@ function Row({ label, children }: { label: string; children: ReactNode }) {
 }
 
 function Facts({ project }: { project: Project }) {
-  const { data: node } = useNode(project.node_id);
   const plan = (project.live_deployment ?? project.latest_deployment)?.plan;
   const linkClass = "rounded text-accent-ink hover:underline";
   return (
@@ -137,11 +136,6 @@ function Facts({ project }: { project: Project }) {
         {plan && <Row label="Kind">{planKind(plan)}</Row>}
         <Row label="Port">
           <span className="tabular-nums">{project.port}</span>
-        </Row>
-        <Row label="Server">
-          <Link to={`/servers/${project.node_id}`} className={linkClass}>
-            {node?.name ?? "…"}
-          </Link>
         </Row>
         <Row label="Created">
           <RelativeTime at={project.created_at} />
@@ -179,7 +173,10 @@ export default function OverviewTab() {
           </Panel>
         )}
       </div>
-      <Facts project={project} />
+      <div className="flex min-w-0 flex-col gap-5">
+        <ProjectServers project={project} />
+        <Facts project={project} />
+      </div>
     </div>
   );
 }

@@ -1,31 +1,13 @@
-import { CircleCheck, CircleX, LoaderCircle, RotateCw, type LucideIcon } from "lucide-react";
-
 import type { Deployment, WorkloadMetrics } from "@/api/types";
+import { isConnected } from "@/features/nodes/node-status";
 import { useNode } from "@/features/nodes/queries";
+import { WorkloadStateBadge } from "@/features/nodes/WorkloadStateBadge";
 import { formatBytes, plural } from "@/format/quantity";
-import { Badge, type Tone } from "@/ui/Badge";
 import { Panel } from "@/ui/Card";
 
 import { processNames } from "./process-names";
 
-interface Look {
-  word: string;
-  tone: Tone;
-  icon: LucideIcon;
-  spin?: boolean;
-}
-
-const looks: Record<string, Look> = {
-  starting: { word: "Starting", tone: "busy", icon: LoaderCircle, spin: true },
-  ready: { word: "Running", tone: "good", icon: CircleCheck },
-  restarting: { word: "Restarting", tone: "warn", icon: RotateCw },
-  failed: { word: "Failed", tone: "bad", icon: CircleX },
-  draining: { word: "Stopping", tone: "calm", icon: LoaderCircle, spin: true },
-};
-const away: Look = { word: "Not running", tone: "calm", icon: CircleX };
-
 function Row({ name, command, workload }: { name: string; command?: string | null; workload?: WorkloadMetrics }) {
-  const look = workload ? (looks[workload.state] ?? { ...away, word: workload.state }) : away;
   const facts = [workload?.memory_bytes != null && formatBytes(workload.memory_bytes), workload && workload.restarts > 0 && plural(workload.restarts, "restart")].filter(Boolean);
   return (
     <li data-testid="process" className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2.5">
@@ -37,9 +19,7 @@ function Row({ name, command, workload }: { name: string; command?: string | nul
       </div>
       <span className="flex items-center gap-3 text-[13px] text-faint tabular-nums">
         {facts.join(" · ")}
-        <Badge tone={look.tone} icon={look.icon} spin={look.spin} data-testid="process-state" data-state={workload?.state}>
-          {look.word}
-        </Badge>
+        <WorkloadStateBadge state={workload?.state} />
       </span>
     </li>
   );
@@ -52,7 +32,7 @@ export function Processes({ live, nodeId }: { live: Deployment; nodeId: string }
   const names = processNames(plan);
   if (!node || names.length === 0) return null;
   return (
-    <Panel title="Processes">
+    <Panel title="Processes" description={isConnected(node) ? undefined : "As its server said before it went away."}>
       <ul className="-my-2.5 divide-y divide-line">
         {names.map((name) => (
           <Row

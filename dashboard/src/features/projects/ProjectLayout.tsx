@@ -10,6 +10,7 @@ import { classes } from "@/ui/classes";
 import { PageHeader } from "@/ui/PageTitle";
 import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
 
+import { AwayNotices } from "./ProjectServers";
 import type { ProjectContext } from "./project-context";
 import { ProjectStatusBadge } from "./ProjectStatusBadge";
 import { useProject } from "./queries";
@@ -100,6 +101,7 @@ export default function ProjectLayout() {
         }
       />
       {project.down_code === "VOLUME_FULL" && project.down_reason && <Notice tone="bad">{`Stopped: ${project.down_reason}.`}</Notice>}
+      <AwayNotices project={project} />
       <Tabs />
       <Outlet context={{ project } satisfies ProjectContext} />
     </div>

@@ -1,11 +1,13 @@
 import { Trash2 } from "lucide-react";
 import { useState, type FormEvent } from "react";
-import { useNavigate } from "react-router";
+import { Link, useNavigate } from "react-router";
 
 import { fieldError, formError, messageOf } from "@/api/error";
 import type { Project } from "@/api/types";
 import { ProjectCache } from "@/features/caches/ProjectCache";
 import { RedeployButton } from "@/features/deployments/actions";
+import { NodeStatusBadge } from "@/features/nodes/NodeStatusBadge";
+import { useNode } from "@/features/nodes/queries";
 import { Button } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { Confirm } from "@/ui/Dialog";
@@ -110,6 +112,21 @@ function SettingsForm({ project }: { project: Project }) {
   );
 }
 
+function ServerPanel({ project }: { project: Project }) {
+  const { data: node } = useNode(project.node_id);
+  if (!node) return null;
+  return (
+    <Panel title="Server" description="Chosen when the project was made.">
+      <p className="flex flex-wrap items-center gap-3">
+        <Link to={`/servers/${node.id}`} className="min-w-0 truncate rounded font-medium hover:underline">
+          {node.name}
+        </Link>
+        <NodeStatusBadge node={node} />
+      </p>
+    </Panel>
+  );
+}
+
 function DangerZone({ project }: { project: Project }) {
   const navigate = useNavigate();
   const remove = useDeleteProject(project.id);
@@ -164,6 +181,7 @@ export default function SettingsTab() {
       <PageTitle>{`Settings · ${project.name}`}</PageTitle>
       <SettingsForm key={project.id} project={project} />
       <RuntimeSettings key={`${project.id} runtime`} project={project} />
+      <ServerPanel project={project} />
       <ProjectCache projectId={project.id} />
       <DangerZone project={project} />
     </div>

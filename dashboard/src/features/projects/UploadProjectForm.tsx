@@ -3,6 +3,7 @@ import { useState, type FormEvent } from "react";
 import { useNavigate } from "react-router";
 
 import { fieldError, formError } from "@/api/error";
+import { NodeChoice } from "@/features/nodes/NodeChoice";
 import { Button } from "@/ui/Button";
 import { Card } from "@/ui/Card";
 import { CommandLine } from "@/ui/Copy";
@@ -15,6 +16,7 @@ import { useCreateProject } from "./queries";
 export function UploadProjectForm() {
   const navigate = useNavigate();
   const [name, setName] = useState("");
+  const [nodeId, setNodeId] = useState("");
   const [tried, setTried] = useState(false);
   const create = useCreateProject();
 
@@ -22,10 +24,10 @@ export function UploadProjectForm() {
     event.preventDefault();
     setTried(true);
     if (!name.trim()) return;
-    create.mutate({ name: name.trim() }, { onSuccess: ({ project }) => void navigate(`/projects/${project.id}`) });
+    create.mutate({ name: name.trim(), ...(nodeId && { node_id: nodeId }) }, { onSuccess: ({ project }) => void navigate(`/projects/${project.id}`) });
   }
 
-  const failure = formError(create.error, ["name"]);
+  const failure = formError(create.error, ["name", "node_id"]);
   return (
     <div className="grid items-start gap-5 lg:grid-cols-2">
       <Card className="p-4 sm:p-5">
@@ -56,6 +58,14 @@ export function UploadProjectForm() {
               setName(value);
             }}
             error={(tried && !name.trim() ? "Give the project a name." : undefined) ?? fieldError(create.error, "name")}
+          />
+          <NodeChoice
+            value={nodeId}
+            onChange={(value) => {
+              create.reset();
+              setNodeId(value);
+            }}
+            error={fieldError(create.error, "node_id")}
           />
           {failure && <Notice tone="bad">{failure}</Notice>}
           <div>

@@ -11,6 +11,8 @@ const project: Project = {
   url: "http://hello.localhost:8080",
   status: "live",
   source: "git",
+  replicas: 1,
+  reschedule: false,
   node_id: "nod_1",
   port: 3100,
   network: { outward: "open", destinations: [], host_ports: [] },
@@ -22,10 +24,11 @@ const project: Project = {
 };
 
 it("creates with what was filled in only", () => {
-  expect(toCreate({ ...emptyForm, name: " hello ", branch: "  ", run_command: "node .", port: "3200" })).toEqual({
+  expect(toCreate({ ...emptyForm, name: " hello ", branch: "  ", run_command: "node .", port: "3200", node_id: "nod_1" })).toEqual({
     name: "hello",
     run_command: "node .",
     port: 3200,
+    node_id: "nod_1",
   });
 });
 

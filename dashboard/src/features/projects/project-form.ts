@@ -14,6 +14,8 @@ export interface ProjectForm {
   output_directory: string;
   health_path: string;
   port: string;
+  /** Empty: the server decides. */
+  node_id: string;
 }
 
 export type FormField = keyof ProjectForm;
@@ -30,6 +32,7 @@ export const emptyForm: ProjectForm = {
   output_directory: "",
   health_path: "",
   port: "",
+  node_id: "",
 };
 
 export const advancedFields: readonly FormField[] = [
@@ -82,11 +85,12 @@ export function toCreate(form: ProjectForm): ProjectCreate {
   const watched = lines(form.watch_paths);
   if (watched.length > 0) create.watch_paths = watched;
   if (form.port.trim()) create.port = Number(form.port);
+  if (form.node_id) create.node_id = form.node_id;
   return create;
 }
 
 export function fromProject(project: Project): ProjectForm {
-  const form = { ...emptyForm, name: project.name, port: String(project.port), watch_paths: (project.watch_paths ?? []).join("\n") };
+  const form = { ...emptyForm, name: project.name, port: String(project.port), node_id: project.node_id, watch_paths: (project.watch_paths ?? []).join("\n") };
   for (const field of textFields) form[field] = project[field] ?? "";
   return form;
 }

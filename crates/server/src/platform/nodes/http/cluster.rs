@@ -21,9 +21,9 @@ use crate::{now_ms, rfc3339};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(token_create))
-        .routes(routes!(token_list))
-        .routes(routes!(token_revoke))
+        .routes(routes!(join_token_create))
+        .routes(routes!(join_token_list))
+        .routes(routes!(join_token_revoke))
         .routes(routes!(identity))
         .routes(routes!(join))
         .routes(routes!(link))
@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/api/cluster/generate-token", tag = "cluster", request_body = api::JoinTokenCreate,
     responses((status = 201, body = api::JoinTokenCreated), (status = 400, body = api::ErrorBody),
     (status = 401, body = api::ErrorBody)))]
-async fn token_create(
+async fn join_token_create(
     User(user): User,
     State(nodes): State<Nodes>,
     State(configured): State<PublicUrl>,
@@ -61,7 +61,7 @@ async fn token_create(
 /// The newest hundred tokens, newest first, and what became of them.
 #[utoipa::path(get, path = "/api/cluster/tokens", tag = "cluster", responses(
     (status = 200, body = api::JoinTokenList), (status = 401, body = api::ErrorBody)))]
-async fn token_list(_: User, State(nodes): State<Nodes>) -> Result<axum::Json<api::JoinTokenList>> {
+async fn join_token_list(_: User, State(nodes): State<Nodes>) -> Result<axum::Json<api::JoinTokenList>> {
     let tokens = nodes.token_list().await?.into_iter().map(shown).collect();
     Ok(axum::Json(api::JoinTokenList { tokens }))
 }
@@ -70,7 +70,7 @@ async fn token_list(_: User, State(nodes): State<Nodes>) -> Result<axum::Json<ap
 #[utoipa::path(delete, path = "/api/cluster/tokens/{id}", tag = "cluster", params(("id" = JoinTokenId, Path)),
     responses((status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody),
     (status = 409, body = api::ErrorBody)))]
-async fn token_revoke(
+async fn join_token_revoke(
     User(user): User,
     State(nodes): State<Nodes>,
     PathId(id): PathId<JoinTokenId>,
