@@ -24,6 +24,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/bundle", "ruby-bundler"),
     ("/usr/bin/php", "php-cli"),
     ("/usr/bin/javac", "default-jdk-headless"),
+    ("/usr/sbin/dockerd", "docker.io"),
+    ("/usr/bin/docker-registry", "docker-registry"),
+    ("/bin/busybox", "busybox-static"),
 ];
 
 /// Rust, where a sandbox finds it: rustup below a home directory is out of its sight.

@@ -1,10 +1,10 @@
-use ids::{NodeId, Outward, ProjectId, ProjectStatus, SourceKind};
+use ids::{Builder, NodeId, Outward, ProjectId, ProjectStatus, SourceKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Deployment, EnvVarInput, Time};
 
-/// Without `repo_url` the project waits for an upload (`PUT /api/projects/{id}/source`).
+/// Without `repo_url` or `image` the project waits for an upload (`PUT /api/projects/{id}/source`).
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectCreate {
@@ -50,6 +50,22 @@ pub struct ProjectCreate {
     /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    /// An image to run instead of files to build, like `nginx:1.27` or `ghcr.io/owner/app`. A deployment takes what its
+    /// name means then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Who the image's registry is asked as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_username: Option<String>,
+    /// Password or token. Kept sealed, and never returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_password: Option<String>,
+    /// What makes a release of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<Builder>,
+    /// Where the Dockerfile is, relative to the root directory; `Dockerfile` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_vars: Vec<EnvVarInput>,
     /// Where it runs; the embedded node when absent.
@@ -94,6 +110,21 @@ pub struct ProjectUpdate {
     /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    /// Makes the project one of this image. A project of an image cannot do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Who the image's registry is asked as; an empty text for nobody, which forgets the password too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_username: Option<String>,
+    /// Password or token. Kept sealed, and never returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_password: Option<String>,
+    /// What makes a release of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<Builder>,
+    /// Where the Dockerfile is, relative to the root directory; `Dockerfile` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -135,6 +166,17 @@ pub struct Project {
     /// How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_username: Option<String>,
+    /// Whether a password for the registry is stored.
+    #[serde(default)]
+    pub has_registry_password: bool,
+    #[serde(default)]
+    pub builder: Builder,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
     pub port: u16,
     /// Why the node does not answer at that port at the moment; it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 
 mod git;
 mod id;
+mod image;
 mod name;
 mod network;
 mod state;
@@ -15,10 +16,11 @@ pub use id::{
     DeploymentId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId, SessionId,
     TokenId, UserId,
 };
+pub use image::ImageReference;
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
 pub use state::{
-    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeStatus, NotificationEvent,
+    Builder, ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogStream, NodeStatus, NotificationEvent,
     NotificationKind, Outward, ProjectStatus, RunKind, RunState, SmtpTls, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};

@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod identity;
+pub(crate) mod image;
 pub(crate) mod nodes;
 pub(crate) mod notifications;
 pub(crate) mod outbound;
