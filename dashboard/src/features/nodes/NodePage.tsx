@@ -15,6 +15,7 @@ import { PageHeader, PageTitle } from "@/ui/PageTitle";
 import { RelativeTime } from "@/ui/RelativeTime";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 
+import { ContainerEngine, isProtection } from "./ContainerEngine";
 import { NodePlots } from "./NodePlots";
 import { NodeStatusBadge } from "./NodeStatusBadge";
 import { useNode } from "./queries";
@@ -177,9 +178,10 @@ export default function NodePage() {
       <div className="grid items-start gap-5 lg:grid-cols-2">
         <div className="flex min-w-0 flex-col gap-5">
           <Workloads node={node} />
+          <ContainerEngine capabilities={node.capabilities} />
           <NodeCaches nodeId={node.id} />
         </div>
-        <Protections capabilities={node.capabilities} />
+        <Protections capabilities={node.capabilities.filter(isProtection)} />
       </div>
     </div>
   );

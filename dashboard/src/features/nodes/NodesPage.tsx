@@ -8,12 +8,13 @@ import { PageHeader, PageTitle } from "@/ui/PageTitle";
 import { RelativeTime } from "@/ui/RelativeTime";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
 
+import { isProtection } from "./ContainerEngine";
 import { NodeLoad } from "./NodeLoad";
 import { NodeStatusBadge } from "./NodeStatusBadge";
 import { useNodes } from "./queries";
 
 export function missingProtections(node: Node): number {
-  return node.capabilities.filter((capability) => !capability.enabled).length;
+  return node.capabilities.filter((capability) => isProtection(capability) && !capability.enabled).length;
 }
 
 function NodeCard({ node }: { node: Node }) {
