@@ -27,6 +27,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/php", "php-cli"),
     ("/usr/bin/javac", "default-jdk-headless"),
     ("/usr/sbin/dockerd", "docker.io"),
+    ("/usr/bin/docker-registry", "docker-registry"),
     ("/bin/busybox", "busybox-static"),
 ];
 

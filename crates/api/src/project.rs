@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
-use ids::{NodeId, Outward, PlacementState, ProjectId, ProjectStatus, SourceKind};
+use ids::{Builder, NodeId, Outward, PlacementState, ProjectId, ProjectStatus, SourceKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Deployment, EnvVarInput, Time};
 
-/// Without `repo_url` the project waits for an upload (`PUT /api/projects/{id}/source`).
+/// Without `repo_url` or `image` the project waits for an upload (`PUT /api/projects/{id}/source`).
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectCreate {
@@ -52,6 +52,22 @@ pub struct ProjectCreate {
     /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    /// An image to run instead of files to build, like `nginx:1.27` or `ghcr.io/owner/app`. A deployment takes what its
+    /// name means then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Who the image's registry is asked as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_username: Option<String>,
+    /// Password or token. Kept sealed, and never returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_password: Option<String>,
+    /// What makes a release of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<Builder>,
+    /// Where the Dockerfile is, relative to the root directory; `Dockerfile` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_vars: Vec<EnvVarInput>,
     /// Where it runs; when absent, a server with the labels that has most room.
@@ -105,6 +121,21 @@ pub struct ProjectUpdate {
     /// How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    /// Makes the project one of this image. A project of an image cannot do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Who the image's registry is asked as; an empty text for nobody, which forgets the password too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_username: Option<String>,
+    /// Password or token. Kept sealed, and never returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_password: Option<String>,
+    /// What makes a release of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<Builder>,
+    /// Where the Dockerfile is, relative to the root directory; `Dockerfile` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
     /// Moves it to this server, without a pause. One with volumes stays where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
@@ -177,6 +208,17 @@ pub struct Project {
     /// How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases_kept: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_username: Option<String>,
+    /// Whether a password for the registry is stored.
+    #[serde(default)]
+    pub has_registry_password: bool,
+    #[serde(default)]
+    pub builder: Builder,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
     pub port: u16,
     /// Why the node does not answer at that port at the moment; it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,8 @@
 
 pub mod command;
 pub mod deployment;
+pub mod dockerfile;
+pub mod dockerignore;
 pub mod node;
 pub mod notification;
 pub mod placement;

@@ -17,8 +17,8 @@ pub struct Wish<'a> {
     pub replicas: usize,
     /// Only nodes with these.
     pub labels: &'a Labels,
-    /// It stays where its volumes are.
-    pub has_volumes: bool,
+    /// It stays where it is: its volumes are there, or an image that no registry has.
+    pub is_bound: bool,
     /// It moves when its node is lost for long.
     pub reschedule: bool,
 }
@@ -49,7 +49,7 @@ pub fn choose(wish: &Wish<'_>, home: &NodeId, placed: &[Placement], nodes: &[Can
     let has_labels = |node: &Candidate| wish.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value));
     let wanted = placed.iter().filter(|it| it.state == PlacementState::Wanted).map(|it| &it.node_id);
     // Of one that was removed nothing is left to stay with.
-    if wish.has_volumes && node(home).is_some() {
+    if wish.is_bound && node(home).is_some() {
         return vec![home.clone()];
     }
     let stays = |id: &&NodeId| node(id).is_some_and(|node| !node.is_draining && !(wish.reschedule && node.is_lost));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn wish(labels: &Labels) -> Wish<'_> {
-        Wish { replicas: 1, labels, has_volumes: false, reschedule: false }
+        Wish { replicas: 1, labels, is_bound: false, reschedule: false }
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let nodes = [a.clone(), b.clone()];
         assert_eq!(choose(&wish(&none), &a.id, &[on(&a)], &nodes), [b.id.clone()]);
         assert_eq!(choose(&wish(&none), &a.id, &[on(&a)], &nodes[..1]), [a.id.clone()]);
-        let volumes = Wish { has_volumes: true, ..wish(&none) };
+        let volumes = Wish { is_bound: true, ..wish(&none) };
         assert_eq!(choose(&volumes, &a.id, &[on(&a)], &nodes), [a.id.clone()]);
         (a.is_draining, a.is_lost) = (false, true);
         let nodes = [a.clone(), b.clone()];

@@ -1,6 +1,6 @@
 //! One repository, or one uploaded directory, and how to run it.
 
-use ids::{DeploymentId, Destination, NodeId, Outward, ProcessName, ProjectId, SourceKind, UserId};
+use ids::{Builder, DeploymentId, Destination, NodeId, Outward, ProcessName, ProjectId, SourceKind, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::node::Labels;
@@ -114,4 +114,17 @@ pub struct ProjectSettings {
     /// Releases that stay beside the pinned ones. Not a runtime setting: those are copied into each release, and
     /// how many stay is no release's own.
     pub releases_kept: Option<u32>,
+    /// The image that is run, of a project that is one.
+    pub image: Option<String>,
+    pub registry: Registry,
+    pub builder: Builder,
+    /// Relative to the root directory.
+    pub dockerfile_path: Option<String>,
+}
+
+/// Who a registry is asked as.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registry {
+    pub username: Option<String>,
+    pub password_sealed: Option<String>,
 }

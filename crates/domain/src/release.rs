@@ -39,6 +39,8 @@ pub struct Contents {
     pub directory: String,
     /// What comes before `PATH`.
     pub path: Vec<String>,
+    /// What its commands run in, where that is an image.
+    pub image: Option<String>,
     pub env: BTreeMap<String, String>,
     /// What answers visitors.
     pub web: Option<String>,
@@ -83,6 +85,7 @@ pub fn diff(from: &Contents, to: &Contents) -> Diff {
     diff.text("kind", &from.kind, &to.kind);
     diff.text("directory", dot(&from.directory), dot(&to.directory));
     diff.text("path", &from.path.join(":"), &to.path.join(":"));
+    diff.optional("image", from.image.as_deref(), to.image.as_deref(), None);
     diff.optional("web", from.web.as_deref(), to.web.as_deref(), None);
     diff.named("worker", &from.workers, &to.workers);
     diff.named("schedule", &from.schedules, &to.schedules);

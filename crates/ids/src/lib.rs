@@ -5,6 +5,7 @@
 
 mod git;
 mod id;
+mod image;
 mod machine;
 mod name;
 mod network;
@@ -16,13 +17,14 @@ pub use id::{
     DeploymentId, JoinTokenId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId,
     SessionId, TokenId, UserId,
 };
+pub use image::ImageReference;
 pub use machine::{Label, NodeName};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
 pub use state::{
-    ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogLevel, LogStream, MachineLogSource, NodeAccess,
-    NodeState, NodeStatus, NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus, RunKind,
-    RunState, SmtpTls, SourceKind, Trigger,
+    Builder, ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogLevel, LogStream, MachineLogSource,
+    NodeAccess, NodeState, NodeStatus, NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus,
+    RunKind, RunState, SmtpTls, SourceKind, Trigger,
 };
 pub use workload::{ProcessName, WorkloadId};
 

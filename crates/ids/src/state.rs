@@ -166,6 +166,22 @@ text_enum! {
     SourceKind {
         Git = "git",
         Upload = "upload",
+        /// A container image in a registry: there is nothing to build.
+        Image = "image",
+    }
+}
+
+text_enum! {
+    /// What makes a release of a project's files.
+    #[derive(Default)]
+    Builder {
+        /// The Dockerfile where there is one, the node has a container engine and no run command is set; else as `native`.
+        #[default]
+        Auto = "auto",
+        /// What the files say of their language, run in the node's own sandbox.
+        Native = "native",
+        /// The Dockerfile, and nothing without one.
+        Dockerfile = "dockerfile",
     }
 }
 

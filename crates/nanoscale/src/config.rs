@@ -34,6 +34,9 @@ pub(crate) struct Config {
     pub(crate) worker_url: Option<String>,
     pub(crate) worker_name: Option<String>,
     pub(crate) git_allow_hosts: Vec<String>,
+    pub(crate) image_allow_hosts: Vec<String>,
+    /// The container engine's socket.
+    pub(crate) docker_host: String,
     pub(crate) network_allow: Vec<Ipv4Net>,
     pub(crate) notification_allow_hosts: Vec<String>,
     /// The pause after a notification's first failed attempt.
@@ -169,6 +172,8 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         worker_url: values.web_address("worker.orchestrator_url"),
         worker_name: values.text("worker.name"),
         git_allow_hosts: values.list("git.allow_hosts"),
+        image_allow_hosts: values.list("images.allow_hosts"),
+        docker_host: values.text("docker.host").unwrap_or_else(|| "unix:///var/run/docker.sock".into()),
         network_allow: values.networks("network.allow"),
         notification_allow_hosts: values.list("notifications.allow_hosts"),
         notification_first_retry: Duration::from_millis(values.number("notifications.first_retry_ms")),

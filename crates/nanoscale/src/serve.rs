@@ -172,6 +172,7 @@ fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> R
         cache_bytes: config.limits.cache_bytes,
         builds_at_once: builds_at_once(config),
         build_pressure_percent: config.limits.build_pressure_percent,
+        docker_host: config.docker_host.clone(),
         network_allow: config.network_allow.clone(),
         gates: Gates { group, drain: config.limits.drain },
         separation,

@@ -6,10 +6,13 @@ pub(crate) mod admission;
 mod begun;
 mod build;
 mod caches;
+mod container;
 mod converge;
 pub(crate) mod disk;
+mod dockerfile;
 mod garbage;
 mod host_ports;
+mod image;
 mod job;
 mod planning;
 mod preview;
@@ -80,6 +83,8 @@ pub struct Config {
     pub builds_at_once: usize,
     /// Builds wait while programs wait for memory for a larger part of the time.
     pub build_pressure_percent: u64,
+    /// The container engine's socket, like `unix:///var/run/docker.sock`.
+    pub docker_host: String,
     /// Private networks that workloads may reach.
     pub network_allow: Vec<Ipv4Net>,
     pub gates: Gates,
@@ -386,6 +391,7 @@ impl Agent {
             let _ = shim.signal(nix::libc::SIGKILL).await;
         }
         self.confine().kill(id);
+        self.remove_container(id).await;
     }
 
     /// Takes a new desired state, unless it is older than the present one.

@@ -3,6 +3,7 @@
 
 mod environment;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use wire::{Limits, Runtime, Volume};
 pub(crate) use environment::PROGRAM_DIRECTORIES;
 use environment::environment;
 
+use crate::container;
 use crate::identity::{GroupIds, Identities};
 use crate::layout::{Layout, LogKind, create_new};
 use crate::log::Writer;
@@ -55,6 +57,8 @@ pub(crate) enum Program<'a> {
     Command(&'a [String]),
     /// `nanoscale internal <name> <json>`.
     Internal(&'static str, String),
+    /// What the runtime's image starts by itself.
+    Image,
 }
 
 pub(crate) struct Confine {
@@ -150,8 +154,9 @@ impl Confine {
         role == Role::Build || !Self::has_namespaces()
     }
 
-    /// Makes a group's volumes, each for its apps and nobody else.
-    pub(crate) fn prepare_volumes(&self, group: &ProjectId, volumes: &[Volume]) -> io::Result<()> {
+    /// Makes a group's volumes, each for its apps and nobody else. A container's users are whoever its image says: nobody
+    /// else comes through the directory above.
+    pub(crate) fn prepare_volumes(&self, group: &ProjectId, volumes: &[Volume], in_container: bool) -> io::Result<()> {
         if volumes.is_empty() {
             return Ok(());
         }
@@ -159,7 +164,8 @@ impl Confine {
         directory(&self.layout.volumes(group), 0o750, None, ids.map(|ids| ids.gid))?;
         for volume in volumes {
             let path = self.layout.volume(group, &volume.name);
-            directory(&path, 0o700, ids.map(|ids| ids.app_uid), ids.map(|ids| ids.gid))?;
+            let mode = if in_container { 0o777 } else { 0o700 };
+            directory(&path, mode, ids.map(|ids| ids.app_uid), ids.map(|ids| ids.gid))?;
         }
         Ok(())
     }
@@ -215,6 +221,7 @@ impl Confine {
                 mounts.push(mount(self.program.clone(), &program, Access::ReadOnly));
                 vec![program.display().to_string(), "internal".into(), (*name).into(), request.clone()]
             }
+            Program::Image => return Err(io::Error::other("an image is not run in a sandbox of the node's")),
         };
         let user = |ids: GroupIds| match job.role {
             Role::Build => ids.build_uid,
@@ -226,6 +233,7 @@ impl Confine {
                 env: environment(job, &app, &tmp, &cache),
                 cwd: join(&app, &job.runtime.directory),
                 identity: ids.map(|ids| Identity { uid: user(ids), gid: ids.gid }),
+                trusted: false,
                 mounts,
                 network: job.network.clone(),
                 join: job.inside,
@@ -237,6 +245,41 @@ impl Confine {
                 home: tmp,
             },
             run_dir: self.layout.run(job.id),
+            log_dir: self.layout.log(job.group, job.log.0, job.log.1),
+            log_max_bytes: self.log_max_bytes,
+            secrets: job.owner_env.to_vec(),
+            identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
+        })
+    }
+
+    /// The same for what runs in a container: the shim's process is the one that looks after it, which is no project's.
+    pub(crate) fn container_spec(&self, job: &Job<'_>, request: &container::Request) -> io::Result<ShimSpec> {
+        self.prepare_log(job.log.0, job.group, job.log.1)?;
+        let ids = self.identities.of(job.group)?;
+        let run_dir = self.layout.run(job.id);
+        container::Seen::default().write(&run_dir)?;
+        let request = serde_json::to_string(request)?;
+        let variable = |(key, value): (String, String)| (format!("{}{key}", container::VARIABLE), value);
+        // The node's last, as where it is probed is not the owner's to say.
+        let env = job.runtime.env.iter().chain(job.owner_env).cloned().chain(job.env.iter().cloned());
+        let env = env.collect::<BTreeMap<_, _>>();
+        Ok(ShimSpec {
+            sandbox: sandbox::Spec {
+                argv: vec![self.program.display().to_string(), "internal".into(), "container".into(), request],
+                env: env.into_iter().map(variable).collect(),
+                cwd: run_dir.clone(),
+                identity: None,
+                trusted: true,
+                mounts: Vec::new(),
+                network: Network::Host,
+                join: None,
+                cgroup: self.cgroup(job.id).map(|_| self.cgroup_name(job.id)),
+                limits: Rlimits { nofile: Some(OPEN_FILES), ..Rlimits::default() },
+                umask: 0o077,
+                user_name: "root".into(),
+                home: "/".into(),
+            },
+            run_dir,
             log_dir: self.layout.log(job.group, job.log.0, job.log.1),
             log_max_bytes: self.log_max_bytes,
             secrets: job.owner_env.to_vec(),

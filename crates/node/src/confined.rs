@@ -1,5 +1,6 @@
 //! Parts of a node's work that touch other people's files or hosts, and therefore run
-//! confined like the builds they serve: `nanoscale internal <name> <request>`.
+//! confined like the builds they serve: `nanoscale internal <name> <request>`. Only `container`, see [`crate::container`],
+//! has the node's own rights.
 //!
 //! What they found goes to [`RESULT`] in their temporary directory; what they say on
 //! standard output becomes the build's log.
@@ -38,6 +39,9 @@ impl Fetched {
 
 /// Runs one internal command.
 pub fn main(name: &str, request: &str) -> ExitCode {
+    if name == "container" {
+        return crate::container::main(request);
+    }
     let outcome = match name {
         "fetch" => serde_json::from_str(request).map_err(Into::into).and_then(|request| finish(&fetch::run(&request))),
         "compare" => {

@@ -8,7 +8,9 @@
 mod agent;
 mod confine;
 pub mod confined;
+mod container;
 mod edge_link;
+mod engine;
 mod identity;
 mod layout;
 mod link;

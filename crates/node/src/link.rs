@@ -96,6 +96,7 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
         .collect::<Vec<_>>();
     capabilities.push(agent.networks().capability().await);
     capabilities.push(agent.separation());
+    capabilities.push(crate::engine::capability(agent.docker_host()).await);
     capabilities.push(crate::agent::admission::capability());
     let kernel = nix::sys::utsname::uname()
         .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
@@ -167,7 +168,7 @@ async fn store_part(agent: &Agent, upload: &DeploymentId, part: &std::path::Path
 /// What would be done with a source.
 async fn preview(State(agent): State<Agent>, axum::Json(spec): axum::Json<PreviewSpec>) -> axum::Json<Preview> {
     // Goes on to its end, and to clearing up after itself, also when nobody waits for the answer any more.
-    let looking = tokio::spawn(async move { agent.preview(spec).await });
+    let looking = tokio::spawn(async move { Box::pin(agent.preview(spec)).await });
     axum::Json(looking.await.unwrap_or_else(|error| {
         let reason = format!("the node could not look at it: {error}");
         Preview::Failed { failure: wire::Failure { code: "NODE_ERROR".into(), reason, last_lines: Vec::new() } }
@@ -199,7 +200,12 @@ impl Agent {
     /// Fills in what each workload uses right now.
     fn add_usage(&self, seen: &mut Observed) {
         for workload in &mut seen.workloads {
-            if let Some(cgroup) = self.confine().cgroup(&workload.id) {
+            let container = self.container_pid(&workload.id);
+            let cgroup = match container {
+                Some(pid) => sandbox::cgroup::Cgroup::of_process(pid).ok(),
+                None => self.confine().cgroup(&workload.id),
+            };
+            if let Some(cgroup) = cgroup {
                 let stats = cgroup.stats();
                 workload.memory_bytes = stats.memory_bytes;
                 workload.cpu_usec = stats.cpu_usec;

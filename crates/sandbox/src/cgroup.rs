@@ -115,6 +115,28 @@ impl Cgroup {
         if group.dirs().iter().any(|dir| dir.is_dir()) { Ok(group) } else { Err(Error::NotFound(name.into())) }
     }
 
+    /// The group that a process is in now, whoever made it.
+    pub fn of_process(pid: i32) -> Result<Self, Error> {
+        let memberships = read(&PathBuf::from(format!("/proc/{pid}/cgroup")))?;
+        let mounts = read(Path::new("/proc/self/mountinfo"))?;
+        let own = Hierarchy::find()?;
+        let controller = if matches!(own, Hierarchy::V2(_)) { "" } else { "memory" };
+        // `id:controllers:path`, see cgroups(7).
+        let mut lines = memberships.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+        let path =
+            lines.find(|(controllers, _)| controllers.split(',').any(|it| it == controller)).map(|(_, path)| path);
+        let name = path.ok_or(Error::Unsupported)?.trim_start_matches('/').to_owned();
+        let hierarchy = match own {
+            // By its name from the top, wherever our own groups are.
+            Hierarchy::V2(_) => {
+                let root = mount_lines(&mounts).find(|mount| mount.kind == "cgroup2").ok_or(Error::Unsupported)?;
+                Hierarchy::V2(v2::Base::at(Path::new(root.target)))
+            }
+            v1 => v1,
+        };
+        Ok(Self { name, hierarchy })
+    }
+
     pub fn exists(name: &str) -> bool {
         Self::open(name).is_ok()
     }

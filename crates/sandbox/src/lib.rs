@@ -28,6 +28,7 @@ mod sys;
 
 pub use child::{Child, Exit};
 pub use error::{Error, Step};
+pub use network::serve_namespace;
 pub use probe::{Capability, probe};
 pub use spawn::spawn;
 pub use spec::{Access, Identity, Link, Mount, Network, Rlimits, Spec};

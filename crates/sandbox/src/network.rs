@@ -9,6 +9,7 @@
 //! removes both ends with the namespace, however that ends.
 
 mod link;
+mod visit;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -23,6 +24,7 @@ use crate::error::{Failure, Step};
 use crate::spec::Network;
 use crate::sys;
 use link::Routes;
+pub use visit::serve_namespace;
 
 const BACKLOG: i32 = 256;
 /// One of each family, and those that listen.

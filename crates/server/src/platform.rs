@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod identity;
+pub(crate) mod image;
 pub(crate) mod machine_logs;
 pub(crate) mod metrics;
 pub(crate) mod nodes;

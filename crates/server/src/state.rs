@@ -43,6 +43,8 @@ pub struct Config {
     pub secure_cookies: bool,
     /// Hosts (`host` or `host:port`) that may be plain http or lie in private ranges.
     pub git_allow_hosts: Vec<String>,
+    /// Registries (`host` or `host:port`) that may lie in private ranges.
+    pub image_allow_hosts: Vec<String>,
     pub notifications: NotificationConfig,
     pub metrics: MetricsConfig,
     pub limits: Limits,

@@ -16,7 +16,8 @@ impl Tx {
     /// Something that was sealed, of whatever is: who cannot open it has the wrong keys.
     pub async fn sealed_sample(&mut self) -> StoreResult<Option<String>> {
         let row = sqlx::query(
-            "select value_sealed from env_vars union all select env_sealed from releases where env_sealed <> '' \
+            "select value_sealed from env_vars union all select registry_password_sealed from projects \
+             where registry_password_sealed is not null union all select env_sealed from releases where env_sealed <> '' \
              union all select env_sealed from deployments where env_sealed is not null limit 1",
         )
         .fetch_optional(&mut *self.inner)

@@ -1,4 +1,4 @@
-use domain::project::{Placing, Project, ProjectSettings, RuntimeSettings};
+use domain::project::{Placing, Project, ProjectSettings, Registry, RuntimeSettings};
 use ids::{DeploymentId, ProjectId, ProjectName, Slug, SourceKind};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -9,7 +9,8 @@ use crate::{StoreError, StoreResult, Tx};
 
 const COLUMNS: &str = "id, name, slug, node_id, source, repo_url, branch, root_directory, install_command, \
     build_command, run_command, output_directory, health_path, runtime, port, upload_id, deleting, created_by, \
-    created_at, updated_at, releases_kept, watch_paths, replicas, node_labels, reschedule";
+    created_at, updated_at, releases_kept, watch_paths, image, registry_username, registry_password_sealed, builder, \
+    dockerfile_path, replicas, node_labels, reschedule";
 
 /// What an owner may change afterwards.
 #[derive(Debug, Clone)]
@@ -47,6 +48,13 @@ fn project(row: &AnyRow) -> StoreResult<Project> {
             output_directory: row.try_get("output_directory")?,
             health_path: row.try_get("health_path")?,
             releases_kept: releases_kept.and_then(|count| u32::try_from(count).ok()),
+            image: row.try_get("image")?,
+            registry: Registry {
+                username: row.try_get("registry_username")?,
+                password_sealed: row.try_get("registry_password_sealed")?,
+            },
+            builder: parse("builder", row.try_get("builder")?)?,
+            dockerfile_path: row.try_get("dockerfile_path")?,
         },
         runtime: json("runtime settings", row.try_get("runtime")?)?,
         port: u16::try_from(port).map_err(|_| StoreError::Corrupt { what: "port", value: port.to_string() })?,
@@ -65,8 +73,10 @@ impl Tx {
         sqlx::query(
             "insert into projects (id, name, slug, node_id, source, repo_url, branch, root_directory, \
              install_command, build_command, run_command, output_directory, health_path, port, upload_id, \
-             created_by, created_at, updated_at, runtime, releases_kept, watch_paths, replicas, node_labels, reschedule) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+             created_by, created_at, updated_at, runtime, releases_kept, watch_paths, image, registry_username, \
+             registry_password_sealed, builder, dockerfile_path, replicas, node_labels, reschedule) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+             $23, $24, $25, $26, $27, $28, $29)",
         )
         .bind(project.id.as_str())
         .bind(&project.name)
@@ -89,6 +99,11 @@ impl Tx {
         .bind(to_json(&project.runtime))
         .bind(settings.releases_kept.map(i64::from))
         .bind(to_json(&settings.watch_paths))
+        .bind(&settings.image)
+        .bind(&settings.registry.username)
+        .bind(&settings.registry.password_sealed)
+        .bind(settings.builder.as_str())
+        .bind(&settings.dockerfile_path)
         .bind(i64::from(project.placing.replicas))
         .bind(to_json(&project.placing.labels))
         .bind(i64::from(project.placing.reschedule))
@@ -129,14 +144,16 @@ impl Tx {
         rows.iter().map(project).collect()
     }
 
-    /// A project of a repository keeps no upload.
+    /// Only a project of uploads keeps one.
     pub async fn project_update(&mut self, id: &ProjectId, patch: ProjectPatch<'_>, now: i64) -> StoreResult<()> {
         let settings = patch.settings;
         sqlx::query(
             "update projects set name = $2, repo_url = $3, branch = $4, root_directory = $5, install_command = $6, \
              build_command = $7, run_command = $8, output_directory = $9, health_path = $10, updated_at = $11, \
-             source = $12, upload_id = case when $12 = 'git' then null else upload_id end, runtime = $13, \
-             releases_kept = $14, watch_paths = $15, replicas = $16, node_labels = $17, reschedule = $18 where id = $1",
+             source = $12, upload_id = case when $12 = 'upload' then upload_id else null end, runtime = $13, \
+             releases_kept = $14, watch_paths = $15, image = $16, registry_username = $17, \
+             registry_password_sealed = $18, builder = $19, dockerfile_path = $20, replicas = $21, node_labels = $22, \
+             reschedule = $23 where id = $1",
         )
         .bind(id.as_str())
         .bind(patch.name)
@@ -153,6 +170,11 @@ impl Tx {
         .bind(to_json(patch.runtime))
         .bind(settings.releases_kept.map(i64::from))
         .bind(to_json(&settings.watch_paths))
+        .bind(&settings.image)
+        .bind(&settings.registry.username)
+        .bind(&settings.registry.password_sealed)
+        .bind(settings.builder.as_str())
+        .bind(&settings.dockerfile_path)
         .bind(i64::from(patch.placing.replicas))
         .bind(to_json(&patch.placing.labels))
         .bind(i64::from(patch.placing.reschedule))

@@ -183,6 +183,7 @@ impl Client {
         for var in &create.env_vars {
             self.secrets.remember(&var.value);
         }
+        create.registry_password.iter().for_each(|password| self.secrets.remember(password));
         self.post("/api/projects", create).await
     }
 

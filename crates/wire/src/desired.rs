@@ -1,4 +1,4 @@
-use ids::{DeploymentId, NodeId, ProcessName, ProjectId, WorkloadId};
+use ids::{Builder, DeploymentId, ImageReference, NodeId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Failure, NetworkPolicy, ReleaseSpec};
@@ -73,6 +73,26 @@ pub enum Source {
     Upload { upload: DeploymentId },
     /// What another node has built already. The server streams its files, as an upload with the build's own id.
     Copy { release: Box<ReleaseSpec> },
+    /// An image of a registry, which is not built but run.
+    Image {
+        reference: ImageReference,
+        credentials: Option<Credentials>,
+        /// Whether a registry in a private range is meant.
+        allow_private: bool,
+    },
+}
+
+/// What a registry wants to know before it gives an image.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    pub username: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
 }
 
 /// What the project's owner set; the rest is detected.
@@ -83,6 +103,11 @@ pub struct BuildSettings {
     pub build_command: Option<String>,
     pub run_command: Option<String>,
     pub output_directory: Option<String>,
+    #[serde(default)]
+    pub builder: Builder,
+    /// Relative to the root directory; `Dockerfile` when absent.
+    #[serde(default)]
+    pub dockerfile_path: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +144,20 @@ pub struct Runtime {
     pub env: Vec<(String, String)>,
     /// Directories put before PATH, relative to the release directory.
     pub path: Vec<String>,
+    /// What to run them in instead of the node's own sandbox and the release directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+}
+
+/// An image that lies in a node's container engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The engine's own name for it, which cannot come to mean another one: `sha256:…`.
+    pub id: String,
+    /// For people: where it came from, with its digest, or that it was built here.
+    pub origin: String,
+    /// Where it listens for visitors.
+    pub port: u16,
 }
 
 /// A directory of the group that outlives releases.
@@ -152,6 +191,8 @@ pub enum Program {
         /// Unknown paths are answered with the front page.
         single_page: bool,
     },
+    /// What the runtime's image starts by itself.
+    Image,
 }
 
 /// When a workload counts as ready.

@@ -570,7 +570,7 @@ export interface paths {
         /** Every project with its live and its latest deployment. */
         get: operations["project_list"];
         put?: never;
-        /** Makes a project and, when it has a repository, deploys it. */
+        /** Makes a project and, when it has a repository or an image, deploys it. */
         post: operations["project_create"];
         delete?: never;
         options?: never;
@@ -1089,6 +1089,11 @@ export interface components {
             dry_run: boolean;
             freed: components["schemas"]["BuildCache"][];
         };
+        /**
+         * @description What makes a release of a project's files.
+         * @enum {string}
+         */
+        Builder: "auto" | "native" | "dockerfile";
         /** @description One protection and whether it holds here. */
         Capability: {
             /** @description How it is done, or why it is not. */
@@ -1925,7 +1930,9 @@ export interface components {
         Project: {
             branch?: string | null;
             build_command?: string | null;
+            builder?: components["schemas"]["Builder"];
             created_at: components["schemas"]["String"];
+            dockerfile_path?: string | null;
             /**
              * @description The host name at the edge.
              * @example hello-node.localhost
@@ -1938,8 +1945,11 @@ export interface components {
             down_code?: string | null;
             /** @description The same as a sentence. */
             down_reason?: string | null;
+            /** @description Whether a password for the registry is stored. */
+            has_registry_password?: boolean;
             health_path?: string | null;
             id: components["schemas"]["ProjectId"];
+            image?: string | null;
             install_command?: string | null;
             latest_deployment?: null | components["schemas"]["Deployment"];
             limits: components["schemas"]["LimitSettings"];
@@ -1958,6 +1968,7 @@ export interface components {
             port: number;
             /** @description Why the node does not answer at that port at the moment; it is tried again. */
             port_error?: string | null;
+            registry_username?: string | null;
             /**
              * Format: int32
              * @description How many releases a rollback can choose from, beside the pinned ones; the server's default when absent.
@@ -1981,14 +1992,22 @@ export interface components {
             /** @description Which changes of the repository concern it; those below the root directory when absent. */
             watch_paths?: string[];
         };
-        /** @description Without `repo_url` the project waits for an upload (`PUT /api/projects/{id}/source`). */
+        /** @description Without `repo_url` or `image` the project waits for an upload (`PUT /api/projects/{id}/source`). */
         ProjectCreate: {
             /** @description Any branch or tag; the repository's default branch when absent. */
             branch?: string | null;
             build_command?: string | null;
+            builder?: null | components["schemas"]["Builder"];
+            /** @description Where the Dockerfile is, relative to the root directory; `Dockerfile` when absent. */
+            dockerfile_path?: string | null;
             env_vars?: components["schemas"]["EnvVarInput"][];
             /** @description The path the probe asks for; `/` when absent. */
             health_path?: string | null;
+            /**
+             * @description An image to run instead of files to build, like `nginx:1.27` or `ghcr.io/owner/app`. A deployment takes what its
+             *     name means then.
+             */
+            image?: string | null;
             /** @description Quoted as in a shell; `&&`, `|`, `;` and `$VAR` work inside the build's sandbox. Detected when absent. */
             install_command?: string | null;
             limits?: null | components["schemas"]["LimitSettings"];
@@ -2007,6 +2026,10 @@ export interface components {
              * @description The stable loopback port at which the node also answers for this project, 3100 or higher; a free one when absent.
              */
             port?: number | null;
+            /** @description Password or token. Kept sealed, and never returned. */
+            registry_password?: string | null;
+            /** @description Who the image's registry is asked as. */
+            registry_username?: string | null;
             /**
              * Format: int32
              * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
@@ -2075,7 +2098,12 @@ export interface components {
         ProjectUpdate: {
             branch?: string | null;
             build_command?: string | null;
+            builder?: null | components["schemas"]["Builder"];
+            /** @description Where the Dockerfile is, relative to the root directory; `Dockerfile` when absent. */
+            dockerfile_path?: string | null;
             health_path?: string | null;
+            /** @description Makes the project one of this image. A project of an image cannot do without. */
+            image?: string | null;
             install_command?: string | null;
             limits?: null | components["schemas"]["LimitSettings"];
             name?: string | null;
@@ -2087,6 +2115,10 @@ export interface components {
                 [key: string]: string;
             } | null;
             output_directory?: string | null;
+            /** @description Password or token. Kept sealed, and never returned. */
+            registry_password?: string | null;
+            /** @description Who the image's registry is asked as; an empty text for nobody, which forgets the password too. */
+            registry_username?: string | null;
             /**
              * Format: int32
              * @description How many releases a rollback can choose from, 1 to 100, beside the pinned ones. The server's default when 0.
@@ -2302,7 +2334,7 @@ export interface components {
          * @description Where a project's files come from.
          * @enum {string}
          */
-        SourceKind: "git" | "upload";
+        SourceKind: "git" | "upload" | "image";
         String: string;
         /** @description What a machine is, and what runs on it beside our own. */
         SystemInfo: {

@@ -7,6 +7,7 @@ export type BuildCache = Schemas["BuildCache"];
 export type BuildCacheList = Schemas["BuildCacheList"];
 export type BuildCachePrune = Schemas["BuildCachePrune"];
 export type BuildCachePruned = Schemas["BuildCachePruned"];
+export type Builder = Schemas["Builder"];
 export type Capability = Schemas["Capability"];
 export type Credentials = Schemas["Credentials"];
 export type DeliveryState = Schemas["DeliveryState"];

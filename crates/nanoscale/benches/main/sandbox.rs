@@ -70,6 +70,7 @@ fn spec(argv: &[&str], network: Network, mounts: Vec<Mount>, env: &[(&str, &str)
         mounts,
         network,
         join: None,
+        trusted: false,
         cgroup: Some(group()),
         limits: Rlimits { nofile: Some(20_000), ..Rlimits::default() },
         umask: 0o027,

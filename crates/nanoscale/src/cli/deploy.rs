@@ -52,7 +52,7 @@ pub(super) async fn deploy(args: DeployArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
     if let (None, Some(name)) = (&args.directory, &args.project)
         && let Some(project) = find::project_if_any(&client, name).await?
-        && project.value.source == SourceKind::Git
+        && matches!(project.value.source, SourceKind::Git | SourceKind::Image)
     {
         let request = api::Redeploy { commit: args.commit, if_changed: false };
         return again(&client, &project.value, &request, args.wait, args.format).await;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use ids::Builder;
 use reqwest::StatusCode;
 
 use super::client::{Client, ClientError};
@@ -60,6 +61,19 @@ struct Settings {
     /// The repository's https address, without credentials.
     #[arg(long, value_name = "URL")]
     repo: Option<String>,
+    /// An image to run instead of files to build, like `nginx:1.27` or `ghcr.io/owner/app`.
+    #[arg(long, value_name = "NAME", conflicts_with = "repo")]
+    image: Option<String>,
+    /// Who the image's registry is asked as; its password is asked for, or read from the standard input.
+    #[arg(long, value_name = "USER")]
+    registry_user: Option<String>,
+    /// What makes a release: the Dockerfile where there is one and a container engine (auto), the language's own tools
+    /// (native), or the Dockerfile and nothing else (dockerfile).
+    #[arg(long, value_name = "auto|native|dockerfile")]
+    builder: Option<Builder>,
+    /// Where the Dockerfile is, relative to --root; `Dockerfile` when absent.
+    #[arg(long, value_name = "FILE")]
+    dockerfile: Option<String>,
     /// Branch or tag; the repository's default branch when absent.
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
@@ -204,11 +218,14 @@ fn print(project: &api::Project, around: &Around) -> Result<()> {
     let mut fields = Fields::default();
     fields.add("name", &project.name).add("id", &project.id).add("url", &project.url);
     fields.add("status", output::project_status(project.status)).add("source", project.source);
+    fields.add_some("image", project.image.as_ref()).add_some("registry user", project.registry_username.as_ref());
     fields.add_some("repository", project.repo_url.as_ref()).add_some("branch", project.branch.as_ref());
     fields.add_some("root", project.root_directory.as_ref()).add_some("install", project.install_command.as_ref());
     fields.add_some("watch", (!project.watch_paths.is_empty()).then(|| project.watch_paths.join(", ")));
     fields.add_some("build", project.build_command.as_ref()).add_some("run", project.run_command.as_ref());
     fields.add_some("output", project.output_directory.as_ref()).add_some("health path", project.health_path.as_ref());
+    fields.add_some("builder", (project.builder != Builder::Auto).then_some(project.builder));
+    fields.add_some("dockerfile", project.dockerfile_path.as_ref());
     fields.add_some("releases kept", project.releases_kept).add("port", project.port);
     fields.add_some("port error", project.port_error.as_deref().map(|error| Cell::new(error, Colour::Yellow)));
     fields.add_some("down", project.down_reason.as_deref().map(|reason| Cell::new(reason, Colour::Yellow)));
@@ -230,7 +247,13 @@ async fn create(client: &Client, args: CreateArgs, format: Format) -> Result<Exi
     variables.extend(args.env);
     let settings = args.settings;
     let placing = settings.placing.read(client).await?;
+    let registry_password = registry_password(settings.registry_user.as_deref())?;
     let create = api::ProjectCreate {
+        image: settings.image,
+        registry_username: settings.registry_user,
+        registry_password,
+        builder: settings.builder,
+        dockerfile_path: settings.dockerfile,
         name: args.name,
         repo_url: settings.repo,
         branch: settings.branch,
@@ -269,8 +292,14 @@ async fn update(client: &Client, args: UpdateArgs, format: Format) -> Result<()>
     let settings = args.settings;
     let project = find::project(client, &args.project).await?.value;
     let placing = settings.placing.read(client).await?;
+    let registry_password = registry_password(settings.registry_user.as_deref())?;
     let update = api::ProjectUpdate {
         name: args.name,
+        image: settings.image,
+        registry_username: settings.registry_user,
+        registry_password,
+        builder: settings.builder,
+        dockerfile_path: settings.dockerfile,
         repo_url: settings.repo,
         branch: settings.branch,
         root_directory: settings.root,
@@ -320,4 +349,12 @@ async fn delete(client: &Client, name: &str, yes: bool) -> Result<()> {
     }
     let said = if gone { "Deleted" } else { "Still deleting" };
     output::line(format!("{said} `{}`", project.name))
+}
+
+/// The password of a registry's user: never an argument, which others on this machine can see.
+fn registry_password(user: Option<&str>) -> Result<Option<String>> {
+    match user.filter(|user| !user.is_empty()) {
+        Some(user) => super::secret::read(&format!("Password of {user} at the registry")),
+        None => Ok(None),
+    }
 }

@@ -142,6 +142,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
         setup_code,
         secure_cookies: false,
         git_allow_hosts: config.git_allow_hosts.clone(),
+        image_allow_hosts: config.image_allow_hosts.clone(),
         notifications: server::NotificationConfig {
             public_url: public_url(config, api),
             allow_hosts: config.notification_allow_hosts.clone(),

@@ -16,6 +16,7 @@ use super::Agent;
 use super::admission::Turn;
 use super::begun::Begun;
 use super::disk::{FULL, disk_failure};
+use super::dockerfile::Choice;
 use super::planning::{make_plan, outline, release};
 use super::process::failed;
 use super::release::Manifest;
@@ -136,13 +137,23 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
         log(agent, spec, &[format!("watch: {because}")]);
     }
     checkpoint::reach(Checkpoint::BuildBegun).await;
+    if let Source::Image { reference, credentials, allow_private } = &spec.source {
+        let made = Box::pin(agent.fetch_image(spec, reference, credentials.as_ref(), *allow_private)).await?;
+        return finish(agent, spec, made).await;
+    }
     let (commit, tree) = fetch(agent, spec).await?;
     checkpoint::reach(Checkpoint::SourceFetched).await;
     report(agent, spec, |status| status.commit.clone_from(&commit));
     if let Source::Copy { release } = &spec.source {
         let manifest = Manifest { release: (**release).clone(), commit: None, plan: Plan::default() };
-        agent.write_manifest(&spec.group, &spec.id, &manifest).await.map_err(node_error)?;
-        return Ok(manifest.release);
+        return finish(agent, spec, manifest).await;
+    }
+    match Box::pin(agent.choose_builder(spec)).await? {
+        Choice::Dockerfile(why) => {
+            let made = Box::pin(agent.build_dockerfile(spec, why)).await?;
+            return finish(agent, spec, Manifest { commit, ..made }).await;
+        }
+        Choice::Native(why_not) => why_not.iter().for_each(|why| log(agent, spec, &[format!("plan: {why}")])),
     }
     let plan = make_plan(agent, spec, &tree)?;
     let release = release(spec, &plan)?;
@@ -178,11 +189,15 @@ async fn build(agent: &Agent, spec: &BuildSpec) -> Result<ReleaseSpec, Failure> 
     }
     agent.note_rebuild_cost(&spec.group, cold, began.elapsed());
     agent.check_directory(spec, &release.runtime.directory)?;
+    finish(agent, spec, Manifest { release, commit, plan: outline }).await
+}
+
+/// Writes down what was made: from then on it is a release.
+async fn finish(agent: &Agent, spec: &BuildSpec, manifest: Manifest) -> Result<ReleaseSpec, Failure> {
     checkpoint::reach(Checkpoint::BuildCommandsEnded).await;
-    let manifest = Manifest { release: release.clone(), commit, plan: outline };
     agent.write_manifest(&spec.group, &spec.id, &manifest).await.map_err(node_error)?;
     checkpoint::reach(Checkpoint::ManifestWritten).await;
-    Ok(release)
+    Ok(manifest.release)
 }
 
 pub(super) fn node_error(error: std::io::Error) -> Failure {
@@ -244,6 +259,12 @@ pub(super) async fn fetch(agent: &Agent, spec: &BuildSpec) -> Result<(Option<wir
             let alone = Network::Own { sockets: None, ports: Vec::new(), link: None };
             (Program::Internal("unpack", json(&request)), Some((archive, "/upload.tar")), alone)
         }
+        Source::Image { reference, .. } => {
+            return Err(failed(
+                "FETCH_FAILED",
+                format!("`{reference}` is an image, in which there are no files to build"),
+            ));
+        }
     };
     let step = Step { name: "fetch", program, runtime: &Runtime::default(), network, owner_env: &[], file };
     agent.run_step(spec, step).await.map_err(|failure| Failure {
@@ -272,7 +293,7 @@ pub(super) fn archive_of(spec: &BuildSpec) -> Option<&ids::DeploymentId> {
     match &spec.source {
         Source::Upload { upload } => Some(upload),
         Source::Copy { .. } => Some(&spec.id),
-        Source::Git { .. } => None,
+        Source::Git { .. } | Source::Image { .. } => None,
     }
 }
 

@@ -126,6 +126,7 @@ impl Agent {
             self.discard(&confine.layout.run(&id));
         }
         self.sweep_uploads();
+        self.sweep_engine(&known).await;
     }
 
     /// Archives that came for a build which was cut off, and parts of those that did not come whole.
@@ -232,6 +233,7 @@ impl Agent {
 
     async fn prune_release(&self, group: &ProjectId, build: &DeploymentId) {
         let layout = &self.confine().layout;
+        self.forget_image(group, build);
         // The manifest first: without it a release is none.
         self.discard(&layout.manifest(group, build));
         checkpoint::reach(Checkpoint::ReleaseHalfPruned).await;
@@ -251,6 +253,7 @@ impl Agent {
     /// Removes a group's files, logs and users. Whether nothing is left.
     pub(super) async fn erase_group(&self, group: &ProjectId) -> bool {
         let confine = self.confine();
+        self.forget_images(group);
         let files = confine.layout.discard(&confine.layout.group(group));
         checkpoint::reach(Checkpoint::GroupHalfErased).await;
         let gone = files
@@ -286,7 +289,7 @@ fn is_told(desired: &Desired) -> bool {
 
 /// What may have a link to the outside. Static files are served by our own code, which reaches for nothing.
 fn links(desired: &Desired) -> impl Iterator<Item = (&WorkloadId, &NetworkPolicy)> {
-    let commands = desired.workloads.iter().filter(|spec| matches!(spec.program, Program::Command { .. }));
+    let commands = desired.workloads.iter().filter(|spec| !matches!(spec.program, Program::Files { .. }));
     let workloads = commands.map(|spec| (&spec.id, &spec.context.network));
     let jobs = desired.jobs.iter().filter(|spec| spec.inside.is_none());
     workloads.chain(jobs.map(|spec| (&spec.id, &spec.context.network)))

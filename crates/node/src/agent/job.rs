@@ -132,6 +132,7 @@ impl Job {
             env: Vec::new(),
             network,
             inside,
+            inside_of: spec.inside.as_ref(),
             log: log_of(&self.spec),
         };
         let process = agent.start_process(start).await?;
@@ -183,6 +184,9 @@ impl Job {
     }
 
     fn exited(&self, exit: Exit) -> JobOutcome {
+        if let Some(failure) = self.agent.container_failure(&self.spec.id) {
+            return JobOutcome::Failed { failure };
+        }
         if exit.code != Some(0) && self.agent.ran_out_of_memory(&self.spec.id) {
             let megabytes = self.spec.context.limits.memory_bytes >> 20;
             let reason = format!("it needed more than its {megabytes} MB of memory");

@@ -70,6 +70,7 @@ pub(super) fn release(spec: &BuildSpec, plan: &plan::Plan) -> Result<ReleaseSpec
             directory: below(plan.output_directory.as_deref().unwrap_or_default()),
             env: plan.env.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
             path: plan.path.iter().map(|directory| below(directory)).collect(),
+            image: None,
         },
         web,
         workers: workers.collect::<Result<_, Failure>>()?,

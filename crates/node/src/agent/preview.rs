@@ -8,6 +8,7 @@ use wire::{BuildSpec, Comparison, Failure, Runtime, Source};
 
 use super::Agent;
 use super::build::{fetch, json, node_error, start_clean};
+use super::dockerfile::Choice;
 use super::planning::{make_plan, outline, release};
 use super::process::failed;
 use super::step::Step;
@@ -26,6 +27,9 @@ impl Agent {
         let spec = look_spec(spec.source, spec.root_directory, PREVIEW_SECONDS);
         let work = async {
             let (_, tree) = fetch(self, &spec).await?;
+            if let Choice::Dockerfile(why) = Box::pin(self.choose_builder(&spec)).await? {
+                return Ok(dockerfile_outline(why));
+            }
             let plan = make_plan(self, &spec, &tree)?;
             let release = release(&spec, &plan)?;
             Ok(outline(&plan, &release))
@@ -92,6 +96,20 @@ impl Agent {
             let seconds = spec.timeout_seconds;
             Err(failed("TIMEOUT", format!("the repository could not be fetched within {seconds} s")))
         })
+    }
+}
+
+fn dockerfile_outline(why: String) -> wire::Plan {
+    wire::Plan {
+        kind: "dockerfile".into(),
+        reasons: vec![why],
+        install_command: None,
+        build_command: None,
+        run_command: None,
+        output_directory: None,
+        workers: Vec::new(),
+        release_command: None,
+        schedules: Vec::new(),
     }
 }
 

@@ -8,21 +8,25 @@ use edge::control::Destination;
 use ids::WorkloadId;
 use sandbox::Network;
 use wire::shim::Exit;
-use wire::{Context, Failure};
+use wire::{Context, Failure, Limits};
 
 use super::Agent;
 use super::disk::disk_failure;
 use crate::confine::{Job, Program, Role};
+use crate::container;
 use crate::layout::LogKind;
 use crate::log::Record;
 use crate::shim::{Shim, read_exit};
 
 /// The port of an app that has a loopback of its own.
-const OWN_PORT: u16 = 3000;
+pub(super) const OWN_PORT: u16 = 3000;
 /// Below the run's directory: hands out sockets of the process's network.
 pub(super) const SOCKETS: &str = "net.sock";
 /// For the edge to say so after its longest drain.
 const DRAIN_SLACK: Duration = Duration::from_secs(2);
+
+/// Of what looks after a container.
+const RUNNER: Limits = Limits { memory_bytes: 512 << 20, pids: 64, cpu_weight: 100, cpu_percent: None };
 
 /// Where a process listens, or would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,8 +39,11 @@ pub(super) struct Listen {
 
 impl Listen {
     /// A port for a process that is about to start.
-    pub(super) fn choose(network: &Network) -> std::io::Result<Self> {
+    pub(super) fn choose(network: &Network, image: Option<&wire::Image>) -> std::io::Result<Self> {
         match network {
+            Network::Own { .. } if image.is_some() => {
+                Ok(Self { port: image.map_or(OWN_PORT, |image| image.port), own_loopback: true })
+            }
             Network::Own { .. } if crate::confine::Confine::has_namespaces() => {
                 Ok(Self { port: OWN_PORT, own_loopback: true })
             }
@@ -58,6 +65,8 @@ pub(super) struct Start<'a> {
     pub(super) env: Vec<(String, String)>,
     pub(super) network: Network,
     pub(super) inside: Option<i32>,
+    /// The same, by name.
+    pub(super) inside_of: Option<&'a WorkloadId>,
     pub(super) log: (WorkloadId, LogKind),
 }
 
@@ -85,8 +94,10 @@ impl Agent {
             return Err(failed("RELEASE_MISSING", "the node no longer has this release; deploy again"));
         }
         confine.prepare(id, &context.group, Role::App).map_err(node_error)?;
-        confine.prepare_volumes(&context.group, &context.volumes).map_err(node_error)?;
-        confine.limit(id, &context.limits);
+        let image = context.runtime.image.is_some();
+        confine.prepare_volumes(&context.group, &context.volumes, image).map_err(node_error)?;
+        // A container has the limits itself, and what looks after it has its own.
+        confine.limit(id, if image { &RUNNER } else { &context.limits });
         Ok(())
     }
 
@@ -113,7 +124,14 @@ impl Agent {
             inside: start.inside,
             log: (&start.log.0, start.log.1),
         };
-        let spec = confine.shim_spec(&job).map_err(node_error)?;
+        let spec = match &context.runtime.image {
+            Some(image) => {
+                let request = self.container_request(&job, context, image, start.inside_of)?;
+                confine.container_spec(&job, &request)
+            }
+            None => confine.shim_spec(&job),
+        };
+        let spec = spec.map_err(node_error)?;
         match Shim::start(&confine.program, &spec).await.map_err(node_error)? {
             Ok(shim) => Ok(Process { shim, started: Instant::now() }),
             Err(exit) => {
@@ -134,13 +152,15 @@ impl Agent {
         if let Some(process) = process {
             let run_dir = self.confine().layout.run(id);
             if read_exit(&run_dir).is_none() && process.shim.signal(nix::libc::SIGTERM).await.is_ok() {
-                let ended = tokio::time::timeout(self.inner.config.stop_grace, process.shim.wait()).await;
+                let slack = if self.is_container(id) { container::SLACK } else { Duration::ZERO };
+                let ended = tokio::time::timeout(self.inner.config.stop_grace + slack, process.shim.wait()).await;
                 if ended.is_err() {
                     let _ = process.shim.signal(nix::libc::SIGKILL).await;
                 }
             }
         }
         self.confine().kill(id);
+        self.remove_container(id).await;
     }
 
     /// Where the edge sends visitors of what listens there; `life` tells one process of the workload from the next.
@@ -176,7 +196,8 @@ impl Agent {
 
     /// Whether the kernel ended a process of this workload for its memory.
     pub(super) fn ran_out_of_memory(&self, id: &WorkloadId) -> bool {
-        self.confine().cgroup(id).is_some_and(|cgroup| cgroup.oom_kills() > 0)
+        let seen = || container::Seen::read(&self.confine().layout.run(id)).is_some_and(|seen| seen.out_of_memory);
+        self.confine().cgroup(id).is_some_and(|cgroup| cgroup.oom_kills() > 0) || seen()
     }
 
     /// The last lines a process wrote, and nothing of the node's.

@@ -123,6 +123,7 @@ mod tests {
             directory: String::new(),
             env: vec![("NODE_ENV".into(), "production".into())],
             path: vec!["node_modules/.bin".to_owned()],
+            image: None,
         };
         let id = ids::WorkloadId::from(&release);
         let job = Job {

@@ -30,6 +30,7 @@ fn agent(directory: &Path) -> Agent {
         cache_bytes: None,
         builds_at_once: 2,
         build_pressure_percent: 20,
+        docker_host: "unix:///run/no-container-engine.sock".into(),
         network_allow: Vec::new(),
         gates: node::Gates { group: None, drain: Duration::from_secs(1) },
         separation: node::Separation::OneProcess,

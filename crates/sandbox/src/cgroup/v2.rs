@@ -45,7 +45,6 @@ impl Base {
     }
 
     /// A given group, whatever its controllers.
-    #[cfg(test)]
     pub(super) fn at(dir: &Path) -> Self {
         Self { dir: dir.to_path_buf(), movable: false }
     }

@@ -73,9 +73,9 @@ impl Routes {
         self.ask(RouteNetlinkMessage::DelLink(link), 0).map(drop)
     }
 
-    /// Makes a pair whose other end is in the namespace of this process.
+    /// Makes a pair whose other end is in the namespace of this thread.
     fn add_pair(&self, name: &str) -> Result<(), Errno> {
-        let own = rustix::fs::open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let own = rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut peer = LinkMessage::default();
         peer.attributes.extend([
             LinkAttribute::IfName(INSIDE.into()),

@@ -47,6 +47,7 @@ fn spec<const N: usize>(argv: [&str; N]) -> Spec {
         mounts: Vec::new(),
         network: Network::Host,
         join: None,
+        trusted: false,
         cgroup: None,
         limits: Rlimits::default(),
         umask: 0o022,

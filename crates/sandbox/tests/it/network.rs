@@ -134,3 +134,47 @@ fn a_bad_link_is_refused() {
     let links = Command::new("cat").arg("/proc/net/dev").output().expect("cat");
     assert!(!String::from_utf8_lossy(&links.stdout).contains("much-too"));
 }
+
+#[test]
+fn a_namespace_of_somebody_elses_is_served_too() {
+    if !is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("net.sock");
+    // Waits for its loopback, which is brought up from here.
+    let program = "import socket, sys\nprint('made', flush=True)\nsys.stdin.readline()\n\
+         s = socket.create_server(('127.0.0.1', 3000))\nprint('listens', flush=True)\nc, _ = s.accept()\nc.sendall(b'hello')";
+    let mut other = Command::new("unshare")
+        .args(["--net", "python3", "-c", program])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("start");
+    let mut said = std::io::BufReader::new(other.stdout.take().expect("its output"));
+    let mut line = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut said, &mut line).expect("read");
+        line
+    };
+    assert_eq!(line(), "made\n");
+    let namespace = std::fs::File::open(format!("/proc/{}/ns/net", other.id())).expect("its namespace").into();
+    let name = format!("sbv{}", std::process::id());
+    let link = Link {
+        name: name.clone(),
+        gateway: Ipv4Addr::new(198, 18, 0, 1),
+        network: Ipv4Addr::new(198, 18, 0, 0),
+        prefix: 15,
+    };
+    let network = Network::Own { sockets: Some(path.clone()), ports: Vec::new(), link: Some(link) };
+    sandbox::serve_namespace(namespace, network).expect("served");
+    assert!(Path::new("/sys/class/net").join(&name).exists());
+    other.stdin.take().expect("its input").write_all(b"go\n").expect("write");
+    assert_eq!(line(), "listens\n");
+    let mut heard = String::new();
+    connect(&path, 3000).expect("connected").read_to_string(&mut heard).expect("read");
+    assert_eq!(heard, "hello");
+    other.wait().expect("wait");
+    // The thread that is left in there keeps the namespace; the link can be taken by whoever is next.
+    assert!(Command::new("ip").args(["link", "del", &name]).status().expect("ip").success());
+}

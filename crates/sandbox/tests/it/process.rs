@@ -232,3 +232,18 @@ fn init_of(running: &crate::Running) -> i32 {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
     children.trim().parse().expect("one child")
 }
+
+#[test]
+fn a_trusted_program_keeps_its_callers_rights() {
+    if !is_root() {
+        return;
+    }
+    let mut spec = shell("id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status");
+    spec.trusted = true;
+    assert!(run(&spec).stderr.contains("nothing of a sandbox's"));
+    spec.identity = None;
+    let said = output(&spec);
+    let own = std::fs::read_to_string("/proc/self/status").expect("status");
+    let own = own.lines().find(|line| line.starts_with("CapEff")).expect("capabilities");
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["0", own, "NoNewPrivs:\t0"]);
+}

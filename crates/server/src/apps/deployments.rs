@@ -169,6 +169,14 @@ impl Deployments {
                 return Err(Error::conflict("NO_SOURCE", message));
             }
             SourceKind::Git => None,
+            SourceKind::Image if commit.is_some() => {
+                return Err(Error::invalid(
+                    "commit",
+                    "INVALID_COMMIT",
+                    "an image has no commits; set the project's `image`",
+                ));
+            }
+            SourceKind::Image => None,
             SourceKind::Upload if commit.is_some() => {
                 return Err(Error::invalid("commit", "INVALID_COMMIT", "an uploaded project has no commits"));
             }
@@ -179,7 +187,7 @@ impl Deployments {
             })?),
         };
         let commit = commit.map(|commit| commit.as_str().to_owned());
-        let because = match request.if_changed && upload.is_none() {
+        let because = match request.if_changed && project.source == SourceKind::Git {
             true => match self.change(project, commit.clone()).await? {
                 Change::None { reason } => return Ok(Redeployed::Unchanged { reason }),
                 Change::Some { because } => Some(because),

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use domain::deployment::Deployment;
 use domain::placement::Placement;
 use domain::project::{LimitSettings, NetworkSettings, Project, Volume};
-use ids::{DeploymentState, NodeId, ProjectStatus};
+use ids::{DeploymentState, NodeId, ProjectStatus, SourceKind};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::WorkloadState;
@@ -41,7 +41,7 @@ async fn project_list(
     Ok(axum::Json(api::ProjectList { projects }))
 }
 
-/// Makes a project and, when it has a repository, deploys it.
+/// Makes a project and, when it has a repository or an image, deploys it.
 #[utoipa::path(post, path = "/api/projects", tag = "projects", request_body = api::ProjectCreate, responses(
     (status = 201, body = api::ProjectCreated), (status = 400, body = api::ErrorBody),
     (status = 401, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
@@ -53,9 +53,9 @@ async fn project_create(
     Json(create): Json<api::ProjectCreate>,
 ) -> Result<(StatusCode, axum::Json<api::ProjectCreated>)> {
     let project = projects.create(create, &user.id).await?;
-    let deployment = match project.settings.repo_url {
-        Some(_) => Some(deployments.create_first(&project, &user).await?),
-        None => None,
+    let deployment = match project.source {
+        SourceKind::Git | SourceKind::Image => Some(deployments.create_first(&project, &user).await?),
+        SourceKind::Upload => None,
     };
     let deployment = deployment.map(|deployment| shown_deployment(deployment, false));
     let recent = deployments.recent(&project).await?;
@@ -190,6 +190,11 @@ fn shown(projects: &Projects, nodes: &Nodes, project: Project, recent: Recent) -
         volumes: project.runtime.volumes.iter().map(shown_volume).collect(),
         limits: shown_limits(&project.runtime.limits),
         releases_kept: project.settings.releases_kept,
+        image: project.settings.image,
+        registry_username: project.settings.registry.username,
+        has_registry_password: project.settings.registry.password_sealed.is_some(),
+        builder: project.settings.builder,
+        dockerfile_path: project.settings.dockerfile_path,
         port: project.port,
         live_deployment: live.map(deployment),
         latest_deployment: latest.map(deployment),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use domain::project::Registry;
 use ids::{EnvKey, ProjectId};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -70,6 +71,22 @@ impl Environment {
     pub(crate) fn open_snapshot(&self, project: &ProjectId, sealed: &str) -> Result<Vec<(String, String)>> {
         let text = self.vault.open(&snapshot_place(project), sealed).map_err(unreadable)?;
         serde_json::from_str(&text).map_err(Error::internal)
+    }
+
+    /// Seals the password for a project's registry.
+    pub(crate) fn seal_registry_password(&self, project: &ProjectId, password: &str) -> Result<String> {
+        self.vault.seal(&registry_place(project), password).map_err(Error::internal)
+    }
+
+    /// User name and password for a project's registry, where they are set.
+    pub(crate) fn registry_credentials(
+        &self,
+        project: &ProjectId,
+        registry: &Registry,
+    ) -> Result<Option<(String, String)>> {
+        let (Some(username), Some(sealed)) = (&registry.username, &registry.password_sealed) else { return Ok(None) };
+        let password = self.vault.open(&registry_place(project), sealed).map_err(unreadable)?;
+        Ok(Some((username.clone(), password)))
     }
 
     async fn list(&self, project: &ProjectId) -> Result<Vec<api::EnvVar>> {
@@ -175,6 +192,10 @@ fn unreadable(error: VaultError) -> Error {
 
 fn place(project: &ProjectId, key: &str) -> String {
     format!("env_vars/{project}/{key}")
+}
+
+fn registry_place(project: &ProjectId) -> String {
+    format!("projects/{project}/registry_password_sealed")
 }
 
 fn snapshot_place(project: &ProjectId) -> String {

@@ -2,11 +2,12 @@
 
 mod placing;
 mod runtime;
+mod source;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::project::{FIRST_PORT, Placing, Project, ProjectSettings, RELEASES_KEPT_MAX, RuntimeSettings};
+use domain::project::{FIRST_PORT, Placing, Project, ProjectSettings, RELEASES_KEPT_MAX, Registry, RuntimeSettings};
 use domain::watch;
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::environment::{self, Environment};
 use crate::platform::nodes::Nodes;
-use crate::platform::repository;
+use crate::platform::{image, repository};
 use crate::state::Config;
 
 /// How often a name or port taken at the same moment is tried again with another one.
@@ -83,11 +84,10 @@ impl Projects {
     pub(crate) async fn create(&self, create: api::ProjectCreate, user: &UserId) -> Result<Project> {
         let name = parse_name(&create.name)?;
         let env = environment::parse_all(&create.env_vars)?;
-        let repo_url = match filled(&create.repo_url) {
-            Some(url) => Some(self.checked(&url).await?),
-            None => None,
-        };
-        let settings = settings(&create, repo_url)?;
+        let source = source::of(create.repo_url.as_deref(), create.image.as_deref())?;
+        let (repo_url, image) = self.checked(source.clone()).await?;
+        let settings = settings(&create, repo_url, image)?;
+        source::check_credentials(create.registry_username.as_deref(), create.registry_password.as_deref())?;
         let none = RuntimeSettings::default();
         let runtime =
             runtime::changed(&none, create.network.as_ref(), create.volumes.as_ref(), create.limits.as_ref())?;
@@ -113,10 +113,14 @@ impl Projects {
             let taken = tx.project_list().await?.iter().map(|project| project.port).collect::<Vec<_>>();
             drop(tx);
             let port = self.port(&node_id, wanted_port, &taken).await?;
+            let registry =
+                self.registry(&id, &Registry::default(), &create.registry_username, &create.registry_password)?;
+            let settings = ProjectSettings { registry, ..settings.clone() };
             let project = Project {
                 runtime: runtime.clone(),
                 placing: placing.clone(),
-                ..new_project(id, &name, slug, node_id.clone(), settings.clone(), port, user)
+                source: source.kind(),
+                ..new_project(id, &name, slug, node_id.clone(), settings, port, user)
             };
             let sealed = self.environment.seal_all(&project.id, &env)?;
             let mut tx = self.store.write().await?;
@@ -151,17 +155,18 @@ impl Projects {
             output_directory: pick(&update.output_directory, &old.output_directory),
             health_path: pick(&update.health_path, &old.health_path),
             releases_kept: update.releases_kept.or(old.releases_kept),
+            builder: update.builder.or(Some(old.builder)),
+            dockerfile_path: pick(&update.dockerfile_path, &old.dockerfile_path),
             ..api::ProjectCreate::default()
         };
-        let (source, repo_url) = new_source(project, update.repo_url.as_ref())?;
-        let mut settings = settings(&merged, repo_url)?;
+        let source = source::after(project, update.repo_url.as_deref(), update.image.as_deref())?;
         // What was fetched before needs no second look.
-        if let Some(url) = &settings.repo_url
-            && source == SourceKind::Git
-            && (settings.repo_url != old.repo_url || settings.branch != old.branch)
-        {
-            settings.repo_url = Some(self.checked(url).await?);
-        }
+        let known = source == source::present(project) && merged.branch == old.branch;
+        let (repo_url, image) = if known { source.clone().parts() } else { self.checked(source.clone()).await? };
+        let mut settings = settings(&merged, repo_url, image)?;
+        // A password is for the registry that it was given for, and for no other one.
+        let kept = if source::same_registry(&settings, old) { old.registry.clone() } else { Registry::default() };
+        settings.registry = self.registry(&project.id, &kept, &update.registry_username, &update.registry_password)?;
         let (network, volumes, limits) = (update.network.as_ref(), update.volumes.as_ref(), update.limits.as_ref());
         let runtime = runtime::changed(&project.runtime, network, volumes, limits)?;
         let asked = placing::Asked {
@@ -170,7 +175,13 @@ impl Projects {
             reschedule: update.reschedule,
         };
         let placing = placing::changed(&project.placing, &asked, &runtime)?;
-        let patch = ProjectPatch { name: &name, source, settings: &settings, runtime: &runtime, placing: &placing };
+        let patch = ProjectPatch {
+            name: &name,
+            source: source.kind(),
+            settings: &settings,
+            runtime: &runtime,
+            placing: &placing,
+        };
         let mut tx = self.store.write().await?;
         if let Some(id) = update.node_id.as_deref().filter(|id| !id.is_empty()) {
             self.move_to(&mut tx, project, id).await?;
@@ -187,9 +198,40 @@ impl Projects {
         self.find(&ProjectRef::Id(project.id.clone())).await
     }
 
-    /// The address of a repository that may be fetched from.
-    async fn checked(&self, url: &str) -> Result<String> {
-        Ok(repository::check(url, &self.config.git_allow_hosts).await?.to_string())
+    /// The address of a repository, or the image, that may be fetched.
+    async fn checked(&self, source: source::Source) -> Result<(Option<String>, Option<String>)> {
+        Ok(match source {
+            source::Source::Git(url) => {
+                (Some(repository::check(&url, &self.config.git_allow_hosts).await?.to_string()), None)
+            }
+            source::Source::Image(name) => {
+                (None, Some(image::check(&name, &self.config.image_allow_hosts).await?.to_string()))
+            }
+            source::Source::Upload => (None, None),
+        })
+    }
+
+    /// Who the registry is asked as after a change: what is absent stays, an empty text goes.
+    fn registry(
+        &self,
+        project: &ProjectId,
+        old: &Registry,
+        username: &Option<String>,
+        password: &Option<String>,
+    ) -> Result<Registry> {
+        let username = username.as_ref().map_or_else(|| old.username.clone(), |name| filled(&Some(name.clone())));
+        let password_sealed = match password.as_deref() {
+            None => old.password_sealed.clone(),
+            Some("") => None,
+            Some(password) => Some(self.environment.seal_registry_password(project, password)?),
+        };
+        if username.is_none() {
+            return match password.as_deref().filter(|password| !password.is_empty()) {
+                Some(_) => Err(source::no_username()),
+                None => Ok(Registry::default()),
+            };
+        }
+        Ok(Registry { username, password_sealed })
     }
 
     /// The wanted port if it is free, else the lowest free one.
@@ -213,21 +255,7 @@ impl Projects {
     }
 }
 
-/// Where the files come from once `repo_url` is set: naming a repository makes a project one of git.
-fn new_source(project: &Project, repo_url: Option<&String>) -> Result<(SourceKind, Option<String>)> {
-    let Some(given) = repo_url else { return Ok((project.source, project.settings.repo_url.clone())) };
-    match (filled(&Some(given.clone())), project.source) {
-        (Some(url), _) => Ok((SourceKind::Git, Some(url))),
-        (None, SourceKind::Upload) => Ok((SourceKind::Upload, None)),
-        (None, SourceKind::Git) => {
-            let message = "this project is deployed from a repository and needs its address; \
-                to deploy a directory instead, upload one";
-            Err(Error::invalid("repo_url", "INVALID_REPO_URL", message))
-        }
-    }
-}
-
-fn settings(create: &api::ProjectCreate, repo_url: Option<String>) -> Result<ProjectSettings> {
+fn settings(create: &api::ProjectCreate, repo_url: Option<String>, image: Option<String>) -> Result<ProjectSettings> {
     let branch = filled(&create.branch);
     if let Some(branch) = &branch {
         branch.parse::<GitRef>().map_err(|error| Error::invalid("branch", "INVALID_BRANCH", error.to_string()))?;
@@ -243,6 +271,10 @@ fn settings(create: &api::ProjectCreate, repo_url: Option<String>) -> Result<Pro
         output_directory: directory("output_directory", &create.output_directory)?,
         health_path: health_path(&create.health_path)?,
         releases_kept: releases_kept(create.releases_kept)?,
+        image,
+        registry: Registry::default(),
+        builder: create.builder.unwrap_or_default(),
+        dockerfile_path: directory("dockerfile_path", &create.dockerfile_path)?,
     })
 }
 
@@ -261,7 +293,7 @@ fn new_project(
         name: name.as_str().to_owned(),
         slug: slug.as_str().to_owned(),
         node_id,
-        source: if settings.repo_url.is_some() { SourceKind::Git } else { SourceKind::Upload },
+        source: SourceKind::Upload,
         settings,
         runtime: RuntimeSettings::default(),
         placing: Placing::default(),

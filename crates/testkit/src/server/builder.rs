@@ -10,6 +10,7 @@ use super::process::{EDGE, Form, NOBODY, SERVER};
 use super::{Addresses, TestServer};
 use crate::checkpoints::Checkpoints;
 use crate::clock::Clock;
+use crate::docker::Docker;
 use crate::postgres::Postgres;
 use crate::scratch::Scratch;
 use crate::secrets::{Secrets, random_secret};
@@ -49,6 +50,11 @@ impl Builder {
         let hosts = self.config["notifications"]["allow_hosts"].as_array_mut().expect("a list from the start");
         hosts.push(host.into().into());
         self
+    }
+
+    /// Has a container engine, and may pull from these registries (`host:port`) on this machine.
+    pub fn docker(self, docker: &Docker, registries: &[&str]) -> Self {
+        self.config(json!({ "docker": { "host": docker.host() }, "images": { "allow_hosts": registries } }))
     }
 
     /// Lays `patch` over the configuration: objects are merged, anything else is replaced.
@@ -187,6 +193,8 @@ impl TestServer {
             "orchestrator": { "bind_address": "127.0.0.1:0" },
             "edge": { "http_bind": "127.0.0.1:0" },
             "git": { "allow_hosts": [] },
+            // The machine's own engine is no part of a test.
+            "docker": { "host": "unix:///run/no-container-engine.sock" },
             "notifications": { "allow_hosts": [], "first_retry_ms": 100 },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });

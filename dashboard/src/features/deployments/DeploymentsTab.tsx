@@ -150,7 +150,7 @@ export default function DeploymentsTab() {
         <EmptyState
           icon={Rocket}
           title="Nothing was deployed yet"
-          actions={project.source === "git" ? <RedeployButton projectId={project.id} variant="primary" label="Deploy now" testId="deploy-first" /> : undefined}
+          actions={project.source !== "upload" ? <RedeployButton projectId={project.id} variant="primary" label="Deploy now" testId="deploy-first" /> : undefined}
         >
           Each try to bring a version live shows up here, with its log.
         </EmptyState>

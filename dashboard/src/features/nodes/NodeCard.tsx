@@ -10,11 +10,12 @@ import { RelativeTime } from "@/ui/RelativeTime";
 import { isConnected, meaningOf } from "./node-status";
 import { NodeLabels } from "./NodeLabels";
 import { NodeLoad } from "./NodeLoad";
+import { isProtection } from "./ContainerEngine";
 import { NodeStatusBadge } from "./NodeStatusBadge";
 import { Residents } from "./Residents";
 
 function Facts({ node }: { node: Node }) {
-  const missing = node.capabilities.filter((capability) => !capability.enabled).length;
+  const missing = node.capabilities.filter((capability) => isProtection(capability) && !capability.enabled).length;
   return (
     <ul className="flex flex-wrap text-[13px] text-faint [&>li+li]:before:mx-1.5 [&>li+li]:before:text-faint [&>li+li]:before:content-['·']">
       {node.version && <li>NanoScale {node.version}</li>}

@@ -8,6 +8,7 @@ import { NotFound } from "@/shell/NotFound";
 import { PageTitle } from "@/ui/PageTitle";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 
+import { ContainerEngine, isProtection } from "./ContainerEngine";
 import { isConnected } from "./node-status";
 import { NodeHeader } from "./NodeHeader";
 import { NodePlots } from "./NodePlots";
@@ -49,12 +50,13 @@ export default function NodePage() {
       <div className="grid items-start gap-5 lg:grid-cols-2">
         <div className="flex min-w-0 flex-col gap-5">
           <NodeWorkloads node={node} />
+          <ContainerEngine capabilities={node.capabilities} />
           {changeable && <NodeSettings key={node.id} node={node} />}
           {isConnected(node) && <NodeCaches nodeId={node.id} />}
         </div>
         <div className="flex min-w-0 flex-col gap-5">
           {isConnected(node) && <NodeSystem nodeId={node.id} />}
-          {node.capabilities.length > 0 && <NodeProtections capabilities={node.capabilities} />}
+          {node.capabilities.length > 0 && <NodeProtections capabilities={node.capabilities.filter(isProtection)} />}
         </div>
       </div>
       {isConnected(node) && <MachineLogs node={node} />}

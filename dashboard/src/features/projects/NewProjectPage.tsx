@@ -4,6 +4,7 @@ import { useState } from "react";
 import { PageHeader, PageTitle } from "@/ui/PageTitle";
 
 import { GitProjectForm } from "./GitProjectForm";
+import { ImageProjectForm } from "./ImageProjectForm";
 import { UploadProjectForm } from "./UploadProjectForm";
 
 const triggerClass =
@@ -23,12 +24,18 @@ export default function NewProjectPage() {
           <Tabs.Trigger value="upload" className={triggerClass}>
             Upload
           </Tabs.Trigger>
+          <Tabs.Trigger value="image" className={triggerClass} data-testid="source-image">
+            Image
+          </Tabs.Trigger>
         </Tabs.List>
         <Tabs.Content value="git" className="pt-5" tabIndex={-1}>
           <GitProjectForm />
         </Tabs.Content>
         <Tabs.Content value="upload" className="pt-5" tabIndex={-1}>
           <UploadProjectForm />
+        </Tabs.Content>
+        <Tabs.Content value="image" className="pt-5" tabIndex={-1}>
+          <ImageProjectForm />
         </Tabs.Content>
       </Tabs.Root>
     </div>

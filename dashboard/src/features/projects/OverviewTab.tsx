@@ -119,7 +119,9 @@ function Facts({ project }: { project: Project }) {
           </a>
         </Row>
         <Row label="Source">
-          {project.repo_url ? (
+          {project.source === "image" ? (
+            <code className="font-mono break-all">{project.image}</code>
+          ) : project.repo_url ? (
             <a href={project.repo_url} target="_blank" rel="noreferrer" className={linkClass}>
               {shortRepo(project.repo_url)}
             </a>
@@ -162,7 +164,7 @@ export default function OverviewTab() {
         {live && <Live project={project} deployment={live} />}
         {live && <Processes live={live} nodeId={project.node_id} />}
         {project.source === "upload" && latest?.state !== "queued" && project.status !== "deleting" && <UploadPanel project={project} />}
-        {project.source === "git" && !latest && (
+        {project.source !== "upload" && !latest && (
           <Panel title="Nothing was deployed yet">
             <p className="text-soft">Redeploy takes the newest commit of the branch, builds it and makes it live.</p>
           </Panel>

@@ -74,7 +74,7 @@ export default function ProjectLayout() {
     );
   }
 
-  const deployable = project.source === "git" || project.latest_deployment != null;
+  const deployable = project.source !== "upload" || project.latest_deployment != null;
   // Elsewhere every commit concerns the project.
   const comparable = project.live_deployment != null && project.source === "git" && Boolean(project.root_directory || project.watch_paths?.length);
   return (

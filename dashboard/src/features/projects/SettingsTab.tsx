@@ -17,6 +17,7 @@ import { Notice } from "@/ui/states";
 import { toast } from "@/ui/toast-store";
 
 import { BuildFields } from "./BuildFields";
+import { ImageFields } from "./ImageFields";
 import { useProjectContext } from "./project-context";
 import { fromProject, toUpdate, updatableFields, type FormField } from "./project-form";
 import { useDeleteProject, useUpdateProject } from "./queries";
@@ -27,7 +28,8 @@ function SettingsForm({ project }: { project: Project }) {
   const [form, setForm] = useState(() => fromProject(project));
   const [saved, setSaved] = useState(false);
   const save = useUpdateProject(project.id);
-  const update = toUpdate(form, project);
+  const [password, setPassword] = useState("");
+  const update = { ...toUpdate(form, project), ...(password && { registry_password: password }) };
   const changed = Object.keys(update).length > 0;
   const plan = (project.latest_deployment ?? project.live_deployment)?.plan ?? undefined;
 
@@ -50,17 +52,32 @@ function SettingsForm({ project }: { project: Project }) {
     save.mutate(update, {
       onSuccess: () => {
         toast.good("Settings saved.");
+        setPassword("");
         setSaved(needsDeployment);
       },
     });
   }
 
-  const failure = formError(save.error, updatableFields);
+  const failure = formError(save.error, [...updatableFields, "registry_password"]);
   return (
     <form onSubmit={submit} noValidate className="flex flex-col gap-5">
       <Panel title="General">
         <div className="grid gap-4 sm:grid-cols-2">
           <TextField label="Project name" autoComplete="off" value={form.name} onChange={(value) => change("name", value)} error={errorOf("name")} />
+          {project.source === "image" && (
+            <ImageFields
+              project={project}
+              form={form}
+              password={password}
+              onPassword={(value) => {
+                save.reset();
+                setPassword(value);
+              }}
+              onChange={change}
+              errorOf={errorOf}
+              passwordError={fieldError(save.error, "registry_password")}
+            />
+          )}
           {project.source === "git" && (
             <>
               <TextField
@@ -90,7 +107,7 @@ function SettingsForm({ project }: { project: Project }) {
         </div>
       </Panel>
       <Panel title="Build and run" description="What you leave empty is detected. Changes take effect with the next deployment.">
-        <BuildFields form={form} onChange={change} errorOf={errorOf} plan={plan} withPort={false} withWatch={project.source === "git"} />
+        <BuildFields form={form} onChange={change} errorOf={errorOf} plan={plan} withPort={false} withWatch={project.source === "git"} image={project.source === "image"} />
       </Panel>
       {failure && <Notice tone="bad">{failure}</Notice>}
       {saved && !changed && (
@@ -103,7 +120,13 @@ function SettingsForm({ project }: { project: Project }) {
           Save changes
         </Button>
         {changed && (
-          <Button variant="ghost" onClick={() => setForm(fromProject(project))}>
+          <Button
+            variant="ghost"
+            onClick={() => {
+              setForm(fromProject(project));
+              setPassword("");
+            }}
+          >
             Discard
           </Button>
         )}

@@ -1,9 +1,11 @@
-import type { Project, ProjectCreate, ProjectUpdate } from "@/api/types";
+import type { Builder, Project, ProjectCreate, ProjectUpdate } from "@/api/types";
 
 /** The texts that a project is made of, as they stand in the inputs. */
 export interface ProjectForm {
   name: string;
   repo_url: string;
+  image: string;
+  registry_username: string;
   branch: string;
   root_directory: string;
   /** One pattern per line. */
@@ -13,6 +15,9 @@ export interface ProjectForm {
   run_command: string;
   output_directory: string;
   health_path: string;
+  /** `auto`, `native` or `dockerfile`. */
+  builder: string;
+  dockerfile_path: string;
   port: string;
   /** Empty: the server decides. */
   node_id: string;
@@ -23,6 +28,8 @@ export type FormField = keyof ProjectForm;
 export const emptyForm: ProjectForm = {
   name: "",
   repo_url: "",
+  image: "",
+  registry_username: "",
   branch: "",
   root_directory: "",
   watch_paths: "",
@@ -31,6 +38,8 @@ export const emptyForm: ProjectForm = {
   run_command: "",
   output_directory: "",
   health_path: "",
+  builder: "auto",
+  dockerfile_path: "",
   port: "",
   node_id: "",
 };
@@ -42,6 +51,8 @@ export const advancedFields: readonly FormField[] = [
   "build_command",
   "run_command",
   "output_directory",
+  "builder",
+  "dockerfile_path",
   "port",
   "health_path",
 ];
@@ -50,6 +61,8 @@ export const advancedFields: readonly FormField[] = [
 export const updatableFields = [
   "name",
   "repo_url",
+  "image",
+  "registry_username",
   "branch",
   "root_directory",
   "watch_paths",
@@ -57,10 +70,16 @@ export const updatableFields = [
   "build_command",
   "run_command",
   "output_directory",
+  "builder",
+  "dockerfile_path",
   "health_path",
 ] as const satisfies readonly FormField[];
 
-const textFields = updatableFields.filter((field) => field !== "name" && field !== "watch_paths");
+const textFields = updatableFields.filter((field) => field !== "name" && field !== "watch_paths" && field !== "builder");
+
+function isBuilder(text: string): text is Builder {
+  return text === "auto" || text === "native" || text === "dockerfile";
+}
 
 function lines(text: string): string[] {
   return text
@@ -84,13 +103,21 @@ export function toCreate(form: ProjectForm): ProjectCreate {
   }
   const watched = lines(form.watch_paths);
   if (watched.length > 0) create.watch_paths = watched;
+  if (isBuilder(form.builder) && form.builder !== "auto") create.builder = form.builder;
   if (form.port.trim()) create.port = Number(form.port);
   if (form.node_id) create.node_id = form.node_id;
   return create;
 }
 
 export function fromProject(project: Project): ProjectForm {
-  const form = { ...emptyForm, name: project.name, port: String(project.port), node_id: project.node_id, watch_paths: (project.watch_paths ?? []).join("\n") };
+  const form = {
+    ...emptyForm,
+    name: project.name,
+    port: String(project.port),
+    node_id: project.node_id,
+    watch_paths: (project.watch_paths ?? []).join("\n"),
+    builder: project.builder ?? "auto",
+  };
   for (const field of textFields) form[field] = project[field] ?? "";
   return form;
 }
@@ -103,6 +130,7 @@ export function toUpdate(form: ProjectForm, project: Project): ProjectUpdate {
     const value = form[field].trim();
     if (value !== before[field]) update[field] = value;
   }
+  if (isBuilder(form.builder) && form.builder !== before.builder) update.builder = form.builder;
   const watched = lines(form.watch_paths);
   if (watched.join("\n") !== before.watch_paths) update.watch_paths = watched;
   return update;

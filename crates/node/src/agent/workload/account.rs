@@ -15,6 +15,9 @@ const STARTING_LINES: usize = 100;
 impl Workload {
     pub(super) fn exited_early(&self, process: &Process, exit: Option<Exit>) -> Failure {
         let after = process.started.elapsed().as_millis();
+        if let Some(Failure { code, reason, .. }) = self.agent.container_failure(&self.spec.id) {
+            return self.failure(&code, reason);
+        }
         if self.agent.ran_out_of_memory(&self.spec.id) {
             return self.failure("OUT_OF_MEMORY", self.too_little_memory());
         }
@@ -45,6 +48,9 @@ impl Workload {
     }
 
     pub(super) fn death(&self, exit: Option<&Exit>) -> Failure {
+        if let Some(failure) = self.agent.container_failure(&self.spec.id) {
+            return failure;
+        }
         match self.agent.ran_out_of_memory(&self.spec.id) {
             true => failed("OUT_OF_MEMORY", self.too_little_memory()),
             false => failed("APP_EXITED", format!("the app {}", how(exit))),

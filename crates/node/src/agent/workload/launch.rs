@@ -49,6 +49,10 @@ impl Workload {
                 })?;
                 (Program::Command(&argv), format!("$ {command}"))
             }
+            Spec::Image => {
+                let origin = spec.context.runtime.image.as_ref().map(|image| image.origin.as_str()).unwrap_or_default();
+                (Program::Image, format!("the image {origin}"))
+            }
             Spec::Files { single_page } => {
                 let request = StaticRequest { single_page: *single_page };
                 let shown = match spec.context.runtime.directory.as_str() {
@@ -64,10 +68,13 @@ impl Workload {
         let network = match &spec.program {
             // Our own code, which reaches for nothing.
             Spec::Files { .. } => sandbox::Network::Own { sockets: None, ports: Vec::new(), link: None },
-            Spec::Command { .. } => agent.networks().join(&spec.id, &spec.context.network).await,
+            Spec::Command { .. } | Spec::Image => agent.networks().join(&spec.id, &spec.context.network).await,
         };
-        let listen = Listen::choose(&network).map_err(node_error)?;
+        let listen = Listen::choose(&network, spec.context.runtime.image.as_ref()).map_err(node_error)?;
         let env = match spec.readiness {
+            Readiness::Answers { .. } if spec.context.runtime.image.is_some() => {
+                vec![("PORT".into(), listen.port.to_string())]
+            }
             Readiness::Answers { .. } => {
                 vec![("PORT".into(), listen.port.to_string()), ("HOST".into(), "127.0.0.1".into())]
             }
@@ -77,7 +84,8 @@ impl Workload {
         self.keep(kept).map_err(node_error)?;
         checkpoint::reach(Checkpoint::ProcessMarked).await;
         let log = (spec.id.clone(), LogKind::Run);
-        let start = Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, log };
+        let start =
+            Start { id: &spec.id, context: &spec.context, program, env, network, inside: None, inside_of: None, log };
         let process = agent.start_process(start).await?;
         checkpoint::reach(Checkpoint::ProcessStarted).await;
         Ok(Live { process, kept })

@@ -8,16 +8,16 @@ use domain::placement::Placement;
 use domain::project::{NetworkSettings, Project, RuntimeSettings};
 use domain::release::Release;
 use domain::run::Run;
-use ids::{DeploymentState, NodeId, PlacementState, Trigger, WorkloadId};
+use ids::{DeploymentState, NodeId, PlacementState, SourceKind, Trigger, WorkloadId};
 use wire::{
-    BuildSettings, BuildSpec, Context, Desired, GroupSpec, Limits, NetworkPolicy, Outward, Probe, Readiness,
-    ReleaseSpec, RouteSpec, Source, Volume, VolumeLimit, WorkloadSpec,
+    BuildSettings, BuildSpec, Context, Credentials, Desired, GroupSpec, Limits, NetworkPolicy, Outward, Probe,
+    Readiness, ReleaseSpec, RouteSpec, Source, Volume, VolumeLimit, WorkloadSpec,
 };
 
 use super::Deployments;
 use super::jobs::release_spec;
 use crate::error::{Error, Result};
-use crate::platform::repository;
+use crate::platform::{image, repository};
 
 const BUILD_CPU_WEIGHT: u64 = 50;
 const APP_CPU_WEIGHT: u64 = 100;
@@ -153,6 +153,7 @@ impl Deployments {
     pub(super) fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {
         let settings = &project.settings;
         let source = match (&deployment.upload, &settings.repo_url) {
+            (None, _) if project.source == SourceKind::Image => self.image_source(project)?,
             (Some(upload), _) => Source::Upload { upload: upload.clone() },
             (None, Some(url)) => self.git_source(url, deployment.branch.clone(), deployment.wanted_commit.clone()),
             (None, None) => {
@@ -172,6 +173,8 @@ impl Deployments {
                 build_command: settings.build_command.clone(),
                 run_command: settings.run_command.clone(),
                 output_directory: settings.output_directory.clone(),
+                builder: settings.builder,
+                dockerfile_path: settings.dockerfile_path.clone(),
             },
             env: self.env(project, deployment.env_sealed.as_deref())?,
             limits: Limits {
@@ -183,6 +186,14 @@ impl Deployments {
             network: policy(&project.runtime.network),
             timeout_seconds: self.config.limits.build_timeout.as_secs(),
         })
+    }
+
+    fn image_source(&self, project: &Project) -> Result<Source> {
+        let reference = image::parse(project.settings.image.as_deref().unwrap_or_default())?;
+        let allow_private = image::is_allowed(&reference, &self.config.image_allow_hosts);
+        let credentials = self.environment.registry_credentials(&project.id, &project.settings.registry)?;
+        let credentials = credentials.map(|(username, password)| Credentials { username, password });
+        Ok(Source::Image { reference, credentials, allow_private })
     }
 
     pub(super) fn git_source(&self, url: &str, reference: Option<String>, commit: Option<String>) -> Source {

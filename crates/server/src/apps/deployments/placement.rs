@@ -7,7 +7,7 @@ use domain::deployment::Deployment;
 use domain::placement::{Placement, Wish, choose};
 use domain::project::Project;
 use domain::release::Release;
-use ids::{DeploymentId, DeploymentState, NodeId, PlacementState, ProjectId, Trigger, WorkloadId};
+use ids::{DeploymentId, DeploymentState, NodeId, PlacementState, ProjectId, SourceKind, Trigger, WorkloadId};
 use wire::{BuildOutcome, WorkloadState};
 
 use super::desired::Held;
@@ -63,18 +63,18 @@ impl Deployments {
     }
 
     /// Where it shall run, its home first.
-    pub(super) fn chosen(&self, project: &Project, placements: &[Placement]) -> Vec<NodeId> {
+    pub(super) fn chosen(&self, project: &Project, releases: &[Release], placements: &[Placement]) -> Vec<NodeId> {
         let wish = Wish {
             replicas: usize::try_from(project.placing.replicas).unwrap_or(usize::MAX),
             labels: &project.placing.labels,
-            has_volumes: !project.runtime.volumes.is_empty(),
+            is_bound: !project.runtime.volumes.is_empty() || runs_containers(project, releases),
             reschedule: project.placing.reschedule,
         };
         choose(&wish, &project.node_id, placements, &self.nodes.candidates())
     }
 
     async fn choose_nodes(&self, held: &Held) -> Result<()> {
-        let chosen = self.chosen(&held.project, &held.placements);
+        let chosen = self.chosen(&held.project, &held.releases, &held.placements);
         let new = chosen.iter().filter(|id| held.in_placement(id) != Some(PlacementState::Wanted));
         let old = held.wanted_on().filter(|id| !chosen.contains(id)).collect::<Vec<_>>();
         let new = new.collect::<Vec<_>>();
@@ -243,4 +243,10 @@ impl Deployments {
             this.copying.lock().unwrap_or_else(PoisonError::into_inner).remove(&way);
         });
     }
+}
+
+/// Whether what it runs is an image, which lies in the engine of the node that built or fetched it.
+fn runs_containers(project: &Project, releases: &[Release]) -> bool {
+    let in_container = |release: &Release| release_spec(release).is_ok_and(|spec| spec.runtime.image.is_some());
+    project.source == SourceKind::Image || releases.iter().any(in_container)
 }

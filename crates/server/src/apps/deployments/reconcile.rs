@@ -104,7 +104,8 @@ impl Deployments {
             let releases = tx.release_list(&project.id).await?;
             let runs = running.remove(&project.id).unwrap_or_default();
             let placements = placed.remove(&project.id).unwrap_or_default();
-            let next_home = self.chosen(&project, &placements).into_iter().next().filter(|id| *id != project.node_id);
+            let next_home =
+                self.chosen(&project, &releases, &placements).into_iter().next().filter(|id| *id != project.node_id);
             let mut of_project = Held { project, deployments, releases, runs, gated: false, placements, next_home };
             of_project.gated = self.is_gated(&mut tx, &of_project).await?;
             held.push(of_project);

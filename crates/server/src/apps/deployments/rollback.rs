@@ -58,6 +58,7 @@ impl Deployments {
             kind: spec.kind,
             directory: spec.runtime.directory,
             path: spec.runtime.path,
+            image: spec.runtime.image.map(|image| image.origin),
             env,
             web: spec.web.map(program),
             workers: spec.workers.into_iter().map(named).collect(),
@@ -116,6 +117,7 @@ fn not_kept() -> Error {
 fn program(program: Program) -> String {
     match program {
         Program::Command { command } => command,
+        Program::Image => "what the image starts".into(),
         Program::Files { single_page: false } => "static files".into(),
         Program::Files { single_page: true } => "static files, unknown paths answered with the front page".into(),
     }

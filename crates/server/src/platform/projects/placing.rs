@@ -46,7 +46,7 @@ impl Projects {
             return usable(&self.nodes, id);
         }
         let nodes = self.nodes.candidates();
-        let wish = Wish { replicas: 1, labels: &placing.labels, has_volumes: false, reschedule: false };
+        let wish = Wish { replicas: 1, labels: &placing.labels, is_bound: false, reschedule: false };
         let has_labels = |node: &domain::placement::Candidate| {
             placing.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value))
         };
