@@ -87,6 +87,8 @@ async fn its_commands_reach_what_the_project_may_and_the_engine_fetches_nothing_
         assert_eq!(deployment.state, DeploymentState::Live, "{deployment:?}\n{log}");
         assert!(log.contains(line), "{log}");
     }
+    let update = api::ProjectUpdate { builder: Some(Builder::Dockerfile), ..api::ProjectUpdate::default() };
+    client.project_update(&id, &update).await.unwrap();
     for (lines, code) in [
         ("ADD http://127.0.0.1:1/x /x", "REMOTE_ADD_REFUSED"),
         ("COPY --from=10.0.0.1:5000/x /x /x", "PRIVATE_HOST"),
@@ -95,6 +97,12 @@ async fn its_commands_reach_what_the_project_may_and_the_engine_fetches_nothing_
         let refused = upload(&client, &id, app(&base, "1", lines)).await;
         assert_eq!(refused.failure_code.as_deref(), Some(code), "{refused:?}");
     }
+    // Where nobody asked for the Dockerfile, the language decides.
+    let update = api::ProjectUpdate { builder: Some(Builder::Auto), ..api::ProjectUpdate::default() };
+    client.project_update(&id, &update).await.unwrap();
+    let refused = upload(&client, &id, app(&base, "1", "RUN --mount=type=cache,target=/c true")).await;
+    assert_eq!(refused.failure_code.as_deref(), Some("NO_PLAN"), "{refused:?}");
+    assert!(log_of(&client, &refused).await.contains("`Dockerfile` is not used: the Dockerfile says `RUN --mount`"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,9 @@ impl Agent {
     pub(super) async fn choose_builder(&self, spec: &BuildSpec) -> Result<Choice, Failure> {
         let settings = &spec.settings;
         let name = settings.dockerfile_path.as_deref().unwrap_or(USUAL);
-        let is_there = self.dockerfile_text(spec, name).is_ok();
+        let text = self.dockerfile_text(spec, name);
+        let is_there = text.is_ok();
+        let refused = text.ok().and_then(|text| dockerfile::read(&text).err());
         let unused = |why: String| Choice::Native(Some(format!("`{name}` is not used: {why}")));
         Ok(match settings.builder {
             Builder::Native => Choice::Native(None),
@@ -51,6 +53,8 @@ impl Agent {
             Builder::Auto if settings.run_command.is_some() => {
                 unused("a run command is set; to build by it all the same, set the builder to `dockerfile`".into())
             }
+            // Nobody asked for it: the language may do as well.
+            Builder::Auto if refused.is_some() => unused(refused.map(|why| why.to_string()).unwrap_or_default()),
             Builder::Auto => match Engine::connect(self.docker_host()).await {
                 Ok(_) => Choice::Dockerfile(format!("`{name}` is there, and this node has a container engine")),
                 Err(_) => unused("this node has no container engine".into()),
