@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ids::NodeStatus;
 use link::KeyPair;
-use testkit::{Browser, Client, ColorScheme, GitServer, Page, TestNode, TestServer, wait_until};
+use testkit::{Browser, Client, Clock, ColorScheme, GitServer, Page, TestNode, TestServer, wait_until};
 
 use crate::joining::said;
 use crate::{BUILD, SHOWN, join, machine, server, wait_for_status};
@@ -33,6 +33,14 @@ fn assert_no_errors(page: &Page, expected: &[&str]) {
         |error: &String| error.contains("ERR_NETWORK_CHANGED") || expected.iter().any(|it| error.contains(it));
     let errors = page.errors().into_iter().filter(|error| !is_expected(error));
     assert_eq!(errors.collect::<Vec<_>>(), [""; 0]);
+}
+
+/// Waits until everything has its dark colour.
+async fn darken(page: &Page) {
+    page.color_scheme(ColorScheme::Dark).await;
+    page.wait_for("document.documentElement.dataset.theme === 'dark'", SHOWN).await;
+    page.wait_for("document.getAnimations().every((it) => it instanceof CSSAnimation)", SHOWN).await;
+    page.eval("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn())))").await;
 }
 
 /// Asks for a command in the dialog, and takes the token out of it.
@@ -139,8 +147,8 @@ async fn its_plot_moves(server: &TestServer, page: &Page, node: &TestNode) {
     page.eval("void (window.plotted = document.querySelector('.plot canvas').toDataURL())").await;
     page.wait_for("document.querySelector('.plot canvas').toDataURL() !== window.plotted", PLOTTED).await;
     page.screenshot("machines-07-server").await;
-    page.color_scheme(ColorScheme::Dark).await;
     page.eval("window.scrollTo(0, document.body.scrollHeight)").await;
+    darken(page).await;
     page.screenshot("machines-08-server-dark").await;
     page.color_scheme(ColorScheme::Light).await;
 }
@@ -186,6 +194,27 @@ async fn it_is_removed(server: &TestServer, page: &Page, node: &TestNode, projec
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_nobody_used_in_time_is_made_anew() {
+    let clock = Clock::new();
+    let server = server().clock(&clock).start().await;
+    let browser = Browser::start().await;
+    let (_, page) = sign_in(&server, &browser).await;
+    page.goto(&format!("{}/servers", server.api_url())).await;
+    let first = invite(&page, "worker", "").await;
+    clock.set(601);
+    page.wait_for_text("has expired", SHOWN).await;
+    page.screenshot("machines-30-expired").await;
+    page.click("[data-testid=make-another]").await;
+    let command = page.text("[data-testid=join-command] code").await;
+    assert!(!command.contains(&first), "{command}");
+    let mut node = machine();
+    node.join(command.split_whitespace().last().unwrap(), server.api_port()).await;
+    page.wait_for("document.querySelector('[data-testid=arrival]')?.dataset.step === 'online'", SHOWN).await;
+    page.wait_for_text("worker is here and online", SHOWN).await;
+    assert_no_errors(&page, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_state_of_each_server_is_told_in_a_word_and_live() {
     let server = server().start().await;
     let browser = Browser::start().await;
@@ -212,7 +241,7 @@ async fn the_state_of_each_server_is_told_in_a_word_and_live() {
     client.node_drain(berlin.id()).await.unwrap();
     page.wait_for(&told("berlin", "draining"), SHOWN).await;
     page.screenshot("machines-20-states").await;
-    page.color_scheme(ColorScheme::Dark).await;
+    darken(&page).await;
     page.screenshot("machines-21-states-dark").await;
     page.color_scheme(ColorScheme::Light).await;
 

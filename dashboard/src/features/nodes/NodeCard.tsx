@@ -17,7 +17,7 @@ import { Residents } from "./Residents";
 function Facts({ node }: { node: Node }) {
   const missing = node.capabilities.filter((capability) => isProtection(capability) && !capability.enabled).length;
   return (
-    <ul className="flex flex-wrap text-[13px] text-faint [&>li+li]:before:mx-1.5 [&>li+li]:before:text-faint [&>li+li]:before:content-['·']">
+    <ul className="flex flex-wrap text-[13px] text-faint [&>li:not(:last-child)]:after:mx-1.5 [&>li:not(:last-child)]:after:text-faint [&>li:not(:last-child)]:after:content-['·']">
       {node.version && <li>NanoScale {node.version}</li>}
       {missing > 0 && <li className="text-warn">{plural(missing, "protection")} missing</li>}
       {!isConnected(node) && node.last_seen_at && (
@@ -64,8 +64,8 @@ export function NodeCard({ node }: { node: Node }) {
       data-name={node.name}
       className="relative flex min-w-0 flex-col gap-3.5 rounded-xl border border-line bg-surface p-4 shadow-card transition-colors hover:border-line-strong sm:p-5"
     >
-      <div className="flex items-start justify-between gap-3">
-        <div className="flex min-w-0 flex-col gap-1">
+      <div className="flex flex-col gap-1">
+        <div className="flex items-start justify-between gap-3">
           <h2 className="flex min-w-0 items-center gap-2 text-[15px] font-semibold">
             <Server aria-hidden className="size-4 shrink-0 text-faint" />
             <Link
@@ -76,9 +76,9 @@ export function NodeCard({ node }: { node: Node }) {
             </Link>
             {node.embedded && <Chip title="Runs inside the server's own process">this server</Chip>}
           </h2>
-          <Facts node={node} />
+          <NodeStatusBadge node={node} />
         </div>
-        <NodeStatusBadge node={node} />
+        <Facts node={node} />
       </div>
       <NodeLabels labels={node.labels} />
       <Load node={node} />
