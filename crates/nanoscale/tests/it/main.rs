@@ -18,6 +18,7 @@ mod failures;
 mod health;
 mod isolation;
 mod logs;
+mod metrics_page;
 mod notifications;
 mod notifications_page;
 mod ports;

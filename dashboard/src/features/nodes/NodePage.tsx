@@ -5,6 +5,7 @@ import { Link, useParams } from "react-router";
 import { ApiError } from "@/api/error";
 import type { Capability, Node, NodeMetrics, WorkloadMetrics } from "@/api/types";
 import { NodeCaches } from "@/features/caches/NodeCaches";
+import { NodePlots } from "@/features/metrics/NodePlots";
 import { useProjects } from "@/features/projects/queries";
 import { formatBytes, formatPercent, formatRate, percentOf, plural } from "@/format/quantity";
 import { formatDuration } from "@/format/time";
@@ -15,7 +16,6 @@ import { PageHeader, PageTitle } from "@/ui/PageTitle";
 import { RelativeTime } from "@/ui/RelativeTime";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 
-import { NodePlots } from "./NodePlots";
 import { NodeStatusBadge } from "./NodeStatusBadge";
 import { useNode } from "./queries";
 
@@ -102,6 +102,7 @@ function Protections({ capabilities }: { capabilities: readonly Capability[] }) 
 function Workload({ workload, name }: { workload: WorkloadMetrics; name?: string }) {
   const facts = [
     workload.memory_bytes != null && formatBytes(workload.memory_bytes),
+    workload.cpu_percent != null && `${formatPercent(workload.cpu_percent)} of a core`,
     workload.cpu_seconds != null && `${formatDuration(workload.cpu_seconds * 1000)} of CPU`,
     workload.restarts > 0 && plural(workload.restarts, "restart"),
   ].filter(Boolean);

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { MetricsHistory, Node, NodeList } from "@/api/types";
+import type { Node, NodeList } from "@/api/types";
 
 const METRICS_MS = 5000;
 
@@ -18,14 +18,6 @@ export function useNode(id: string) {
   return useQuery({
     queryKey: keys.node(id),
     queryFn: ({ signal }) => call<Node>("GET", `/nodes/${encodeURIComponent(id)}`, { signal }),
-    refetchInterval: METRICS_MS,
-  });
-}
-
-export function useNodeMetrics(id: string) {
-  return useQuery({
-    queryKey: keys.nodeMetrics(id),
-    queryFn: ({ signal }) => call<MetricsHistory>("GET", `/nodes/${encodeURIComponent(id)}/metrics`, { signal }),
     refetchInterval: METRICS_MS,
   });
 }
