@@ -25,8 +25,9 @@ export const keys = {
   node: (id: string) => ["nodes", "detail", id] as const,
   /** Below `nodes`: a machine that joins spends its token. */
   joinTokens: ["nodes", "tokens"] as const,
-  nodeMetrics: (id: string) => ["nodes", "metrics", id] as const,
   systemInfo: (id: string) => ["system-info", id] as const,
+  nodeMetrics: (id: string, range: string) => ["metrics", "node", id, range] as const,
+  projectMetrics: (id: string, range: string) => ["metrics", "project", id, range] as const,
   volumes: (projectId: string) => ["projects", "volumes", projectId] as const,
   cachesAll: ["caches"] as const,
   caches: (nodeId: string) => ["caches", "node", nodeId] as const,

@@ -19,6 +19,7 @@ mod health;
 mod isolation;
 mod logs;
 mod machine_logs;
+mod metrics_page;
 mod notifications;
 mod notifications_page;
 mod ports;

@@ -2,7 +2,7 @@ import { useIsMutating, useMutation, useQuery, useQueryClient } from "@tanstack/
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { JoinTokenCreate, JoinTokenCreated, JoinTokenList, MetricsHistory, Node, NodeList, NodeUpdate, SystemInfo } from "@/api/types";
+import type { JoinTokenCreate, JoinTokenCreated, JoinTokenList, Node, NodeList, NodeUpdate, SystemInfo } from "@/api/types";
 
 const METRICS_MS = 5000;
 /** Asking a machine for it starts programs there. */
@@ -28,14 +28,6 @@ export function useNode(id: string) {
     queryKey: keys.node(id),
     queryFn: ({ signal }) => call<Node>("GET", pathOf(id), { signal }),
     placeholderData: () => client.getQueryData<Node[]>(keys.nodes)?.find((node) => node.id === id),
-    refetchInterval: METRICS_MS,
-  });
-}
-
-export function useNodeMetrics(id: string) {
-  return useQuery({
-    queryKey: keys.nodeMetrics(id),
-    queryFn: ({ signal }) => call<MetricsHistory>("GET", `${pathOf(id)}/metrics`, { signal }),
     refetchInterval: METRICS_MS,
   });
 }

@@ -64,7 +64,9 @@ impl Buckets {
         let bucket = self.0.entry(now - now.rem_euclid(BUCKET_MS)).or_default();
         bucket.nodes.entry(node.clone()).or_default().add(metrics);
         let mut together: BTreeMap<(ProjectId, String), Together> = BTreeMap::new();
-        for workload in &metrics.workloads {
+        // Of what has just begun only counters are known: it is not idle.
+        let is_measured = |it: &&WorkloadUsage| it.cpu_usec.is_none() || it.cpu_percent.is_some();
+        for workload in metrics.workloads.iter().filter(is_measured) {
             let name = workload.id.process_name().unwrap_or("web").to_owned();
             together.entry((workload.group.clone(), name)).or_default().add(workload);
         }
