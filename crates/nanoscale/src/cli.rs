@@ -1,6 +1,7 @@
 //! The client half of the command line: talks to a server over its API, and knows nothing of how a server works.
 
 mod account;
+mod audit;
 mod client;
 mod confirm;
 mod find;
@@ -81,6 +82,8 @@ pub(crate) enum ClientCommand {
     Node(node::NodeArgs),
     /// Tell people what happens: by webhook, Slack or mail.
     Notify(notify::NotifyArgs),
+    /// What people did to machines, in a chain that no entry can be taken out of unseen.
+    Audit(audit::AuditArgs),
     /// API tokens.
     Token(token::TokenArgs),
 }
@@ -126,6 +129,7 @@ async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
         ClientCommand::Env(args) => env::run(args).await,
         ClientCommand::Node(args) => node::run(args).await,
         ClientCommand::Notify(args) => notify::run(args).await,
+        ClientCommand::Audit(args) => audit::run(args).await,
         ClientCommand::Token(args) => token::run(args).await,
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(platform::environment::routes())
         .merge(platform::nodes::http::routes())
         .merge(platform::metrics::http::routes())
+        .merge(platform::audit::routes())
         .merge(platform::caches::routes())
         .merge(platform::machine_logs::http::routes())
         .merge(platform::events::routes())

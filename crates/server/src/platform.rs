@@ -1,5 +1,6 @@
 //! What apps, workspaces and the mesh share. It knows none of them.
 
+pub(crate) mod audit;
 pub(crate) mod caches;
 pub(crate) mod environment;
 pub(crate) mod events;

@@ -15,6 +15,7 @@ use crate::apps::logs::Logs;
 use crate::apps::runs::Runs;
 use crate::apps::uploads::Uploads;
 use crate::listen::{self, Listener};
+use crate::platform::audit::Audit;
 use crate::platform::environment::Environment;
 use crate::platform::events::Events;
 use crate::platform::health::Health;
@@ -121,6 +122,7 @@ pub(crate) struct AppState {
     pub(crate) history: History,
     pub(crate) exporter: Exporter,
     pub(crate) events: Events,
+    pub(crate) audit: Audit,
     pub(crate) notifications: Notifications,
     pub(crate) health: Health,
     pub(crate) public_url: PublicUrl,
@@ -190,6 +192,7 @@ impl Server {
             uploads: Uploads::new(config, deployments.clone(), nodes.clone()),
             logs,
             machine_logs,
+            audit: Audit::new(store.clone()),
             events: Events::new(store.clone(), closing.clone()),
             health: Health::new(store, nodes.clone()),
             notifications,

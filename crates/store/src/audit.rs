@@ -1,7 +1,10 @@
 use sha2::{Digest, Sha256};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::{StoreResult, Tx};
+
+const COLUMNS: &str = "position, at, actor, action, subject, detail, hash";
 
 /// Something that somebody did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,29 +72,46 @@ impl Tx {
         Ok(())
     }
 
+    /// How many entries were written.
+    pub async fn audit_count(&mut self) -> StoreResult<i64> {
+        let row = sqlx::query("select value from counters where name = 'audit'").fetch_one(&mut *self.inner).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Up to `limit` entries after a position, oldest first.
+    pub async fn audit_after(&mut self, position: i64, limit: i64) -> StoreResult<Vec<AuditEvent>> {
+        let rows =
+            sqlx::query(&format!("select {COLUMNS} from audit_events where position > $1 order by position limit $2"))
+                .bind(position)
+                .bind(limit)
+                .fetch_all(&mut *self.inner)
+                .await?;
+        rows.iter().map(event).collect()
+    }
+
     /// Up to `limit` entries before a position, newest first; of one subject when there is one.
     pub async fn audit_list(&mut self, subject: Option<&str>, before: i64, limit: i64) -> StoreResult<Vec<AuditEvent>> {
-        let rows = sqlx::query(
-            "select position, at, actor, action, subject, detail, hash from audit_events \
-             where position < $1 and ($2 = '' or subject = $2) order by position desc limit $3",
-        )
+        let rows = sqlx::query(&format!(
+            "select {COLUMNS} from audit_events where position < $1 and ($2 = '' or subject = $2) \
+             order by position desc limit $3"
+        ))
         .bind(before)
         .bind(subject.unwrap_or_default())
         .bind(limit)
         .fetch_all(&mut *self.inner)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(AuditEvent {
-                    position: row.try_get("position")?,
-                    at: row.try_get("at")?,
-                    actor: row.try_get("actor")?,
-                    action: row.try_get("action")?,
-                    subject: row.try_get("subject")?,
-                    detail: row.try_get("detail")?,
-                    hash: row.try_get("hash")?,
-                })
-            })
-            .collect()
+        rows.iter().map(event).collect()
     }
+}
+
+fn event(row: &AnyRow) -> StoreResult<AuditEvent> {
+    Ok(AuditEvent {
+        position: row.try_get("position")?,
+        at: row.try_get("at")?,
+        actor: row.try_get("actor")?,
+        action: row.try_get("action")?,
+        subject: row.try_get("subject")?,
+        detail: row.try_get("detail")?,
+        hash: row.try_get("hash")?,
+    })
 }

@@ -3,11 +3,13 @@
 mod arrivals;
 mod cluster;
 pub(crate) mod http;
+mod embedded;
 mod join;
 mod lines;
 mod link;
 mod members;
 mod placing;
+mod reported;
 mod samples;
 mod session;
 mod tunnel;
@@ -20,8 +22,8 @@ use std::time::{Duration, Instant};
 use ::link::KeyPair;
 use domain::node::{Node, OFFLINE_AFTER_MS};
 use futures_util::future::BoxFuture;
-use ids::{DeploymentId, NodeAccess, NodeId, NodeState, NodeStatus, WorkloadId};
-use store::{NodePatch, Store, StoreError};
+use ids::{NodeId, NodeStatus};
+use store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,7 @@ use arrivals::Arrivals;
 pub(crate) use join::labels;
 pub(crate) use lines::Lines;
 pub(crate) use link::Link;
+pub(crate) use reported::Disk;
 
 /// The code when another server leads a node.
 const FENCED: &str = "NODE_FENCED";
@@ -139,24 +142,6 @@ impl Known {
     }
 }
 
-/// How full a node's disk is.
-#[derive(Debug, Clone)]
-pub(crate) struct Disk {
-    pub(crate) node_id: NodeId,
-    /// The node's.
-    pub(crate) name: String,
-    pub(crate) used_bytes: u64,
-    pub(crate) total_bytes: u64,
-}
-
-impl Disk {
-    /// Rounded up, as `df` does.
-    pub(crate) fn used_percent(&self) -> u64 {
-        let percent = (u128::from(self.used_bytes) * 100).div_ceil(u128::from(self.total_bytes.max(1)));
-        u64::try_from(percent).unwrap_or(u64::MAX)
-    }
-}
-
 impl Nodes {
     pub(crate) async fn new(
         store: Store,
@@ -169,7 +154,7 @@ impl Nodes {
     ) -> Result<Self> {
         let cluster = cluster::load(&store, &vault).await?;
         let acceptor = ::link::tls::Acceptor::new(&cluster).map_err(Error::internal)?;
-        let local_id = embedded(&store, &local.name).await?;
+        let local_id = embedded::make_known(&store, &local.name).await?;
         let nodes = store.read().await?.node_list().await?;
         let known = nodes.into_iter().map(|node| (node.id.clone(), Known::new(node, &closing))).collect();
         Ok(Self {
@@ -282,21 +267,6 @@ impl Nodes {
         self.with(id, |known| known.observed.clone()).flatten()
     }
 
-    /// The disks of the nodes that have reported, as they were last.
-    pub(crate) fn disks(&self) -> Vec<Disk> {
-        let known = self.lock();
-        let disk = |(id, known): (&NodeId, &Known)| {
-            let metrics = known.metrics.back()?;
-            Some(Disk {
-                node_id: id.clone(),
-                name: known.node.name.clone(),
-                used_bytes: metrics.disk_used_bytes,
-                total_bytes: metrics.disk_total_bytes,
-            })
-        };
-        known.iter().filter_map(disk).collect()
-    }
-
     /// What keeps nodes from their work.
     pub(crate) fn problems(&self) -> Vec<api::Problem> {
         self.lock().values().flat_map(Known::problems).collect()
@@ -369,51 +339,6 @@ impl Nodes {
         self.link(id).await?.get(&format!("/v1/ports/{port}")).await
     }
 
-    /// State of a workload as its node sees it.
-    pub(crate) fn workload_state(&self, node: &NodeId, id: &DeploymentId) -> Option<wire::WorkloadState> {
-        self.with(node, |known| {
-            let observed = known.observed.as_ref()?;
-            observed
-                .workloads
-                .iter()
-                .find(|workload| workload.id == WorkloadId::from(id))
-                .map(|workload| workload.state)
-        })
-        .flatten()
-    }
-
-    /// Why a process of a deployment does not run now, although one did.
-    pub(crate) fn down_failure(&self, node: &NodeId, id: &DeploymentId) -> Option<wire::Failure> {
-        self.with(node, |known| {
-            let mut workloads = known.observed.as_ref()?.workloads.iter();
-            let down = |workload: &&wire::WorkloadStatus| {
-                workload.id.base() == id.as_str() && workload.state == wire::WorkloadState::Restarting
-            };
-            workloads.find(down)?.failure.clone()
-        })
-        .flatten()
-    }
-
-    /// Whether a node can be reached, and its edge has something of its own to send a host's visitors to.
-    pub(crate) fn answers_for(&self, node: &NodeId, host: &str) -> bool {
-        self.with(node, |known| {
-            let routes = &known.observed.as_ref()?.routes;
-            let routed = routes.iter().any(|route| route.host == host && route.workload.is_some());
-            Some(routed && known.down_since.is_none())
-        })
-        .flatten()
-        .unwrap_or_default()
-    }
-
-    /// Why a host's loopback port is not served by its node, if it is not.
-    pub(crate) fn port_error(&self, node: &NodeId, host: &str) -> Option<String> {
-        self.with(node, |known| {
-            let route = known.observed.as_ref()?.routes.iter().find(|route| route.host == host)?;
-            route.port_error.clone()
-        })
-        .flatten()
-    }
-
     fn seen(&self, id: &NodeId, change: impl FnOnce(&mut Known)) {
         self.with(id, |known| {
             known.last_seen = Some((now_ms(), Instant::now()));
@@ -464,39 +389,4 @@ impl Nodes {
     async fn accept(&self) -> Box<dyn LinkIo> {
         (self.inner.local.accept)().await
     }
-}
-
-/// The node of the server's own machine, made known now if it is not, under its present name.
-async fn embedded(store: &Store, name: &str) -> Result<NodeId> {
-    let mut tx = store.write().await?;
-    if let Some(node) = tx.node_list().await?.into_iter().find(|node| node.embedded) {
-        if node.name != name && tx.node_name_exists(name).await? {
-            tracing::warn!(name, "another server has the name of this machine's node, which keeps its old one");
-            return Ok(node.id);
-        }
-        tx.node_update(&node.id, NodePatch { name, labels: &node.labels, access: node.access }).await?;
-        tx.commit().await?;
-        return Ok(node.id);
-    }
-    let node = Node {
-        id: NodeId::new(),
-        name: name.to_owned(),
-        embedded: true,
-        state: NodeState::Active,
-        public_key: None,
-        labels: BTreeMap::new(),
-        owner: None,
-        access: NodeAccess::Everybody,
-        created_at: now_ms(),
-        last_seen_at: None,
-    };
-    match tx.node_insert(&node).await {
-        Err(StoreError::Taken(_)) => {
-            let message = format!("a server named `{name}` has joined; set orchestrator.server_name to another name");
-            return Err(Error::conflict("NAME_TAKEN", message));
-        }
-        inserted => inserted?,
-    }
-    tx.commit().await?;
-    Ok(node.id)
 }
