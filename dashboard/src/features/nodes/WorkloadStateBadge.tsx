@@ -18,10 +18,10 @@ const looks: Record<string, Look> = {
 };
 
 /** What a machine says of a process; without a state it does not have it. */
-export function WorkloadStateBadge({ state }: { state?: string }) {
+export function WorkloadStateBadge({ state, testId = "process-state" }: { state?: string; testId?: string }) {
   const look = (state !== undefined && looks[state]) || { word: state ?? "Not running", tone: "calm" as const, icon: CircleX };
   return (
-    <Badge tone={look.tone} icon={look.icon} spin={look.spin} data-testid="process-state" data-state={state}>
+    <Badge tone={look.tone} icon={look.icon} spin={look.spin} data-testid={testId} data-state={state}>
       {look.word}
     </Badge>
   );

@@ -43,7 +43,7 @@ function ServerRow({ id, project }: { id: string; project: Project }) {
             <span className="text-soft">{gone ? "a server that was removed" : "…"}</span>
           )}
         </span>
-        {known && (known.status === "online" && state ? <WorkloadStateBadge state={state} /> : <NodeStatusBadge node={known} />)}
+        {known && (known.status === "online" && state ? <WorkloadStateBadge state={state} testId="server-state" /> : <NodeStatusBadge node={known} />)}
       </div>
       {!gone && (project.volumes ?? []).length > 0 && (
         <p className="mt-1 flex items-center gap-1.5 text-[13px] text-faint">
