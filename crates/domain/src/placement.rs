@@ -48,9 +48,11 @@ pub fn choose(wish: &Wish<'_>, home: &NodeId, placed: &[Placement], nodes: &[Can
     let node = |id: &NodeId| nodes.iter().find(|node| &node.id == id);
     let has_labels = |node: &Candidate| wish.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value));
     let wanted = placed.iter().filter(|it| it.state == PlacementState::Wanted).map(|it| &it.node_id);
-    // Of one that was removed nothing is left to stay with.
-    if wish.is_bound && node(home).is_some() {
-        return vec![home.clone()];
+    if wish.is_bound {
+        // It goes elsewhere only when its node was removed, and somebody says where to: what was there is lost.
+        let elsewhere = wanted.clone().find(|id| *id != home && node(id).is_some());
+        let stays = node(home).is_some() || elsewhere.is_none();
+        return vec![if stays { home } else { elsewhere.unwrap_or(home) }.clone()];
     }
     let stays = |id: &&NodeId| node(id).is_some_and(|node| !(node.is_draining || wish.reschedule && node.is_lost));
     let mut chosen = wanted.clone().filter(stays).cloned().collect::<Vec<_>>();

@@ -2,8 +2,8 @@
 
 mod arrivals;
 mod cluster;
-pub(crate) mod http;
 mod embedded;
+pub(crate) mod http;
 mod join;
 mod lines;
 mod link;

@@ -26,12 +26,13 @@ interface Residents {
 /** Which projects belong to a server: placed on it, or with something that still runs there. */
 export function residentsOf(node: Pick<Node, "id" | "workloads">, projects: readonly Project[]): Residents {
   const running = new Set(node.workloads.map((workload) => workload.project_id));
-  const here = projects.filter((project) => project.node_id === node.id || running.has(project.id));
+  const here = projects.filter((project) => serversOf(project).includes(node.id) || running.has(project.id));
   for (const project of projects) running.delete(project.id);
   return { projects: here.sort((a, b) => a.name.localeCompare(b.name)), others: running.size };
 }
 
-/** The servers that answer for a project. */
-export function serversOf(project: Pick<Project, "node_id">): string[] {
-  return [project.node_id];
+/** The servers that a project is on, or on its way to or from; the one that builds it first. */
+export function serversOf(project: Pick<Project, "node_id" | "placements">): string[] {
+  const others = (project.placements ?? []).map((placement) => placement.node_id).filter((id) => id !== project.node_id);
+  return [project.node_id, ...others];
 }

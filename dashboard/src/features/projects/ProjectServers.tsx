@@ -29,6 +29,7 @@ function ServerRow({ id, project }: { id: string; project: Project }) {
   const gone = isGone(error);
   const known = gone ? undefined : node;
   const state = known && webState(known, project);
+  const placement = project.placements?.find((each) => each.node_id === id)?.state;
   return (
     // The line from the address above to each server.
     <li data-testid="project-server" className="relative pt-3 pl-7 before:absolute before:top-0 before:left-2 before:h-full before:border-l before:border-line-strong last:before:h-6 after:absolute after:top-6 after:left-2 after:w-3.5 after:border-t after:border-line-strong">
@@ -45,6 +46,7 @@ function ServerRow({ id, project }: { id: string; project: Project }) {
         </span>
         {known && (known.status === "online" && state ? <WorkloadStateBadge state={state} testId="server-state" /> : <NodeStatusBadge node={known} />)}
       </div>
+      {placement && placement !== "wanted" && <p className="mt-1 text-[13px] text-faint">It is leaving: it serves here until it does elsewhere.</p>}
       {!gone && (project.volumes ?? []).length > 0 && (
         <p className="mt-1 flex items-center gap-1.5 text-[13px] text-faint">
           <HardDrive aria-hidden className="size-3.5 shrink-0" /> Its volumes are here, so it stays here.
@@ -78,7 +80,7 @@ function AwayNotice({ id }: { id: string }) {
   if (isGone(error)) {
     return (
       <Notice tone="bad" icon={TriangleAlert}>
-        The server this project was on has been removed: it runs nowhere. Its settings and variables are kept; make a new project on another server to deploy it again.
+        The server this project was on has been removed: it runs nowhere. Its settings and variables are kept; choose another server in its settings to deploy it there. What only that server had, like volumes, is lost.
       </Notice>
     );
   }

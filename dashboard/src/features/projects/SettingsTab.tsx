@@ -1,13 +1,11 @@
 import { Trash2 } from "lucide-react";
 import { useState, type FormEvent } from "react";
-import { Link, useNavigate } from "react-router";
+import { useNavigate } from "react-router";
 
 import { fieldError, formError, messageOf } from "@/api/error";
 import type { Project } from "@/api/types";
 import { ProjectCache } from "@/features/caches/ProjectCache";
 import { RedeployButton } from "@/features/deployments/actions";
-import { NodeStatusBadge } from "@/features/nodes/NodeStatusBadge";
-import { useNode } from "@/features/nodes/queries";
 import { Button } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { Confirm } from "@/ui/Dialog";
@@ -19,6 +17,7 @@ import { toast } from "@/ui/toast-store";
 import { BuildFields } from "./BuildFields";
 import { ImageFields } from "./ImageFields";
 import { useProjectContext } from "./project-context";
+import { PlacementSettings } from "./PlacementSettings";
 import { fromProject, toUpdate, updatableFields, type FormField } from "./project-form";
 import { useDeleteProject, useUpdateProject } from "./queries";
 import { addressOf, repoUrlProblem } from "./repo-url";
@@ -135,21 +134,6 @@ function SettingsForm({ project }: { project: Project }) {
   );
 }
 
-function ServerPanel({ project }: { project: Project }) {
-  const { data: node } = useNode(project.node_id);
-  if (!node) return null;
-  return (
-    <Panel title="Server" description="Chosen when the project was made.">
-      <p className="flex flex-wrap items-center gap-3">
-        <Link to={`/servers/${node.id}`} className="min-w-0 truncate rounded font-medium hover:underline">
-          {node.name}
-        </Link>
-        <NodeStatusBadge node={node} />
-      </p>
-    </Panel>
-  );
-}
-
 function DangerZone({ project }: { project: Project }) {
   const navigate = useNavigate();
   const remove = useDeleteProject(project.id);
@@ -204,7 +188,7 @@ export default function SettingsTab() {
       <PageTitle>{`Settings · ${project.name}`}</PageTitle>
       <SettingsForm key={project.id} project={project} />
       <RuntimeSettings key={`${project.id} runtime`} project={project} />
-      <ServerPanel project={project} />
+      <PlacementSettings key={`${project.id} ${project.node_id} ${project.replicas} ${project.reschedule}`} project={project} />
       <ProjectCache projectId={project.id} />
       <DangerZone project={project} />
     </div>

@@ -64,7 +64,7 @@ impl Projects {
         if to == project.node_id {
             return Ok(());
         }
-        if !project.runtime.volumes.is_empty() {
+        if !project.runtime.volumes.is_empty() && !self.nodes.is_removed(&project.node_id) {
             let message = "the project's volumes are on its server, and it stays where they are";
             return Err(Error::conflict("VOLUMES_PINNED", message).at("node_id"));
         }
