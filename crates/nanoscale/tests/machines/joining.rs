@@ -60,6 +60,16 @@ async fn a_machine_joins_once_and_stays_over_restarts() {
     let tokens = client.join_tokens().await.unwrap();
     assert_eq!((tokens[0].state.as_str(), tokens[0].node_id.as_ref()), ("used", Some(&id)));
 
+    // Who did what is kept, in a chain that shows it when an entry is changed.
+    let get = async |path: &str| client.raw(reqwest::Method::GET, path).send().await.unwrap().text().await.unwrap();
+    let audit: api::AuditEventList = serde_json::from_str(&get("/api/audit").await).unwrap();
+    let did = audit.events.iter().map(|event| (event.actor.as_str(), event.action.as_str())).collect::<Vec<_>>();
+    let joined = format!("node:{id}");
+    assert_eq!(did, [(joined.as_str(), "node.joined"), ("admin", "join_token.created")]);
+    assert!(!get("/api/audit").await.contains("nsj_"));
+    let verified: api::AuditVerified = serde_json::from_str(&get("/api/audit/verify").await).unwrap();
+    assert!(verified.intact && verified.events == 2, "{verified:?}");
+
     // Another machine with it is refused.
     let refused = machine().start_in_vain(&[&created.token]);
     assert!(refused.contains("TOKEN_USED"), "{refused}");

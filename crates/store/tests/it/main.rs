@@ -123,6 +123,7 @@ on_both!(
     opening_again_keeps_everything,
     a_lock_holds_until_it_ends_and_is_forgotten_later,
     channels_come_out_as_they_went_in,
+    an_audit_entry_cannot_be_changed_unseen,
     a_fact_is_told_once_per_channel,
     an_attempt_is_claimed_once_and_counts_as_lost_after_a_while,
     old_deliveries_go_and_waiting_ones_stay,
@@ -378,3 +379,26 @@ metrics_on_both!(
     longer_means_are_made_and_what_is_old_goes,
     a_thousand_machines_are_one_transaction_a_time,
 );
+
+/// Whoever changes, or takes out, an entry of the audit breaks the chain.
+async fn an_audit_entry_cannot_be_changed_unseen(fixture: Fixture) {
+    let mut tx = fixture.store.write().await.unwrap();
+    for number in 1..=3 {
+        tx.audit("admin", "node.drained", "id", &format!("the {number}th"), number).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let mut tx = fixture.store.read().await.unwrap();
+    assert_eq!(tx.audit_count().await.unwrap(), 3);
+    let written = tx.audit_after(0, 10).await.unwrap();
+    assert_eq!(tx.audit_list(Some("id"), i64::MAX, 2).await.unwrap().len(), 2);
+    assert!(tx.audit_list(Some("other"), i64::MAX, 2).await.unwrap().is_empty());
+    let is_chain = |events: &[store::AuditEvent]| {
+        let before = std::iter::once("").chain(events.iter().map(|event| event.hash.as_str()));
+        events.iter().zip(before).all(|(event, before)| event.hash == event.expected_hash(before))
+    };
+    assert!(is_chain(&written));
+    let mut changed = written.clone();
+    changed[1].actor = "somebody".into();
+    assert!(!is_chain(&changed));
+    assert!(!is_chain(&[written[0].clone(), written[2].clone()]));
+}

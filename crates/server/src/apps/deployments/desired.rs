@@ -38,8 +38,8 @@ pub(super) struct Held {
     /// Its starting deployment waits for the release command.
     pub(super) gated: bool,
     pub(super) placements: Vec<Placement>,
-    /// Where it shall be built, when that is another node than now.
-    pub(super) next_home: Option<NodeId>,
+    /// Where it shall run, the node that it is built on first.
+    pub(super) chosen: Vec<NodeId>,
 }
 
 impl Deployments {

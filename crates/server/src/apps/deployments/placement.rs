@@ -4,7 +4,7 @@
 use std::sync::PoisonError;
 
 use domain::deployment::Deployment;
-use domain::placement::{Placement, Wish, choose};
+use domain::placement::{Candidate, Placement, Wish, choose};
 use domain::project::Project;
 use domain::release::Release;
 use ids::{DeploymentId, DeploymentState, NodeId, PlacementState, ProjectId, SourceKind, Trigger, WorkloadId};
@@ -21,6 +21,11 @@ impl Held {
     pub(super) fn runs_on(&self) -> impl Iterator<Item = &NodeId> {
         let running = |it: &&Placement| it.state != PlacementState::Removing;
         self.placements.iter().filter(running).map(|it| &it.node_id)
+    }
+
+    /// Where it shall be built, when that is another node than now.
+    fn next_home(&self) -> Option<&NodeId> {
+        self.chosen.first().filter(|id| **id != self.project.node_id)
     }
 
     fn is_on(&self, node: &NodeId) -> bool {
@@ -43,7 +48,7 @@ impl Held {
         if node == home || !self.is_on(node) {
             return Vec::new();
         }
-        if self.next_home.as_ref() == Some(node) {
+        if self.next_home() == Some(node) {
             return self.releases.iter().collect();
         }
         let running = self.deployments.iter().filter_map(|deployment| self.release_of(deployment));
@@ -63,18 +68,23 @@ impl Deployments {
     }
 
     /// Where it shall run, its home first.
-    pub(super) fn chosen(&self, project: &Project, releases: &[Release], placements: &[Placement]) -> Vec<NodeId> {
+    pub(super) fn chosen(
+        project: &Project,
+        releases: &[Release],
+        placements: &[Placement],
+        nodes: &[Candidate],
+    ) -> Vec<NodeId> {
         let wish = Wish {
             replicas: usize::try_from(project.placing.replicas).unwrap_or(usize::MAX),
             labels: &project.placing.labels,
             is_bound: !project.runtime.volumes.is_empty() || runs_containers(project, releases),
             reschedule: project.placing.reschedule,
         };
-        choose(&wish, &project.node_id, placements, &self.nodes.candidates())
+        choose(&wish, &project.node_id, placements, nodes)
     }
 
     async fn choose_nodes(&self, held: &Held) -> Result<()> {
-        let chosen = self.chosen(&held.project, &held.releases, &held.placements);
+        let chosen = &held.chosen;
         let new = chosen.iter().filter(|id| held.in_placement(id) != Some(PlacementState::Wanted));
         let old = held.wanted_on().filter(|id| !chosen.contains(id)).collect::<Vec<_>>();
         let new = new.collect::<Vec<_>>();
@@ -99,7 +109,7 @@ impl Deployments {
 
     /// Builds move with the project, once everything that a rollback can choose from is there too.
     async fn move_home(&self, held: &Held) -> Result<()> {
-        let Some(next) = &held.next_home else { return Ok(()) };
+        let Some(next) = held.next_home() else { return Ok(()) };
         let home = &held.project.node_id;
         let is_busy = held.deployments.iter().any(|it| it.state.is_active()) || !held.runs.is_empty();
         let is_lost = self.nodes.is_lost(home);

@@ -92,6 +92,7 @@ impl Deployments {
         let mut tx = self.store.read().await?;
         let mut unsettled = tx.deployment_unsettled().await?;
         let mut running = jobs::running(&mut tx).await?;
+        let nodes = self.nodes.candidates();
         let mut placed = BTreeMap::<_, Vec<_>>::new();
         for (project, placement) in tx.placement_all().await? {
             placed.entry(project).or_default().push(placement);
@@ -104,9 +105,8 @@ impl Deployments {
             let releases = tx.release_list(&project.id).await?;
             let runs = running.remove(&project.id).unwrap_or_default();
             let placements = placed.remove(&project.id).unwrap_or_default();
-            let next_home =
-                self.chosen(&project, &releases, &placements).into_iter().next().filter(|id| *id != project.node_id);
-            let mut of_project = Held { project, deployments, releases, runs, gated: false, placements, next_home };
+            let chosen = Self::chosen(&project, &releases, &placements, &nodes);
+            let mut of_project = Held { project, deployments, releases, runs, gated: false, placements, chosen };
             of_project.gated = self.is_gated(&mut tx, &of_project).await?;
             held.push(of_project);
         }
