@@ -32,6 +32,8 @@ pub(crate) struct Config {
     /// Where a machine that joined finds the server, instead of where its token says.
     pub(crate) worker_url: Option<String>,
     pub(crate) worker_name: Option<String>,
+    /// Where the program for other machines lies, instead of below the server's directory.
+    pub(crate) programs_dir: Option<PathBuf>,
     pub(crate) git_allow_hosts: Vec<String>,
     pub(crate) network_allow: Vec<Ipv4Net>,
     pub(crate) notification_allow_hosts: Vec<String>,
@@ -145,6 +147,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         insecure_http: values.flag("orchestrator.insecure_http"),
         worker_url: values.web_address("worker.orchestrator_url"),
         worker_name: values.text("worker.name"),
+        programs_dir: values.path("agents.directory"),
         git_allow_hosts: values.list("git.allow_hosts"),
         network_allow: values.networks("network.allow"),
         notification_allow_hosts: values.list("notifications.allow_hosts"),

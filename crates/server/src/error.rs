@@ -109,6 +109,11 @@ impl Error {
         Self::new(Kind::NotFound, "NOT_FOUND", format!("there is no such {what}"))
     }
 
+    /// There could be one, and here is not.
+    pub(crate) fn missing(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, code, message)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             Kind::MethodNotAllowed,

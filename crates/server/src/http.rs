@@ -24,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(platform::identity::http::routes())
         .merge(platform::environment::routes())
         .merge(platform::nodes::http::routes())
+        .merge(platform::programs::http::routes())
         .merge(platform::caches::routes())
         .merge(platform::events::routes())
         .merge(platform::notifications::http::routes())

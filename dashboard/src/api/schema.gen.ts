@@ -4,6 +4,63 @@
  */
 
 export interface paths {
+    "/api/agent/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The program for a machine: `os=linux`, `arch=amd64` or `arm64` (or `x86_64`, `aarch64`). HEAD and ranges are answered
+         *     too; `ETag` and `Repr-Digest` (RFC 9530) have its SHA-256.
+         */
+        get: operations["agent_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent/install-script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A script for sh(1) that installs the program and, with `--join TOKEN`, makes the machine a node. It is made for this
+         *     cluster: it takes no other program, and no token of another cluster.
+         */
+        get: operations["agent_install_script"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What machines can have here, and what this server speaks with them. */
+        get: operations["agent_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login": {
         parameters: {
             query?: never;
@@ -100,7 +157,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** A token with which one machine can join, once. */
-        post: operations["token_create"];
+        post: operations["join_token_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -169,7 +226,7 @@ export interface paths {
             cookie?: never;
         };
         /** The newest hundred tokens, newest first, and what became of them. */
-        get: operations["token_list"];
+        get: operations["join_token_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -189,7 +246,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Makes a token worthless. A machine that has joined with it stays. */
-        delete: operations["token_revoke"];
+        delete: operations["join_token_revoke"];
         options?: never;
         head?: never;
         patch?: never;
@@ -937,6 +994,29 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The program for one kind of machine. */
+        AgentPlatform: {
+            /** @example amd64 */
+            arch: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @example linux */
+            os: string;
+            /** @description Hexadecimal. */
+            sha256: string;
+        };
+        /** @description What machines can have of this server, and what it speaks with them. */
+        AgentVersion: {
+            platforms: components["schemas"]["AgentPlatform"][];
+            /** Format: int32 */
+            protocol_newest: number;
+            /**
+             * Format: int32
+             * @description Versions of the link that this server speaks.
+             */
+            protocol_oldest: number;
+            version: string;
+        };
         AuthStatus: {
             authenticated: boolean;
             /**
@@ -2086,6 +2166,102 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    agent_download: {
+        parameters: {
+            query?: {
+                os?: string;
+                arch?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    agent_install_script: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-shellscript": string;
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    agent_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentVersion"];
+                };
+            };
+        };
+    };
     auth_login: {
         parameters: {
             query?: never;
@@ -2262,7 +2438,7 @@ export interface operations {
             };
         };
     };
-    token_create: {
+    join_token_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -2404,9 +2580,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
-    token_list: {
+    join_token_list: {
         parameters: {
             query?: never;
             header?: never;
@@ -2433,7 +2617,7 @@ export interface operations {
             };
         };
     };
-    token_revoke: {
+    join_token_revoke: {
         parameters: {
             query?: never;
             header?: never;
@@ -2492,6 +2676,14 @@ export interface operations {
                 content?: never;
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,6 +8,7 @@
 mod apps;
 mod command_line;
 mod cut;
+mod installing;
 mod joining;
 mod tunnels;
 

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::node::Node;
 use domain::notification::Delivery;
 use domain::project::{Project, ProjectSettings};
 use domain::user::User;
-use ids::{DeploymentId, NodeId, NotificationEvent, NotificationKind, ProjectId, SourceKind, UserId};
+use ids::{
+    DeploymentId, NodeAccess, NodeId, NodeState, NotificationEvent, NotificationKind, ProjectId, SourceKind, UserId,
+};
 use store::Store;
 
 use super::Notifications;
