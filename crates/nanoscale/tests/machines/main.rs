@@ -6,10 +6,12 @@
 #[path = "../it/apps.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
 mod apps;
+mod attacks;
 mod command_line;
 mod cut;
 mod installing;
 mod joining;
+mod proxied;
 mod tunnels;
 
 use std::time::Duration;
