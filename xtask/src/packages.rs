@@ -18,6 +18,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/sbin/nft", "nftables"),
     ("/usr/sbin/ip", "iproute2"),
+    ("/usr/bin/curl", "curl"),
+    ("/usr/bin/shellcheck", "shellcheck"),
+    ("/usr/sbin/nginx", "nginx-light"),
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__main__.py", "python3-venv"),
     ("/usr/lib/python3/dist-packages/aiosmtpd/__init__.py", "python3-aiosmtpd"),
@@ -35,13 +38,8 @@ const NEEDED: &[(&str, &str)] = &[
 const RUST: &[(&str, &str)] = &[("/usr/bin/cargo", "cargo")];
 
 /// What `cargo xtask bench` compares with.
-const PEERS: &[(&str, &str)] = &[
-    ("/usr/sbin/nginx", "nginx-light"),
-    ("/usr/bin/wrk", "wrk"),
-    ("/usr/bin/curl", "curl"),
-    ("/usr/bin/bwrap", "bubblewrap"),
-    ("/usr/bin/uwsgi", "uwsgi-core"),
-];
+const PEERS: &[(&str, &str)] =
+    &[("/usr/bin/wrk", "wrk"), ("/usr/bin/bwrap", "bubblewrap"), ("/usr/bin/uwsgi", "uwsgi-core")];
 
 /// What `cargo xtask vm test` builds and starts its machine with.
 const EMULATOR: &[(&str, &str)] = &[

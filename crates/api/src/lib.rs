@@ -4,6 +4,7 @@
 //! Grammar: snake_case fields, lists as `{"<plural noun>": […]}`, times as RFC 3339 in UTC,
 //! absent rather than null, errors as [`ErrorBody`].
 
+mod agent;
 mod audit;
 mod auth;
 mod cache;
@@ -21,6 +22,7 @@ mod run;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use agent::{AgentPlatform, AgentVersion};
 pub use audit::{AuditEvent, AuditEventList, AuditVerified};
 pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
 pub use cache::{BuildCache, BuildCacheList, BuildCachePrune, BuildCachePruned};

@@ -39,6 +39,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+pub(crate) use account::is_loopback;
 use client::ClientError;
 
 #[derive(clap::Subcommand)]

@@ -33,6 +33,8 @@ pub(crate) struct Config {
     /// Where a machine that joined finds the server, instead of where its token says.
     pub(crate) worker_url: Option<String>,
     pub(crate) worker_name: Option<String>,
+    /// Where the program for other machines lies, instead of below the server's directory.
+    pub(crate) programs_dir: Option<PathBuf>,
     pub(crate) git_allow_hosts: Vec<String>,
     pub(crate) image_allow_hosts: Vec<String>,
     /// The container engine's socket.
@@ -171,6 +173,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         insecure_http: values.flag("orchestrator.insecure_http"),
         worker_url: values.web_address("worker.orchestrator_url"),
         worker_name: values.text("worker.name"),
+        programs_dir: values.path("agents.directory"),
         git_allow_hosts: values.list("git.allow_hosts"),
         image_allow_hosts: values.list("images.allow_hosts"),
         docker_host: values.text("docker.host").unwrap_or_else(|| "unix:///var/run/docker.sock".into()),

@@ -122,6 +122,11 @@ impl Error {
         )
     }
 
+    /// There could be one, and here is not.
+    pub(crate) fn missing(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, code, message)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             Kind::MethodNotAllowed,

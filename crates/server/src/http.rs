@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(platform::nodes::http::routes())
         .merge(platform::metrics::http::routes())
         .merge(platform::audit::routes())
+        .merge(platform::programs::http::routes())
         .merge(platform::caches::routes())
         .merge(platform::machine_logs::http::routes())
         .merge(platform::events::routes())

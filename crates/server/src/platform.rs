@@ -12,6 +12,7 @@ pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod notifications;
 pub(crate) mod outbound;
+pub(crate) mod programs;
 pub(crate) mod projects;
 pub(crate) mod repository;
 pub(crate) mod vault;

@@ -25,6 +25,7 @@ use crate::platform::metrics::History;
 use crate::platform::metrics::exporter::Exporter;
 use crate::platform::nodes::{LocalNode, Nodes};
 use crate::platform::notifications::Notifications;
+use crate::platform::programs::Programs;
 use crate::platform::projects::Projects;
 use crate::platform::vault::Vault;
 
@@ -36,6 +37,10 @@ pub struct Config {
     pub base_domain: BaseDomain,
     /// Where people and machines find this server, when the configuration says so.
     pub public_url: Option<String>,
+    /// By which machines know the key of this server's own certificate, see [`crate::Certificate::pin`].
+    pub certificate_pin: Option<String>,
+    /// Where the program for other machines than this one lies.
+    pub programs_dir: PathBuf,
     /// Where browsers reach the edge.
     pub edge_port: u16,
     /// The first-run setup is only done by who knows this.
@@ -125,6 +130,7 @@ pub(crate) struct AppState {
     pub(crate) audit: Audit,
     pub(crate) notifications: Notifications,
     pub(crate) health: Health,
+    pub(crate) programs: Programs,
     pub(crate) public_url: PublicUrl,
 }
 
@@ -186,6 +192,7 @@ impl Server {
         let state = AppState {
             identity,
             public_url: PublicUrl(config.public_url.clone()),
+            programs: Programs::new(&config, nodes.cluster_key()),
             runs: Runs::new(store.clone(), deployments.clone()),
             exporter: Exporter::new(store.clone(), config.metrics.token.as_deref()),
             history,

@@ -1,6 +1,6 @@
 //! Certificates of an authority that nobody but a test trusts.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 /// PEM texts.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ impl Certificates {
     /// An authority, and a certificate of it for a name.
     pub(crate) fn of(name: &str) -> Self {
         let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+        // One that has the certificate's own name would be taken for a certificate that signs itself.
+        authority.distinguished_name.push(DnType::CommonName, "an authority for tests");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let authority_key = KeyPair::generate().expect("a key");

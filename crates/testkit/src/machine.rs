@@ -45,8 +45,12 @@ impl TestNode {
     }
 
     /// On a wire of its own; the server is reached at its near end.
-    pub fn on_wire(mut self) -> Self {
-        let wire = Wire::new();
+    pub fn on_wire(self) -> Self {
+        self.on(Wire::new())
+    }
+
+    /// The same, on a wire that is there already.
+    pub fn on(mut self, wire: Wire) -> Self {
         self.config["edge"]["http_bind"] = json!(format!("{}:0", wire.far()));
         self.wire = Some(wire);
         self

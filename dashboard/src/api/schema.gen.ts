@@ -4,6 +4,97 @@
  */
 
 export interface paths {
+    "/api/agent/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The program for a machine: `os=linux`, `arch=amd64` or `arm64` (or `x86_64`, `aarch64`). HEAD and ranges are answered
+         *     too; `ETag` and `Repr-Digest` (RFC 9530) have its SHA-256.
+         */
+        get: operations["agent_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent/install-script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A script for sh(1) that installs the program and, with `--join TOKEN`, makes the machine a node. It is made for this
+         *     cluster: it takes no other program, and no token of another cluster.
+         */
+        get: operations["agent_install_script"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What machines can have here, and what this server speaks with them. */
+        get: operations["agent_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was done, newest first; to one machine, token or project when `subject` is its id. */
+        get: operations["audit_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether every entry is what was written, and none is missing. */
+        get: operations["audit_verify"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login": {
         parameters: {
             query?: never;
@@ -1033,6 +1124,69 @@ export interface components {
             pid: number;
             started_at: components["schemas"]["String"];
             version: string;
+        };
+        /** @description The program for one kind of machine. */
+        AgentPlatform: {
+            /** @example amd64 */
+            arch: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @example linux */
+            os: string;
+            /** @description Hexadecimal. */
+            sha256: string;
+        };
+        /** @description What machines can have of this server, and what it speaks with them. */
+        AgentVersion: {
+            platforms: components["schemas"]["AgentPlatform"][];
+            /** Format: int32 */
+            protocol_newest: number;
+            /**
+             * Format: int32
+             * @description Versions of the link that this server speaks.
+             */
+            protocol_oldest: number;
+            version: string;
+        };
+        /** @description Something that somebody did to what concerns everybody. */
+        AuditEvent: {
+            /** @example node.drained */
+            action: string;
+            /**
+             * @description A user's name, or `node:<id>`.
+             * @example admin
+             */
+            actor: string;
+            /** @description In words. */
+            detail?: string;
+            /**
+             * Format: int64
+             * @description Rising, without gaps.
+             */
+            position: number;
+            /** @description The id of what it was done to. */
+            subject: string;
+            time: components["schemas"]["String"];
+        };
+        /** @description Newest first. */
+        AuditEventList: {
+            events: components["schemas"]["AuditEvent"][];
+            /** @description To be given as `before`, when there are more. */
+            next_cursor?: string | null;
+        };
+        /** @description Whether nobody has changed an entry since it was written. */
+        AuditVerified: {
+            /**
+             * Format: int64
+             * @description The first one that is not what was written, or that is missing.
+             */
+            broken_at?: number | null;
+            /**
+             * Format: int64
+             * @description Entries that were looked at.
+             */
+            events: number;
+            intact: boolean;
         };
         AuthStatus: {
             authenticated: boolean;
@@ -2486,6 +2640,184 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    agent_download: {
+        parameters: {
+            query?: {
+                os?: string;
+                arch?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    agent_install_script: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-shellscript": string;
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    agent_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentVersion"];
+                };
+            };
+        };
+    };
+    audit_list: {
+        parameters: {
+            query?: {
+                subject?: string;
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEventList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    audit_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerified"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     auth_login: {
         parameters: {
             query?: never;
@@ -2804,6 +3136,14 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     join_token_list: {
@@ -2892,6 +3232,14 @@ export interface operations {
                 content?: never;
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

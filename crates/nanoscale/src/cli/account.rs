@@ -81,7 +81,7 @@ fn parse_url(text: &str) -> Result<Url> {
 }
 
 /// Whether what is sent to this address stays on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

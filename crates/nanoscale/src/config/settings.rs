@@ -102,6 +102,7 @@ const SETTINGS: &[Setting] = &[
     text("worker.name", &[]),
     idle("worker.ip", "a node needs no address of its own"),
     idle("worker.bind", "a node listens on nothing"),
+    text("agents.directory", &[]),
     text("edge.http_bind", &[]),
     idle("edge.https_bind", "the edge does not speak TLS yet"),
     Setting { path: "git.allow_hosts", aliases: &[], kind: Kind::List },

@@ -39,12 +39,16 @@ impl ControlPlane {
         let address = tcp.local_addr()?;
         let certificate = Certificate::own(&config.server_dir().join("tls"), &own_names(config))
             .context("make the server's own certificate")?;
+        let pin = certificate.pin().to_owned();
         let listener = Listener { tcp, certificate: Some(certificate), plaintext_for_all: config.insecure_http };
         let store = Store::open(&config.database_url).await.context("open the database")?;
         let ring = key_ring(&config.server_dir().join("keys.json"), &store).await?;
         let given = setup_code.filter(|code| !code.trim().is_empty());
         let setup_code = given.unwrap_or_else(random_code);
-        let server_config = server_config(config, address, edge_port, setup_code.clone());
+        let server_config = server::Config {
+            certificate_pin: Some(pin),
+            ..server_config(config, address, edge_port, setup_code.clone())
+        };
         let server = Server::build(server_config, store.clone(), Vault::new(&ring)?, node)
             .await
             .map_err(anyhow::Error::from_boxed)
@@ -138,6 +142,8 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
         data_dir: config.server_dir(),
         base_domain: config.base_domain.clone(),
         public_url: config.public_url.clone(),
+        certificate_pin: None,
+        programs_dir: config.programs_dir.clone().unwrap_or_else(|| config.server_dir().join("agents")),
         edge_port,
         setup_code,
         secure_cookies: false,

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::directories::{self, hold};
 use super::{CONVERGE, FINISH, Termination, bind, edge_config, node_config};
+use crate::cli::is_loopback;
 use crate::config::Config;
 
 /// How a machine joins, and stays.
@@ -102,11 +103,10 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
 async fn membership(config: &Config, args: &JoinArgs) -> Result<Membership> {
     let directory = config.node_dir();
     let token = args.read_token()?;
-    let given = args.url.clone().or_else(|| config.worker_url.as_deref().and_then(|url| url.parse().ok()));
     if let Some(mut membership) = Membership::load(&directory).context("read what this machine joined")?
         && token.as_ref().is_none_or(|token| membership.is_of(token))
     {
-        if let Some(url) = given {
+        if let Some(url) = elsewhere(config, args, membership.url()) {
             membership.move_to(&directory, url).context("keep the server's address")?;
         }
         return Ok(membership);
@@ -118,8 +118,25 @@ async fn membership(config: &Config, args: &JoinArgs) -> Result<Membership> {
         );
     };
     let name = args.name.clone().or_else(|| config.worker_name.clone()).unwrap_or_else(host_name);
-    let url = given.unwrap_or_else(|| token.url.clone());
+    let url = elsewhere(config, args, &token.url).unwrap_or_else(|| token.url.clone());
     node::uplink::join(&directory, &token, url, &name).await.context("join the cluster")
+}
+
+/// Another address of the server than the `known` one, where somebody has given one. The guide's file says that the
+/// server is on this machine, and is copied to others as it is.
+fn elsewhere(config: &Config, args: &JoinArgs, known: &Url) -> Option<Url> {
+    if args.url.is_some() {
+        return args.url.clone();
+    }
+    let configured = config.worker_url.as_deref()?.parse::<Url>().ok()?;
+    if is_loopback(&configured) && !is_loopback(known) {
+        tracing::warn!(
+            "worker.orchestrator_url is {configured}, which is this machine, but the cluster is at {known}: it is not \
+             used; take it out of the configuration, or give another address of the cluster"
+        );
+        return None;
+    }
+    Some(configured)
 }
 
 fn host_name() -> String {

@@ -177,6 +177,25 @@ async fn a_server_of_another_cluster_hears_nothing() {
     assert_eq!(other.nodes().await.unwrap().len(), 1);
 }
 
+/// The guide's file says that the server is on this machine, and is copied to others as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_server_on_the_machine_itself_does_not_override_a_token() {
+    let server = open_server().start().await;
+    let client = server.setup().await;
+    let guide = json!({ "worker": { "orchestrator_url": "http://127.0.0.1:4000", "name": "worker-node" } });
+    let mut node = machine().on_wire().config(guide);
+    let mut wanted = token(&client).await.token.parse::<JoinToken>().unwrap();
+    wanted.url = format!("https://{}:{}", node.wire().near(), server.api_port()).parse().unwrap();
+    node.start_with(&[&wanted.to_string()]).await;
+    wait_for_status(&client, &node, NodeStatus::Online).await;
+    assert!(node.output().contains("worker.orchestrator_url is http://127.0.0.1:4000"), "{}", node.output());
+    assert_eq!(client.node_get(node.id()).await.unwrap().name, "worker-node");
+    // Nor what it has kept, at a later start.
+    node.kill();
+    node.start_with(&[]).await;
+    wait_for_status(&client, &node, NodeStatus::Online).await;
+}
+
 #[tokio::test]
 async fn a_removed_machine_is_turned_away_and_runs_nothing_any_more() {
     let server = server().start().await;

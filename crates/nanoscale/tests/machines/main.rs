@@ -6,11 +6,14 @@
 #[path = "../it/apps.rs"]
 #[expect(dead_code, reason = "the other suite uses all of it")]
 mod apps;
+mod attacks;
 mod command_line;
 mod cut;
+mod installing;
 mod joining;
 mod page;
 mod placement;
+mod proxied;
 mod tunnels;
 
 use std::time::Duration;

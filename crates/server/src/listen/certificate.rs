@@ -8,10 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
 
 /// The longest life that clients accept of a certificate (CA/Browser Forum ballot SC-22), and after which part of it
 /// a new one is made.
@@ -19,7 +22,10 @@ const LIFE: Duration = Duration::from_secs(397 * 24 * 3600);
 const RENEW_AFTER: Duration = Duration::from_secs(300 * 24 * 3600);
 
 /// What a listener speaks TLS with.
-pub struct Certificate(ServerConfig);
+pub struct Certificate {
+    config: ServerConfig,
+    pin: String,
+}
 
 // === impl Certificate ===
 
@@ -44,6 +50,7 @@ impl Certificate {
         let chain = CertificateDer::pem_file_iter(&certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(io::Error::other)?;
+        let pin = pin(&fs::read_to_string(&key)?).map_err(io::Error::other)?;
         let key = PrivateKeyDer::from_pem_file(&key).map_err(io::Error::other)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -51,12 +58,22 @@ impl Certificate {
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(io::Error::other)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(config))
+        Ok(Self { config, pin })
+    }
+
+    /// What a client can know its key by: SHA-256 of the SubjectPublicKeyInfo, base64 (RFC 7469 section 2.4).
+    pub fn pin(&self) -> &str {
+        &self.pin
     }
 
     pub(super) fn into_config(self) -> ServerConfig {
-        self.0
+        self.config
     }
+}
+
+fn pin(key_pem: &str) -> Result<String, rcgen::Error> {
+    let key = KeyPair::from_pem(key_pem)?;
+    Ok(STANDARD.encode(Sha256::digest(key.subject_public_key_info())))
 }
 
 /// A certificate that signs itself, and its key, as PEM.

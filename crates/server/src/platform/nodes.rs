@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::link::KeyPair;
+use ::link::{KeyPair, PublicKey};
 use domain::node::{Node, OFFLINE_AFTER_MS};
 use futures_util::future::BoxFuture;
 use ids::{NodeId, NodeStatus};
@@ -248,6 +248,11 @@ impl Nodes {
 
     fn with<T>(&self, id: &NodeId, look: impl FnOnce(&mut Known) -> T) -> Option<T> {
         self.lock().get_mut(id).map(look)
+    }
+
+    /// What nodes know this cluster by.
+    pub(crate) fn cluster_key(&self) -> PublicKey {
+        self.inner.cluster.public()
     }
 
     pub(crate) fn local_id(&self) -> &NodeId {

@@ -13,7 +13,7 @@ use link::PublicKey;
 use link::tls::Acceptor;
 use link::websocket::stream_of;
 use rand::Rng;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::{ConnectionTicket, Refused};
 
 use super::link::{Asker, Reach};
@@ -22,6 +22,10 @@ use crate::error::{Error, Result};
 
 /// A machine that does not get to the point in this time has none.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Machines that are proving who they are at the same time. All nodes of a cluster may come at once after a restart; a
+/// stranger shall not fill the memory.
+const HANDSHAKES: usize = 4096;
 
 /// What a node dials for.
 pub(super) enum Purpose {
@@ -36,15 +40,19 @@ pub(super) enum Purpose {
 /// Who waits for a further connection of a node.
 type Tickets = HashMap<String, (NodeId, oneshot::Sender<Box<dyn LinkIo>>)>;
 
+/// Held until a machine has proven who it is.
+pub(super) struct Place(#[expect(dead_code, reason = "it is given back when dropped")] OwnedSemaphorePermit);
+
 /// Nodes on their way in.
 pub(super) struct Arrivals {
     acceptor: Acceptor,
+    handshakes: Arc<Semaphore>,
     tickets: Mutex<Tickets>,
 }
 
 impl Arrivals {
     pub(super) fn new(acceptor: Acceptor) -> Self {
-        Self { acceptor, tickets: Mutex::default() }
+        Self { acceptor, handshakes: Arc::new(Semaphore::new(HANDSHAKES)), tickets: Mutex::default() }
     }
 
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
@@ -53,9 +61,18 @@ impl Arrivals {
 }
 
 impl Nodes {
+    /// A place for one more machine that wants to prove who it is.
+    pub(super) fn place(&self) -> Result<Place> {
+        let place = self.inner.arrivals.handshakes.clone().try_acquire_owned();
+        place.map(Place).map_err(|_| {
+            Error::unavailable("TOO_MANY_HANDSHAKES", "too many machines are connecting; try again in a moment")
+        })
+    }
+
     /// Serves a WebSocket of a machine, for as long as it is one of ours and stays.
-    pub(super) async fn arrive(&self, socket: WebSocket, purpose: Purpose) {
+    pub(super) async fn arrive(&self, socket: WebSocket, purpose: Purpose, place: Place) {
         let accepted = tokio::time::timeout(HANDSHAKE, self.inner.arrivals.acceptor.accept(bytes_of(socket))).await;
+        drop(place);
         let (key, io) = match accepted {
             Ok(Ok(accepted)) => accepted,
             Ok(Err(error)) => return tracing::debug!(%error, "a machine did not prove who it is"),
@@ -91,11 +108,13 @@ impl Nodes {
     }
 
     fn deliver(&self, from: &NodeId, ticket: &str, io: Box<dyn LinkIo>) {
-        let waiting = self.inner.arrivals.tickets().remove(ticket);
+        let mut tickets = self.inner.arrivals.tickets();
+        // Another node's stays good for that one.
+        let is_its_own = tickets.get(ticket).is_some_and(|(id, _)| id == from);
+        let waiting = if is_its_own { tickets.remove(ticket) } else { None };
         match waiting {
-            Some((id, waiting)) if id == *from => drop(waiting.send(io)),
-            // Another node's, or nobody waits any more.
-            _ => tracing::debug!(node.id = %from, "a node showed a ticket that is not its own"),
+            Some((_, waiting)) => drop(waiting.send(io)),
+            None => tracing::debug!(node.id = %from, "a node showed a ticket that is not its own"),
         }
     }
 

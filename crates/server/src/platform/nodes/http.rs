@@ -1,5 +1,4 @@
 mod cluster;
-mod install;
 
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::http::{Json, PathId, Query};
 use crate::rfc3339;
 use crate::state::AppState;
+pub(crate) use cluster::own_url;
 
 /// A node that has been silent longer is stale.
 const STALE: Duration = Duration::from_secs(30);

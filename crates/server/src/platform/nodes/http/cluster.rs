@@ -16,6 +16,7 @@ use super::super::arrivals::Purpose;
 use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId, Query};
+use crate::platform::programs::Programs;
 use crate::state::{AppState, PublicUrl};
 use crate::{now_ms, rfc3339};
 
@@ -37,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 async fn join_token_create(
     User(user): User,
     State(nodes): State<Nodes>,
+    State(programs): State<Programs>,
     State(configured): State<PublicUrl>,
     headers: HeaderMap,
     Json(create): Json<api::JoinTokenCreate>,
@@ -44,13 +46,14 @@ async fn join_token_create(
     let url = own_url(&configured, &headers)?;
     let local_only = is_loopback(&url);
     let (token, text) = nodes.token_create(&user, url.clone(), &create).await?;
+    let install_command = programs.one_liner(&url, &text);
     let url = url.as_str().trim_end_matches('/').to_owned();
     let created = api::JoinTokenCreated {
         id: token.id,
         expires_in_seconds: (token.expires_at - token.created_at) / 1000,
         expires_at: rfc3339(token.expires_at),
         command: format!("nanoscale join {text}"),
-        install_command: super::install::one_liner(&url, &text),
+        install_command,
         token: text.to_string(),
         url,
         local_only,
@@ -109,7 +112,7 @@ struct Dialled {
 /// A node's link: a WebSocket (RFC 6455) that carries TLS 1.3 between the node's key and the cluster's. It shows there
 /// who it is; a request that cannot become a WebSocket is refused.
 #[utoipa::path(get, path = "/api/cluster/link", tag = "cluster", params(("ticket" = Option<String>, Query)),
-    responses((status = 101), (status = 400, body = api::ErrorBody)))]
+    responses((status = 101), (status = 400, body = api::ErrorBody), (status = 503, body = api::ErrorBody)))]
 async fn link(
     State(nodes): State<Nodes>,
     Query(Dialled { ticket }): Query<Dialled>,
@@ -117,18 +120,20 @@ async fn link(
 ) -> Result<Response> {
     let purpose = ticket.map_or(Purpose::Lead, |ticket| Purpose::Further { ticket });
     let upgrade = upgrade.map_err(|_| no_websocket())?;
-    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, purpose).await))
+    let place = nodes.place()?;
+    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, purpose, place).await))
 }
 
 /// A node's way to apps on other nodes, as `/api/cluster/link` in everything else.
 #[utoipa::path(get, path = "/api/cluster/tunnel", tag = "cluster",
-    responses((status = 101), (status = 400, body = api::ErrorBody)))]
+    responses((status = 101), (status = 400, body = api::ErrorBody), (status = 503, body = api::ErrorBody)))]
 async fn tunnel(
     State(nodes): State<Nodes>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|_| no_websocket())?;
-    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, Purpose::Tunnel).await))
+    let place = nodes.place()?;
+    Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, Purpose::Tunnel, place).await))
 }
 
 fn no_websocket() -> Error {
@@ -136,7 +141,7 @@ fn no_websocket() -> Error {
 }
 
 /// Where machines find this server: as it is configured, or as the caller found it.
-fn own_url(configured: &PublicUrl, headers: &HeaderMap) -> Result<Url> {
+pub(crate) fn own_url(configured: &PublicUrl, headers: &HeaderMap) -> Result<Url> {
     let unknown = || {
         let message = "the server does not know its own address; set `orchestrator.public_url`";
         Error::conflict("NO_PUBLIC_URL", message)
@@ -146,6 +151,9 @@ fn own_url(configured: &PublicUrl, headers: &HeaderMap) -> Result<Url> {
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or_else(unknown)?;
     let plain = Url::parse(&format!("http://{host}")).map_err(|_| unknown())?;
+    if plain.path() != "/" || plain.query().is_some() || !plain.username().is_empty() {
+        return Err(unknown());
+    }
     // Elsewhere than on this machine plaintext is not answered.
     if is_loopback(&plain) { Ok(plain) } else { Url::parse(&format!("https://{host}")).map_err(|_| unknown()) }
 }
