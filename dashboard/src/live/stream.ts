@@ -72,11 +72,20 @@ export function openStream({ url, onData, onNamed, onState, endEvent }: StreamOp
     else if (!source) connect();
   }
 
+  // A page that was left may be kept to be gone back to, and its connections with it.
+  function onShow() {
+    if (!ended && !source) connect();
+  }
+
   document.addEventListener("visibilitychange", onVisibility);
+  window.addEventListener("pagehide", disconnect);
+  window.addEventListener("pageshow", onShow);
   connect();
 
   return () => {
     document.removeEventListener("visibilitychange", onVisibility);
+    window.removeEventListener("pagehide", disconnect);
+    window.removeEventListener("pageshow", onShow);
     window.clearTimeout(hiddenTimer);
     disconnect();
   };

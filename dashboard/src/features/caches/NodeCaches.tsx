@@ -100,7 +100,7 @@ function PruneDialog({ nodeId, open, onOpenChange }: { nodeId: string; open: boo
             </li>
           ))}
         </ul>
-        {freed.length === 0 && <p className="py-1.5 text-[13px] text-soft">Nothing.</p>}
+        {freed.length === 0 && <p className="py-1.5 text-[13px] text-soft">{would.isPending && !problem ? "Asking the server…" : "Nothing."}</p>}
       </div>
     </Confirm>
   );
