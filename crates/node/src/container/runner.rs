@@ -28,6 +28,8 @@ const NO_CONTAINER: u8 = 125;
 /// An engine that goes away is waited for, as it may only be restarted.
 const ENGINE_AWAY: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_millis(500);
+/// An engine under load may lose a container before its program is begun, and start it when asked again.
+const START_TRIES: u32 = 3;
 /// Between the end of a container's output and its own.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -234,7 +236,17 @@ async fn create(engine: &Engine, name: &str, body: bollard::models::ContainerCre
 }
 
 async fn start(engine: &Engine, name: &str) -> Result<(), Trouble> {
-    let started = engine.docker().start_container(name, None::<StartContainerOptions>).await;
+    let mut tries = 0;
+    let started = loop {
+        let started = engine.docker().start_container(name, None::<StartContainerOptions>).await;
+        tries += 1;
+        match started {
+            Err(Error::DockerResponseServerError { status_code: 500, .. }) if tries < START_TRIES => {
+                tokio::time::sleep(RETRY).await;
+            }
+            started => break started,
+        }
+    };
     started.map_err(|error| match error {
         // As a program of the image that is not there, or may not be executed.
         Error::DockerResponseServerError { status_code: 400, .. } => {
