@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use ids::BaseDomain;
-use store::Store;
+use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +14,7 @@ use crate::apps::deployments::Deployments;
 use crate::apps::logs::Logs;
 use crate::apps::runs::Runs;
 use crate::apps::uploads::Uploads;
+use crate::error::Error;
 use crate::listen::{self, Listener};
 use crate::platform::audit::Audit;
 use crate::platform::environment::Environment;
@@ -138,8 +139,20 @@ pub(crate) struct AppState {
 #[derive(Clone)]
 pub(crate) struct PublicUrl(pub(crate) Option<String>);
 
-/// Why a server cannot start, for a log.
-pub type BuildError = Box<dyn std::error::Error + Send + Sync>;
+/// Why a server cannot start. What is the matter in the end is among its sources.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("the database cannot be used")]
+    Database(#[from] StoreError),
+    #[error("the cluster's machines cannot be read")]
+    Nodes(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Error> for BuildError {
+    fn from(error: Error) -> Self {
+        Self::Nodes(Box::new(error))
+    }
+}
 
 /// The control plane, ready to run.
 pub struct Server {

@@ -49,10 +49,8 @@ impl ControlPlane {
             certificate_pin: Some(pin),
             ..server_config(config, address, edge_port, setup_code.clone())
         };
-        let server = Server::build(server_config, store.clone(), Vault::new(&ring)?, node)
-            .await
-            .map_err(anyhow::Error::from_boxed)
-            .context("start the server")?;
+        let server =
+            Server::build(server_config, store.clone(), Vault::new(&ring)?, node).await.context("start the server")?;
         let needs_setup = server.needs_setup().await;
         Ok(Self {
             address,
