@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::user::User;
 use ids::{JoinTokenId, NodeAccess, NodeId, NodeState, NodeStatus, UserId};
 
 /// For placement: `region` → `eu`.
@@ -37,6 +38,17 @@ pub enum Link {
 pub const OFFLINE_AFTER_MS: i64 = 60_000;
 
 impl Node {
+    /// Whether a user may put projects on it; `granted` are the nodes that were granted to that one.
+    pub fn is_open_to(&self, user: &User, granted: &[NodeId]) -> bool {
+        let is_owner = self.owner.as_ref() == Some(&user.id);
+        match self.access {
+            _ if is_owner || user.is_admin() => true,
+            NodeAccess::Everybody => true,
+            NodeAccess::Granted => granted.contains(&self.id),
+            NodeAccess::Owner => false,
+        }
+    }
+
     /// What people are shown.
     pub fn status(&self, link: Link) -> NodeStatus {
         match (self.state, link) {

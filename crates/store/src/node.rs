@@ -119,24 +119,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Who may use a node beside its owner, where that is by grant.
-    pub async fn node_grants(&mut self, id: &NodeId) -> StoreResult<Vec<UserId>> {
-        let rows = sqlx::query("select user_id from node_grants where node_id = $1 order by user_id")
-            .bind(id.as_str())
+    /// The nodes that were granted to a user.
+    pub async fn node_grants(&mut self, user: &UserId) -> StoreResult<Vec<NodeId>> {
+        let rows = sqlx::query("select node_id from node_grants where user_id = $1")
+            .bind(user.as_str())
             .fetch_all(&mut *self.inner)
             .await?;
-        rows.iter().map(|row| parse("user id", row.try_get("user_id")?)).collect()
-    }
-
-    pub async fn node_grants_replace(&mut self, id: &NodeId, users: &[UserId]) -> StoreResult<()> {
-        sqlx::query("delete from node_grants where node_id = $1").bind(id.as_str()).execute(&mut *self.inner).await?;
-        for user in users {
-            sqlx::query("insert into node_grants (node_id, user_id) values ($1, $2)")
-                .bind(id.as_str())
-                .bind(user.as_str())
-                .execute(&mut *self.inner)
-                .await?;
-        }
-        Ok(())
+        rows.iter().map(|row| parse("node id", row.try_get("node_id")?)).collect()
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ids::{DeploymentState, NodeId, NodeStatus, PlacementState, ProjectId, ProjectStatus};
 use serde_json::json;
-use testkit::{Client, Load, TestNode, wait_until};
+use testkit::{Client, Database, Load, Postgres, TestNode, wait_until};
 
 use crate::apps::{deploy, node_app, project_with};
 use crate::{BUILD, SHOWN, join, machine, project_on, server, wait_for_status};
@@ -168,4 +168,61 @@ async fn a_project_moves_when_it_is_told_to_and_stays_with_its_volumes() {
     assert_eq!(client.project_update(&keeps, &two).await.unwrap_err().code(), "VOLUMES_PINNED");
     let many = api::ProjectUpdate { replicas: Some(0), ..api::ProjectUpdate::default() };
     assert_eq!(client.project_update(&project, &many).await.unwrap_err().code(), "INVALID_REPLICAS");
+}
+
+/// A server is its owner's to give away.
+#[tokio::test]
+async fn who_may_not_use_a_machine_puts_nothing_on_it() {
+    let url = Postgres::shared().database();
+    let server = server().database(Database::Postgres(url.clone())).start().await;
+    let client = server.setup().await;
+    let one = join(&server, &client, machine(), "one").await;
+    let here = client.nodes().await.unwrap().into_iter().find(|node| node.embedded).unwrap().id;
+    let project = project_with(&client, api::ProjectCreate { node_id: Some(here.to_string()), ..wish("hello") }).await;
+    let theirs = client.join_token(&api::JoinTokenCreate::default()).await.unwrap();
+    // From now on somebody else, whose machine it is not.
+    Postgres::shared().psql(&url, "update users set role = 'user'");
+    Postgres::shared().psql(&url, "update nodes set owner_id = null, access = 'owner' where embedded = 0");
+    Postgres::shared().psql(&url, "update nodes set access = 'everybody' where embedded = 1");
+    let mut server = server;
+    server.restart().await;
+    wait_for_status(&client, &one, NodeStatus::Online).await;
+    let there = api::ProjectCreate { node_id: Some(one.id().to_string()), ..wish("there") };
+    let refused = client.project_create(&there).await.unwrap_err();
+    assert_eq!((refused.status, refused.code()), (403, "NODE_NOT_GRANTED"));
+    let moved = api::ProjectUpdate { node_id: Some(one.id().to_string()), ..api::ProjectUpdate::default() };
+    assert_eq!(client.project_update(&project, &moved).await.unwrap_err().code(), "NODE_NOT_GRANTED");
+    let update = api::NodeUpdate { name: Some("mine".into()), ..api::NodeUpdate::default() };
+    assert_eq!(client.node_update(one.id(), &update).await.unwrap_err().code(), "OWNER_ONLY");
+    // What nobody chooses goes where it may.
+    let anywhere = project_with(&client, wish("anywhere")).await;
+    assert_eq!(client.project_get(&anywhere).await.unwrap().node_id, here);
+    // It is granted.
+    let granted = format!(
+        "update nodes set access = 'granted' where embedded = 0; \
+         insert into node_grants select '{}', id from users",
+        one.id()
+    );
+    Postgres::shared().psql(&url, &granted);
+    server.restart().await;
+    wait_for_status(&client, &one, NodeStatus::Online).await;
+    client.project_create(&there).await.unwrap();
+    // Their own invitation is theirs, and no longer when somebody else made it.
+    client.join_token_revoke(&theirs.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_project_in_a_container_says_that_it_stays() {
+    let server = server().config(json!({ "images": { "allow_hosts": ["127.0.0.1:1"] } })).start().await;
+    let client = server.setup().await;
+    let image = |replicas, reschedule| api::ProjectCreate {
+        image: Some("127.0.0.1:1/app:1".into()),
+        replicas,
+        reschedule,
+        ..wish("boxed")
+    };
+    for create in [image(Some(2), None), image(None, Some(true))] {
+        assert_eq!(client.project_create(&create).await.unwrap_err().code(), "IMAGE_PINNED");
+    }
+    assert!(client.project_list().await.unwrap().is_empty());
 }

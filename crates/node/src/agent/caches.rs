@@ -41,6 +41,9 @@ struct Record {
     /// Whether `bytes` were counted since this process, or the last build, began to write there.
     #[serde(skip)]
     measured: bool,
+    /// How often it was removed: what was counted before says nothing about what is there after.
+    #[serde(skip)]
+    removals: u64,
 }
 
 // === impl Ledger ===
@@ -163,6 +166,7 @@ impl Agent {
         }
         if let Some(record) = self.inner.caches.lock().get_mut(group) {
             record.bytes = 0;
+            record.removals += 1;
             self.write_record(group, record);
         }
         true
@@ -203,13 +207,18 @@ impl Agent {
         };
         for group in stale {
             // What is written from here on is measured the next time.
-            if let Some(record) = self.inner.caches.lock().get_mut(&group) {
-                record.measured = true;
-            }
+            let removals = match self.inner.caches.lock().get_mut(&group) {
+                Some(record) => {
+                    record.measured = true;
+                    record.removals
+                }
+                None => continue,
+            };
             let cache = self.confine().layout.cache(&group);
             let Ok(bytes) = tokio::task::spawn_blocking(move || disk::size(&cache)).await else { continue };
             let mut records = self.inner.caches.lock();
             if let Some(record) = records.get_mut(&group)
+                && record.removals == removals
                 && record.bytes != bytes
             {
                 record.bytes = bytes;

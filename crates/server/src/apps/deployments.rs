@@ -210,14 +210,24 @@ impl Deployments {
     }
 
     async fn enqueue(&self, project: &Project, user: &User, wanted: Wanted) -> Result<Deployment> {
-        self.enqueue_as(project, Some(user), wanted).await
+        let mut tx = self.store.write().await?;
+        let deployment = self.enqueue_in(&mut tx, project, Some(user), wanted).await?;
+        tx.commit().await?;
+        checkpoint::reach(Checkpoint::DeploymentRecorded).await;
+        self.wake.notify_one();
+        Ok(deployment)
     }
 
-    /// For somebody, or by itself.
-    async fn enqueue_as(&self, project: &Project, user: Option<&User>, wanted: Wanted) -> Result<Deployment> {
+    /// For somebody, or because something else that the transaction does needs it.
+    async fn enqueue_in(
+        &self,
+        tx: &mut Tx,
+        project: &Project,
+        user: Option<&User>,
+        wanted: Wanted,
+    ) -> Result<Deployment> {
         let now = now_ms();
-        let mut tx = self.store.write().await?;
-        refuse_deleting(&mut tx, &project.id).await?;
+        refuse_deleting(tx, &project.id).await?;
         if let (Trigger::Upload, Some(upload)) = (wanted.trigger, &wanted.upload) {
             tx.project_set_upload(&project.id, upload, now).await?;
         }
@@ -228,14 +238,10 @@ impl Deployments {
         deployment.upload = wanted.upload;
         deployment.because = wanted.because;
         deployment.created_by = user.map(|user| user.username.clone());
-        self.insert(&mut tx, &deployment).await?;
+        self.insert(tx, &deployment).await?;
         // Begun at once if nothing else is, so that a second request queues behind it instead of replacing it.
-        self.promote(&mut tx, &project.id).await?;
-        let deployment = tx.deployment(&deployment.id).await?.unwrap_or(deployment);
-        tx.commit().await?;
-        checkpoint::reach(Checkpoint::DeploymentRecorded).await;
-        self.wake.notify_one();
-        Ok(deployment)
+        self.promote(tx, &project.id).await?;
+        Ok(tx.deployment(&deployment.id).await?.unwrap_or(deployment))
     }
 
     /// Adds a queued deployment; those that still waited are superseded by it.

@@ -52,7 +52,7 @@ async fn project_create(
     State(nodes): State<Nodes>,
     Json(create): Json<api::ProjectCreate>,
 ) -> Result<(StatusCode, axum::Json<api::ProjectCreated>)> {
-    let project = projects.create(create, &user.id).await?;
+    let project = projects.create(create, &user).await?;
     let deployment = match project.source {
         SourceKind::Git | SourceKind::Image => Some(deployments.create_first(&project, &user).await?),
         SourceKind::Upload => None,
@@ -84,7 +84,7 @@ async fn project_get(
     (status = 200, body = api::Project), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody),
     (status = 404, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
 async fn project_update(
-    _: User,
+    User(user): User,
     State(projects): State<Projects>,
     State(deployments): State<Deployments>,
     State(nodes): State<Nodes>,
@@ -92,7 +92,7 @@ async fn project_update(
     Json(update): Json<api::ProjectUpdate>,
 ) -> Result<axum::Json<api::Project>> {
     let project = projects.find(&id).await?;
-    let project = projects.update(&project, update).await?;
+    let project = projects.update(&project, update, &user).await?;
     // A volume's size holds at once.
     deployments.wake();
     let recent = deployments.recent(&project).await?;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use domain::project::{FIRST_PORT, Placing, Project, ProjectSettings, RELEASES_KEPT_MAX, Registry, RuntimeSettings};
+use domain::user::User;
 use domain::watch;
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
@@ -18,6 +19,8 @@ use crate::platform::environment::{self, Environment};
 use crate::platform::nodes::Nodes;
 use crate::platform::{image, repository};
 use crate::state::Config;
+
+pub(crate) use placing::{Bound, bound_by};
 
 /// How often a name or port taken at the same moment is tried again with another one.
 const TRIES: usize = 8;
@@ -81,7 +84,7 @@ impl Projects {
     }
 
     /// Checks everything before it makes anything.
-    pub(crate) async fn create(&self, create: api::ProjectCreate, user: &UserId) -> Result<Project> {
+    pub(crate) async fn create(&self, create: api::ProjectCreate, user: &User) -> Result<Project> {
         let name = parse_name(&create.name)?;
         let env = environment::parse_all(&create.env_vars)?;
         let source = source::of(create.repo_url.as_deref(), create.image.as_deref())?;
@@ -96,8 +99,13 @@ impl Projects {
             labels: create.node_labels.as_ref(),
             reschedule: create.reschedule,
         };
-        let placing = placing::changed(&Placing::default(), &asked, &runtime)?;
-        let node_id = self.first_node(create.node_id.as_deref(), &placing)?;
+        let bound = match source.kind() {
+            _ if !runtime.volumes.is_empty() => Some(Bound::Volumes),
+            SourceKind::Image => Some(Bound::Image),
+            SourceKind::Git | SourceKind::Upload => None,
+        };
+        let placing = placing::changed(&Placing::default(), &asked, bound)?;
+        let node_id = self.first_node(create.node_id.as_deref(), &placing, user).await?;
         let wanted_port = create.port.map(parse_port).transpose()?;
         for attempt in 0..TRIES {
             let id = ProjectId::new();
@@ -120,7 +128,7 @@ impl Projects {
                 runtime: runtime.clone(),
                 placing: placing.clone(),
                 source: source.kind(),
-                ..new_project(id, &name, slug, node_id.clone(), settings, port, user)
+                ..new_project(id, &name, slug, node_id.clone(), settings, port, &user.id)
             };
             let sealed = self.environment.seal_all(&project.id, &env)?;
             let mut tx = self.store.write().await?;
@@ -138,7 +146,7 @@ impl Projects {
     }
 
     /// Changes what the request names; the next deployment takes it up.
-    pub(crate) async fn update(&self, project: &Project, update: api::ProjectUpdate) -> Result<Project> {
+    pub(crate) async fn update(&self, project: &Project, update: api::ProjectUpdate, user: &User) -> Result<Project> {
         let name = match &update.name {
             Some(name) => parse_name(name)?.as_str().to_owned(),
             None => project.name.clone(),
@@ -174,7 +182,13 @@ impl Projects {
             labels: update.node_labels.as_ref(),
             reschedule: update.reschedule,
         };
-        let placing = placing::changed(&project.placing, &asked, &runtime)?;
+        let releases = self.store.read().await?.release_list(&project.id).await?;
+        let after = Project { source: source.kind(), runtime: runtime.clone(), ..project.clone() };
+        let placing = placing::changed(&project.placing, &asked, placing::bound_by(&after, &releases))?;
+        let to = match update.node_id.as_deref().filter(|id| !id.is_empty()) {
+            Some(id) => Some(self.usable(id, user).await?),
+            None => None,
+        };
         let patch = ProjectPatch {
             name: &name,
             source: source.kind(),
@@ -183,8 +197,8 @@ impl Projects {
             placing: &placing,
         };
         let mut tx = self.store.write().await?;
-        if let Some(id) = update.node_id.as_deref().filter(|id| !id.is_empty()) {
-            self.move_to(&mut tx, project, id).await?;
+        if let Some(to) = to {
+            self.move_to(&mut tx, project, to).await?;
         }
         match tx.project_update(&project.id, patch, now_ms()).await {
             Err(StoreError::Taken(_)) => {

@@ -44,7 +44,7 @@ pub(super) struct Held {
 
 impl Deployments {
     /// What `node` shall do for these projects.
-    pub(super) fn desired(&self, node: &NodeId, held: &[Held]) -> Result<Desired> {
+    pub(super) fn desired(&self, node: &NodeId, held: &[Held]) -> Desired {
         let mut desired = Desired::default();
         for held in held {
             let project = &held.project;
@@ -61,7 +61,7 @@ impl Deployments {
                 desired.routes.extend(self.route_elsewhere(held, node));
             }
         }
-        Ok(desired)
+        desired
     }
 
     /// What a node shall do for a project that is placed on it.
@@ -135,7 +135,7 @@ impl Deployments {
     }
 
     /// Nodes besides this one that have something to send a project's visitors to. What is being emptied counts no
-    /// more, unless there is nothing else.
+    /// more.
     fn others_that_answer(&self, held: &Held, node: &NodeId) -> Vec<NodeId> {
         let host = self.projects.domain(&held.project);
         let stays = |id: &&NodeId| held.in_placement(id) != Some(PlacementState::Emptying);

@@ -7,7 +7,8 @@ use domain::deployment::Deployment;
 use domain::placement::{Candidate, Placement, Wish, choose};
 use domain::project::Project;
 use domain::release::Release;
-use ids::{DeploymentId, DeploymentState, NodeId, PlacementState, ProjectId, SourceKind, Trigger, WorkloadId};
+use ids::{DeploymentId, DeploymentState, NodeId, PlacementState, ProjectId, Trigger, WorkloadId};
+use store::Tx;
 use wire::{BuildOutcome, WorkloadState};
 
 use super::desired::Held;
@@ -15,6 +16,7 @@ use super::jobs::release_spec;
 use super::{Deployments, Wanted};
 use crate::error::Result;
 use crate::now_ms;
+use crate::platform::projects::bound_by;
 
 impl Held {
     /// Nodes where its processes run now or shall.
@@ -77,7 +79,7 @@ impl Deployments {
         let wish = Wish {
             replicas: usize::try_from(project.placing.replicas).unwrap_or(usize::MAX),
             labels: &project.placing.labels,
-            is_bound: !project.runtime.volumes.is_empty() || runs_containers(project, releases),
+            is_bound: bound_by(project, releases).is_some(),
             reschedule: project.placing.reschedule,
         };
         choose(&wish, &project.node_id, placements, nodes)
@@ -123,25 +125,26 @@ impl Deployments {
             return Ok(());
         }
         tx.event_insert("project.updated", Some(id), None, now_ms()).await?;
-        tx.commit().await?;
-        tracing::info!(project.id = %id, from = %home, to = %next, "a project is built on another server from now on");
         let live = held.in_state(DeploymentState::Live);
         if is_lost && let Some(live) = live.filter(|live| !self.has_release(held, live, next)) {
-            self.build_again(held, live).await?;
+            // With the move or not at all: after it nobody would see that something is missing.
+            self.build_again(&mut tx, held, live).await?;
         }
+        tx.commit().await?;
+        tracing::info!(project.id = %id, from = %home, to = %next, "a project is built on another server from now on");
         self.wake.notify_one();
         Ok(())
     }
 
     /// What only a lost node had is made anew.
-    async fn build_again(&self, held: &Held, live: &Deployment) -> Result<()> {
+    async fn build_again(&self, tx: &mut Tx, held: &Held, live: &Deployment) -> Result<()> {
         let wanted = Wanted {
             trigger: if live.upload.is_some() { Trigger::Upload } else { Trigger::Manual },
             commit: live.commit.as_ref().map(|commit| commit.sha.clone()).or_else(|| live.wanted_commit.clone()),
             upload: live.upload.clone(),
             because: Some("the server that it ran on is lost".into()),
         };
-        self.enqueue_as(&held.project, None, wanted).await.map(drop)
+        self.enqueue_in(tx, &held.project, None, wanted).await.map(drop)
     }
 
     /// A node that a project leaves goes on until others do its work; then visitors are sent elsewhere; then it
@@ -253,10 +256,4 @@ impl Deployments {
             this.copying.lock().unwrap_or_else(PoisonError::into_inner).remove(&way);
         });
     }
-}
-
-/// Whether what it runs is an image, which lies in the engine of the node that built or fetched it.
-fn runs_containers(project: &Project, releases: &[Release]) -> bool {
-    let in_container = |release: &Release| release_spec(release).is_ok_and(|spec| spec.runtime.image.is_some());
-    project.source == SourceKind::Image || releases.iter().any(in_container)
 }

@@ -83,7 +83,7 @@ impl Deployments {
         // Told what follows from the rows as they are after all that.
         let held = self.held().await?;
         for node in self.nodes.ids() {
-            self.nodes.desire(&node, self.desired(&node, &held)?);
+            self.nodes.desire(&node, self.desired(&node, &held));
         }
         Ok(next)
     }

@@ -60,15 +60,18 @@ impl Nodes {
         Ok((token, text))
     }
 
-    /// The newest first.
-    pub(super) async fn token_list(&self) -> Result<Vec<JoinToken>> {
-        Ok(self.inner.store.read().await?.join_token_list().await?)
+    /// Those that this user made, or all for an administrator, the newest first.
+    pub(super) async fn token_list(&self, user: &User) -> Result<Vec<JoinToken>> {
+        let mut tokens = self.inner.store.read().await?.join_token_list().await?;
+        tokens.retain(|token| is_theirs(token, user));
+        Ok(tokens)
     }
 
     /// Makes a token worthless. What it has brought in stays.
     pub(super) async fn token_revoke(&self, user: &User, id: &JoinTokenId) -> Result<()> {
         let mut tx = self.inner.store.write().await?;
-        let (token, _) = tx.join_token(id).await?.ok_or_else(|| Error::not_found("join token"))?;
+        let found = tx.join_token(id).await?.filter(|(token, _)| is_theirs(token, user));
+        let (token, _) = found.ok_or_else(|| Error::not_found("join token"))?;
         if !tx.join_token_revoke(id, now_ms()).await? {
             let (what, instead) = match &token.used {
                 Some(used) => ("was used already", format!("; remove node {} if it should not be here", used.node_id)),
@@ -191,6 +194,11 @@ impl Nodes {
         tracing::info!(node.id = %node.id, node.name = node.name, "a machine has joined");
         Ok(node)
     }
+}
+
+/// Somebody else's invitations are nobody's business but an administrator's.
+fn is_theirs(token: &JoinToken, user: &User) -> bool {
+    user.is_admin() || token.created_by == user.id
 }
 
 /// The name, or the first of `name-2`, `name-3`, … that is free.

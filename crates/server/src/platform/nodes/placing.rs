@@ -1,6 +1,9 @@
 //! What placement wants to know of nodes, and what moves between them.
 
+use std::collections::BTreeSet;
+
 use domain::placement::Candidate;
+use domain::user::User;
 use ids::{DeploymentId, NodeId, NodeState, NodeStatus, ProjectId};
 
 use super::{Known, Nodes};
@@ -26,6 +29,14 @@ impl Nodes {
             }
         };
         self.lock().iter().map(candidate).collect()
+    }
+
+    /// The nodes that a user may put projects on.
+    pub(crate) async fn open_to(&self, user: &User) -> Result<BTreeSet<NodeId>> {
+        let granted = self.inner.store.read().await?.node_grants(&user.id).await?;
+        let known = self.lock();
+        let open = known.iter().filter(|(_, known)| known.node.is_open_to(user, &granted));
+        Ok(open.map(|(id, _)| id.clone()).collect())
     }
 
     pub(crate) fn is_online(&self, id: &NodeId) -> bool {

@@ -1,14 +1,17 @@
 //! On which nodes a project may run, as its owner says.
 
 use domain::placement::{Wish, choose};
-use domain::project::{Placing, Project, RuntimeSettings};
-use ids::{NodeId, PlacementState};
+use domain::project::{Placing, Project};
+use domain::release::Release;
+use domain::user::User;
+use ids::{NodeId, PlacementState, SourceKind};
 use store::Tx;
+use wire::ReleaseSpec;
 
 use super::Projects;
 use crate::error::{Error, Result};
 use crate::now_ms;
-use crate::platform::nodes::{Nodes, labels};
+use crate::platform::nodes::labels;
 
 const REPLICAS_MAX: u32 = 100;
 
@@ -19,8 +22,46 @@ pub(super) struct Asked<'a> {
     pub(super) reschedule: Option<bool>,
 }
 
-/// The new settings, once they fit to what the project keeps on its disk.
-pub(super) fn changed(old: &Placing, asked: &Asked<'_>, runtime: &RuntimeSettings) -> Result<Placing> {
+/// What keeps a project on its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Volumes,
+    /// It lies in the engine of the server that built or fetched it.
+    Image,
+}
+
+/// What keeps a project on its server, if anything does.
+pub(crate) fn bound_by(project: &Project, releases: &[Release]) -> Option<Bound> {
+    let in_container = |release: &Release| {
+        serde_json::from_str::<ReleaseSpec>(&release.process).is_ok_and(|spec| spec.runtime.image.is_some())
+    };
+    if !project.runtime.volumes.is_empty() {
+        Some(Bound::Volumes)
+    } else if project.source == SourceKind::Image || releases.iter().any(in_container) {
+        Some(Bound::Image)
+    } else {
+        None
+    }
+}
+
+fn stays(bound: Bound) -> Error {
+    let (code, message) = match bound {
+        Bound::Volumes => (
+            "VOLUMES_PINNED",
+            "a project with volumes stays on the server where they are: it has one replica and does not move; \
+             remove its volumes first",
+        ),
+        Bound::Image => (
+            "IMAGE_PINNED",
+            "a project that runs in a container stays on its server, where its image is: it has one replica and does \
+             not move; make a new project on the other server instead",
+        ),
+    };
+    Error::conflict(code, message)
+}
+
+/// The new settings, once they fit to what keeps the project where it is.
+pub(super) fn changed(old: &Placing, asked: &Asked<'_>, bound: Option<Bound>) -> Result<Placing> {
     let replicas = asked.replicas.unwrap_or(old.replicas);
     if !(1..=REPLICAS_MAX).contains(&replicas) {
         let message = format!("a project runs on 1 to {REPLICAS_MAX} servers");
@@ -31,21 +72,21 @@ pub(super) fn changed(old: &Placing, asked: &Asked<'_>, runtime: &RuntimeSetting
         labels: asked.labels.map_or_else(|| Ok(old.labels.clone()), labels)?,
         reschedule: asked.reschedule.unwrap_or(old.reschedule),
     };
-    if !runtime.volumes.is_empty() && (placing.replicas > 1 || placing.reschedule) {
-        let message = "a project with volumes stays on the server where they are: it has one replica and does not move; \
-            remove its volumes first";
-        return Err(Error::conflict("VOLUMES_PINNED", message));
+    match bound {
+        Some(bound) if placing.replicas > 1 || placing.reschedule => Err(stays(bound)),
+        _ => Ok(placing),
     }
-    Ok(placing)
 }
 
 impl Projects {
     /// The node that a request names, or the one with most room among those with the labels.
-    pub(super) fn first_node(&self, id: Option<&str>, placing: &Placing) -> Result<NodeId> {
+    pub(super) async fn first_node(&self, id: Option<&str>, placing: &Placing, user: &User) -> Result<NodeId> {
         if let Some(id) = id.filter(|id| !id.is_empty()) {
-            return usable(&self.nodes, id);
+            return self.usable(id, user).await;
         }
-        let nodes = self.nodes.candidates();
+        let mut nodes = self.nodes.candidates();
+        let open = self.nodes.open_to(user).await?;
+        nodes.retain(|node| open.contains(&node.id));
         let wish = Wish { replicas: 1, labels: &placing.labels, is_bound: false, reschedule: false };
         let has_labels = |node: &domain::placement::Candidate| {
             placing.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value))
@@ -59,31 +100,35 @@ impl Projects {
     }
 
     /// Has a project go to another node: the one that it is on leaves when the other one does its work.
-    pub(super) async fn move_to(&self, tx: &mut Tx, project: &Project, id: &str) -> Result<()> {
-        let to = usable(&self.nodes, id)?;
+    pub(super) async fn move_to(&self, tx: &mut Tx, project: &Project, to: NodeId) -> Result<()> {
         if to == project.node_id {
             return Ok(());
         }
-        if !project.runtime.volumes.is_empty() && !self.nodes.is_removed(&project.node_id) {
-            let message = "the project's volumes are on its server, and it stays where they are";
-            return Err(Error::conflict("VOLUMES_PINNED", message).at("node_id"));
+        let releases = tx.release_list(&project.id).await?;
+        if let Some(bound) = bound_by(project, &releases).filter(|_| !self.nodes.is_removed(&project.node_id)) {
+            return Err(stays(bound).at("node_id"));
         }
         tx.placement_want(&project.id, &to, now_ms()).await?;
         let (from, wanted) = (&project.node_id, PlacementState::Wanted);
         tx.placement_transition(&project.id, from, wanted, PlacementState::Leaving).await?;
         Ok(())
     }
-}
 
-/// A node that can be given a project now.
-fn usable(nodes: &Nodes, id: &str) -> Result<NodeId> {
-    let unknown = || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
-    let id = id.parse::<NodeId>().map_err(|_| unknown())?;
-    let candidates = nodes.candidates();
-    let node = candidates.iter().find(|node| node.id == id).ok_or_else(unknown)?;
-    if node.is_draining {
-        let message = "this server is being emptied; resume it, or choose another one";
-        return Err(Error::conflict("NODE_DRAINING", message).at("node_id"));
+    /// A node that this user can give a project to now.
+    pub(super) async fn usable(&self, id: &str, user: &User) -> Result<NodeId> {
+        let unknown =
+            || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
+        let id = id.parse::<NodeId>().map_err(|_| unknown())?;
+        let candidates = self.nodes.candidates();
+        let node = candidates.iter().find(|node| node.id == id).ok_or_else(unknown)?;
+        if !self.nodes.open_to(user).await?.contains(&id) {
+            let message = "this server is not open to you; ask its owner or an administrator, or choose another one";
+            return Err(Error::forbidden("NODE_NOT_GRANTED", message).at("node_id"));
+        }
+        if node.is_draining {
+            let message = "this server is being emptied; resume it, or choose another one";
+            return Err(Error::conflict("NODE_DRAINING", message).at("node_id"));
+        }
+        Ok(id)
     }
-    Ok(id)
 }

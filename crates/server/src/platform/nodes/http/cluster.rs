@@ -64,8 +64,8 @@ async fn join_token_create(
 /// The newest hundred tokens, newest first, and what became of them.
 #[utoipa::path(get, path = "/api/cluster/tokens", tag = "cluster", responses(
     (status = 200, body = api::JoinTokenList), (status = 401, body = api::ErrorBody)))]
-async fn join_token_list(_: User, State(nodes): State<Nodes>) -> Result<axum::Json<api::JoinTokenList>> {
-    let tokens = nodes.token_list().await?.into_iter().map(shown).collect();
+async fn join_token_list(User(user): User, State(nodes): State<Nodes>) -> Result<axum::Json<api::JoinTokenList>> {
+    let tokens = nodes.token_list(&user).await?.into_iter().map(shown).collect();
     Ok(axum::Json(api::JoinTokenList { tokens }))
 }
 
