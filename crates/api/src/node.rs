@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use ids::{DeploymentId, HealthStatus, NodeAccess, NodeId, NodeStatus, ProjectId, UserId};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Who may put projects on it: `owner`, `granted` or `everybody`.
     pub access: NodeAccess,
+    /// Names of those who may with `granted`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted_to: Vec<String>,
     /// The user who brought it; absent for the server's own machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<UserId>,
@@ -30,6 +34,10 @@ pub struct Node {
     pub version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
+    /// Where other machines send visitors on to it; absent when they go through the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub direct_address: Option<SocketAddr>,
     /// What the node can enforce on this kernel, and what it cannot.
     pub capabilities: Vec<Capability>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +61,9 @@ pub struct NodeUpdate {
     pub labels: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<NodeAccess>,
+    /// Names of users; takes the place of all that were there. They may use the machine while `access` is `granted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_to: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -22,8 +22,17 @@ pub struct Node {
     /// Who brought it.
     pub owner: Option<UserId>,
     pub access: NodeAccess,
+    /// Who may use it too, where access is by grant; by name.
+    pub granted_to: Vec<Grantee>,
     pub created_at: i64,
     pub last_seen_at: Option<i64>,
+}
+
+/// Somebody to whom a node was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grantee {
+    pub id: UserId,
+    pub username: String,
 }
 
 /// How a node's link is.
@@ -38,13 +47,13 @@ pub enum Link {
 pub const OFFLINE_AFTER_MS: i64 = 60_000;
 
 impl Node {
-    /// Whether a user may put projects on it; `granted` are the nodes that were granted to that one.
-    pub fn is_open_to(&self, user: &User, granted: &[NodeId]) -> bool {
+    /// Whether a user may put projects on it.
+    pub fn is_open_to(&self, user: &User) -> bool {
         let is_owner = self.owner.as_ref() == Some(&user.id);
         match self.access {
             _ if is_owner || user.is_admin() => true,
             NodeAccess::Everybody => true,
-            NodeAccess::Granted => granted.contains(&self.id),
+            NodeAccess::Granted => self.granted_to.iter().any(|grantee| grantee.id == user.id),
             NodeAccess::Owner => false,
         }
     }
@@ -121,6 +130,7 @@ mod tests {
             labels: Labels::new(),
             owner: None,
             access: NodeAccess::Everybody,
+            granted_to: Vec::new(),
             created_at: 0,
             last_seen_at: None,
         }

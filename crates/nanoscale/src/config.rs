@@ -3,7 +3,7 @@
 
 mod settings;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ pub(crate) struct Config {
     /// Where a machine that joined finds the server, instead of where its token says.
     pub(crate) worker_url: Option<String>,
     pub(crate) worker_name: Option<String>,
+    /// Where a machine that joined takes connections of other machines' edges.
+    pub(crate) worker_bind: Option<SocketAddr>,
+    /// Where those find it.
+    pub(crate) worker_ip: Option<IpAddr>,
     /// Where the program for other machines lies, instead of below the server's directory.
     pub(crate) programs_dir: Option<PathBuf>,
     pub(crate) git_allow_hosts: Vec<String>,
@@ -173,6 +177,8 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         insecure_http: values.flag("orchestrator.insecure_http"),
         worker_url: values.web_address("worker.orchestrator_url"),
         worker_name: values.text("worker.name"),
+        worker_bind: values.optional("worker.bind", "an address with a port, 0.0.0.0:4000"),
+        worker_ip: values.optional("worker.ip", "an address, 203.0.113.7"),
         programs_dir: values.path("agents.directory"),
         git_allow_hosts: values.list("git.allow_hosts"),
         image_allow_hosts: values.list("images.allow_hosts"),
@@ -259,7 +265,8 @@ mod tests {
         assert_eq!(config.database_url, "sqlite:/opt/nanoscale/data/nanoscale.db");
         assert_eq!(config.data_dir, Path::new("/opt/nanoscale/data"));
         assert_eq!(config.base_domain.as_str(), "mydomain.com");
-        assert!(config.warnings.iter().any(|warning| warning.contains("worker.ip")));
+        assert_eq!(config.worker_bind, Some(SocketAddr::from(([0, 0, 0, 0], 4000))));
+        assert!(config.warnings.iter().any(|warning| warning.contains("orchestrator.worker_ip")));
     }
 
     #[test]
@@ -267,7 +274,7 @@ mod tests {
         let mistakes = read(
             r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/","public_url":"x"},
                 "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"},"data_dir":"a\u0000b",
-                "notifications":{"first_retry_ms":0},"metrics":{"token":"guessable"}}"#,
+                "notifications":{"first_retry_ms":0},"metrics":{"token":"guessable"},"worker":{"bind":"4000","ip":"here"}}"#,
             &[("NANOSCALE_LIMITS_UPLOAD_MB", "0")],
         )
         .unwrap_err()
@@ -285,6 +292,8 @@ mod tests {
             "orchestrator.public_url",
             "notifications.first_retry_ms",
             "metrics.token: has fewer than 16",
+            "worker.bind",
+            "worker.ip",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(path)), "{path} is not in {mistakes:#?}");
         }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use node::{Agent, Dial, Doors, EdgeIo, Gates, MachineConfig, OwnLog, Separation};
+use node::{Agent, Dial, Direct, Doors, EdgeIo, Gates, MachineConfig, OwnLog, Separation};
 use server::{Accept, LinkIo, LocalNode};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -89,7 +89,7 @@ async fn serve(config: Config, setup_code: Option<String>, mut termination: Term
     let control = Control::new(edge.clone(), None);
     let (to_tunnel, tunnels) = tunnel();
     let agent =
-        Agent::new(node_config(&config, Separation::OneProcess, None)?, doors(edge.clone(), control, to_tunnel))
+        Agent::new(node_config(&config, Separation::OneProcess, None)?, doors(edge.clone(), control, to_tunnel, None))
             .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let local = local_node(&config, agent.clone(), tunnels);
@@ -210,7 +210,7 @@ fn local_node(config: &Config, agent: Agent, tunnel: Accept) -> LocalNode {
 }
 
 /// So it connects to the edge of this process.
-fn doors(edge: Edge, control: Control, tunnel: Dial) -> Doors {
+fn doors(edge: Edge, control: Control, tunnel: Dial, direct: Option<Direct>) -> Doors {
     let control = move || {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let control = control.clone();
@@ -223,7 +223,7 @@ fn doors(edge: Edge, control: Control, tunnel: Dial) -> Doors {
         tokio::spawn(async move { edge.serve_peer(&host, theirs).await });
         Box::pin(std::future::ready(Ok(Box::pin(ours) as Pin<Box<dyn EdgeIo>>))) as _
     };
-    Doors { control: Box::new(control), peer: Box::new(peer), tunnel }
+    Doors { control: Box::new(control), peer: Box::new(peer), tunnel, direct }
 }
 
 /// And to the server's tunnel to other nodes: the node's end, and the server's.

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use ipnet::Ipv4Net;
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,7 +48,7 @@ use crate::log::Readers;
 use crate::machine_logs::MachineLogs;
 use crate::metrics::Sampler;
 use crate::network::Networks;
-use crate::peers::Peers;
+use crate::peers::{Direct, Peers};
 use crate::saved::Saved;
 use crate::shim::Shim;
 use crate::system_info::SystemInfos;
@@ -193,7 +194,7 @@ impl Agent {
         let saved = Saved::load(&layout)?;
         let desired = saved.read();
         let identities = Identities::load(&layout)?;
-        let peers = Peers::new(layout.peers(), config.gates.group, doors.tunnel)?;
+        let peers = Peers::new(layout.peers(), config.gates.group, doors.tunnel, doors.direct)?;
         let networks = Networks::new(identities.instance(), config.network_allow.clone());
         let log_readers = Readers::new();
         let MachineConfig { cloud_init_dir, reader_timeout, .. } = config.machine.clone();
@@ -285,6 +286,18 @@ impl Agent {
     /// A connection to the edge that stands for one of another node's edge.
     pub(crate) async fn dial_peer_door(&self, host: &str) -> io::Result<std::pin::Pin<Box<dyn EdgeIo>>> {
         (self.inner.peer_door)(host.to_owned()).await
+    }
+
+    /// Takes connections of other nodes until this is dropped.
+    pub async fn serve_peers(&self, listener: &TcpListener) {
+        match self.direct() {
+            Some(direct) => direct.serve(self, listener).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn direct(&self) -> Option<&Direct> {
+        self.inner.peers.direct()
     }
 
     pub(crate) fn sampler(&self) -> &Sampler {

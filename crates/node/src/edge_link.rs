@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tokio_util::codec::{FramedRead, LinesCodec};
 
+use crate::peers::Direct;
+
 /// The bytes of a connection.
 pub trait EdgeIo: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> EdgeIo for T {}
@@ -28,6 +30,8 @@ pub struct Doors {
     pub peer: DialPeer,
     /// To the control plane's tunnel to other nodes.
     pub tunnel: Dial,
+    /// To other nodes without one.
+    pub direct: Option<Direct>,
 }
 
 const RETRY: Duration = Duration::from_millis(100);

@@ -28,6 +28,7 @@ pub use agent::{Agent, Config, Gates, MachineConfig, Separation};
 pub use edge_link::{Dial, DialPeer, Doors, EdgeIo};
 pub use link::serve_link;
 pub use machine_logs::OwnLog;
+pub use peers::{Announced, Direct};
 pub use shim::main as shim_main;
 
 /// Milliseconds since 1970 of the system's clock.

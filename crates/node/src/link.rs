@@ -4,7 +4,7 @@
 mod caches;
 mod logs;
 mod machine;
-mod peers;
+pub(crate) mod peers;
 mod releases;
 
 use std::time::Duration;
@@ -101,7 +101,12 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
     let kernel = nix::sys::utsname::uname()
         .map(|name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()))
         .unwrap_or_default();
-    axum::Json(Hello { protocol: LINK_PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), kernel, capabilities })
+    let direct_address = match agent.direct() {
+        Some(direct) => direct.address().await,
+        None => None,
+    };
+    let version = env!("CARGO_PKG_VERSION").into();
+    axum::Json(Hello { protocol: LINK_PROTOCOL, version, kernel, capabilities, direct_address })
 }
 
 async fn desired_put(State(agent): State<Agent>, axum::Json(desired): axum::Json<Desired>) -> Response {

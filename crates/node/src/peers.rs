@@ -1,5 +1,8 @@
-//! The edge's way to apps on other nodes: a Unix socket for each host and node, behind which bytes travel through the
-//! control plane to that node's edge. Neither node needs an address that the other could reach.
+//! The edge's way to apps on other nodes: a Unix socket for each host and node, behind which bytes travel to that
+//! node's edge: directly where it has an address that answers, and else through the control plane.
+
+mod channel;
+mod direct;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,50 +11,47 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use edge::Origin;
 use edge::control::Member;
-use futures_util::TryStreamExt;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use ids::NodeId;
 use tokio::net::{UnixListener, UnixStream};
-use tokio_util::io::{ReaderStream, StreamReader};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wire::RouteSpec;
+use wire::{Desired, RouteSpec};
 
 use crate::edge_link::Dial;
 use crate::layout::remove_file;
-use crate::link::{CONNECTION_WINDOW, SIGN_OF_LIFE, SILENCE, STREAM_WINDOW};
-
-type Body = BoxBody<Bytes, io::Error>;
+use crate::link::{SIGN_OF_LIFE, SILENCE};
+use channel::Channel;
+pub use direct::{Announced, Direct};
 
 /// The ways to other nodes.
 pub(crate) struct Peers {
     directory: PathBuf,
     /// Who else may use the sockets: the edge's group, where that is another user.
     group: Option<u32>,
-    tunnel: Arc<Tunnel>,
+    ways: Arc<Ways>,
     open: Mutex<BTreeMap<(NodeId, String), DropGuard>>,
 }
 
 // === impl Peers ===
 
 impl Peers {
-    /// Ways through whatever `dial` connects to: a control plane's tunnel.
-    pub(crate) fn new(directory: PathBuf, group: Option<u32>, dial: Dial) -> io::Result<Self> {
+    /// Ways through what `tunnel` connects to, and `direct` ones.
+    pub(crate) fn new(
+        directory: PathBuf,
+        group: Option<u32>,
+        tunnel: Dial,
+        direct: Option<Direct>,
+    ) -> io::Result<Self> {
         match std::fs::remove_dir_all(&directory) {
             // Sockets that an earlier process has left.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         make(&directory, group)?;
-        let tunnel = Arc::new(Tunnel { dial, connection: tokio::sync::Mutex::default() });
-        Ok(Self { directory, group, tunnel, open: Mutex::default() })
+        let tunnel = Tunnel { dial: tunnel, channel: tokio::sync::Mutex::default() };
+        let ways = Arc::new(Ways { tunnel, direct });
+        Ok(Self { directory, group, ways, open: Mutex::default() })
     }
 
     /// The members of a route that are elsewhere.
@@ -63,9 +63,17 @@ impl Peers {
         members.collect()
     }
 
-    /// Opens the ways that these routes need, and closes all others.
-    pub(crate) fn keep(&self, routes: &[RouteSpec]) {
-        let wanted = routes.iter().flat_map(|route| route.remote.iter().map(|node| (node.clone(), route.host.clone())));
+    pub(crate) fn direct(&self) -> Option<&Direct> {
+        self.ways.direct.as_ref()
+    }
+
+    /// Opens the ways that this needs, and closes all others.
+    pub(crate) fn keep(&self, desired: &Desired) {
+        if let Some(direct) = &self.ways.direct {
+            direct.keep(&desired.peers);
+        }
+        let wanted =
+            desired.routes.iter().flat_map(|route| route.remote.iter().map(|node| (node.clone(), route.host.clone())));
         let wanted = wanted.collect::<std::collections::BTreeSet<_>>();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|way, _| wanted.contains(way));
@@ -85,11 +93,11 @@ impl Peers {
         make(&directory, self.group)?;
         let listener = bind(&directory, host, self.group)?;
         let stop = CancellationToken::new();
-        let (tunnel, path) = (self.tunnel.clone(), format!("/v1/peers/{node}/{host}"));
-        let (stopped, socket) = (stop.clone(), directory.join(host));
+        let (ways, node, host) = (self.ways.clone(), node.clone(), host.to_owned());
+        let (stopped, socket) = (stop.clone(), directory.join(&host));
         tokio::spawn(async move {
             tokio::select! {
-                () = accept_forever(&listener, &tunnel, &path) => {}
+                () = accept_forever(&listener, &ways, &node, &host) => {}
                 () = stopped.cancelled() => drop(remove_file(&socket)),
             }
         });
@@ -97,14 +105,14 @@ impl Peers {
     }
 }
 
-async fn accept_forever(listener: &UnixListener, tunnel: &Arc<Tunnel>, path: &str) {
+async fn accept_forever(listener: &UnixListener, ways: &Arc<Ways>, node: &NodeId, host: &str) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (tunnel, path) = (tunnel.clone(), path.to_owned());
+                let (ways, node, host) = (ways.clone(), node.clone(), host.to_owned());
                 tokio::spawn(async move {
-                    if let Err(error) = tunnel.carry(stream, &path).await {
-                        tracing::debug!(%error, path, "a connection to another node ended");
+                    if let Err(error) = ways.carry(stream, &node, &host).await {
+                        tracing::debug!(%error, node.id = %node, host, "a connection to another node ended");
                     }
                 });
             }
@@ -116,46 +124,38 @@ async fn accept_forever(listener: &UnixListener, tunnel: &Arc<Tunnel>, path: &st
     }
 }
 
-/// One connection to the control plane for all ways, made when it is first needed.
+struct Ways {
+    tunnel: Tunnel,
+    direct: Option<Direct>,
+}
+
+// === impl Ways ===
+
+impl Ways {
+    async fn carry(&self, stream: UnixStream, node: &NodeId, host: &str) -> io::Result<()> {
+        match self.direct.as_ref().and_then(|direct| direct.channel(node)) {
+            Some(mut channel) => channel.carry(stream, &format!("/v1/peers/{host}")).await,
+            None => self.tunnel.channel().await?.carry(stream, &format!("/v1/peers/{node}/{host}")).await,
+        }
+    }
+}
+
+/// One connection to the control plane for all nodes, made when it is first needed.
 struct Tunnel {
     dial: Dial,
-    connection: tokio::sync::Mutex<Option<SendRequest<Body>>>,
+    channel: tokio::sync::Mutex<Option<Channel>>,
 }
 
 // === impl Tunnel ===
 
 impl Tunnel {
-    /// Carries one connection of the edge to the other node and back, until both directions have ended.
-    async fn carry(&self, stream: UnixStream, path: &str) -> io::Result<()> {
-        let (read, mut write) = stream.into_split();
-        let outward = BodyExt::boxed(StreamBody::new(ReaderStream::with_capacity(read, 64 * 1024).map_ok(Frame::data)));
-        let request = Request::post(format!("http://control-plane{path}")).body(outward).map_err(io::Error::other)?;
-        let response = self.connection().await?.send_request(request).await.map_err(io::Error::other)?;
-        if response.status() != StatusCode::OK {
-            return Err(io::Error::other(format!("the control plane answers {}", response.status())));
-        }
-        let inward = response.into_body().into_data_stream().map_err(io::Error::other);
-        tokio::io::copy(&mut StreamReader::new(inward), &mut write).await?;
-        tokio::io::AsyncWriteExt::shutdown(&mut write).await
-    }
-
-    async fn connection(&self) -> io::Result<SendRequest<Body>> {
-        let mut connection = self.connection.lock().await;
-        if let Some(open) = connection.as_ref().filter(|open| !open.is_closed()) {
+    async fn channel(&self) -> io::Result<Channel> {
+        let mut channel = self.channel.lock().await;
+        if let Some(open) = channel.as_ref().filter(|open| !open.is_closed()) {
             return Ok(open.clone());
         }
-        let io = (self.dial)().await?;
-        let (sender, driver) = Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(SIGN_OF_LIFE)
-            .keep_alive_timeout(SILENCE)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(io::Error::other)?;
-        tokio::spawn(driver);
-        Ok(connection.insert(sender).clone())
+        let (open, _) = Channel::open((self.dial)().await?, SIGN_OF_LIFE, SILENCE).await?;
+        Ok(channel.insert(open).clone())
     }
 }
 

@@ -156,7 +156,7 @@ async fn refused(State(uplink): State<Uplink>, axum::Json(refused): axum::Json<R
 }
 
 /// Doubled with each failure, and a part of it left to chance: a thousand nodes do not all come at once.
-fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     let longest = RETRY.saturating_mul(1 << failures.min(5)).min(RETRY_MAX);
     longest.mul_f64(rand::rng().random_range(0.5..1.0))
 }

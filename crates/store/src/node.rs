@@ -1,4 +1,6 @@
-use domain::node::{Labels, Node};
+use std::collections::BTreeMap;
+
+use domain::node::{Grantee, Labels, Node};
 use ids::{NodeAccess, NodeId, NodeState, UserId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -28,6 +30,7 @@ fn node(row: &AnyRow) -> StoreResult<Node> {
         labels: json("labels", row.try_get("labels")?)?,
         owner: owner.map(|id| parse("user id", &id)).transpose()?,
         access: parse("node access", row.try_get("access")?)?,
+        granted_to: Vec::new(),
         created_at: row.try_get("created_at")?,
         last_seen_at: row.try_get("last_seen_at")?,
     })
@@ -39,7 +42,12 @@ impl Tx {
         let rows = sqlx::query(&format!("select {COLUMNS} from nodes where state <> 'removed' order by id"))
             .fetch_all(&mut *self.inner)
             .await?;
-        rows.iter().map(node).collect()
+        let mut nodes = rows.iter().map(node).collect::<StoreResult<Vec<_>>>()?;
+        let mut grants = self.node_grants(None).await?;
+        for node in &mut nodes {
+            node.granted_to = grants.remove(&node.id).unwrap_or_default();
+        }
+        Ok(nodes)
     }
 
     pub async fn node(&mut self, id: &NodeId) -> StoreResult<Option<Node>> {
@@ -47,10 +55,12 @@ impl Tx {
             .bind(id.as_str())
             .fetch_optional(&mut *self.inner)
             .await?;
-        row.as_ref().map(node).transpose()
+        let Some(mut node) = row.as_ref().map(node).transpose()? else { return Ok(None) };
+        node.granted_to = self.node_grants(Some(id)).await?.remove(id).unwrap_or_default();
+        Ok(Some(node))
     }
 
-    /// The newest node that has or had this key.
+    /// The newest node that has or had this key, without grants.
     pub async fn node_by_key(&mut self, public_key: &str) -> StoreResult<Option<Node>> {
         let row = sqlx::query(&format!("select {COLUMNS} from nodes where public_key = $1 order by id desc limit 1"))
             .bind(public_key)
@@ -119,12 +129,34 @@ impl Tx {
         Ok(())
     }
 
-    /// The nodes that were granted to a user.
-    pub async fn node_grants(&mut self, user: &UserId) -> StoreResult<Vec<NodeId>> {
-        let rows = sqlx::query("select node_id from node_grants where user_id = $1")
-            .bind(user.as_str())
-            .fetch_all(&mut *self.inner)
-            .await?;
-        rows.iter().map(|row| parse("node id", row.try_get("node_id")?)).collect()
+    /// To whom nodes, or this one, are granted.
+    async fn node_grants(&mut self, id: Option<&NodeId>) -> StoreResult<BTreeMap<NodeId, Vec<Grantee>>> {
+        let rows = sqlx::query(
+            "select node_id, user_id, username from node_grants join users on users.id = user_id \
+             where $1 is null or node_id = $1 order by username",
+        )
+        .bind(id.map(NodeId::as_str))
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let mut grants = BTreeMap::<_, Vec<_>>::new();
+        for row in rows {
+            let grantee =
+                Grantee { id: parse("user id", row.try_get("user_id")?)?, username: row.try_get("username")? };
+            grants.entry(parse("node id", row.try_get("node_id")?)?).or_default().push(grantee);
+        }
+        Ok(grants)
+    }
+
+    /// Grants a node to these users and nobody else.
+    pub async fn node_grants_replace(&mut self, id: &NodeId, to: &[Grantee]) -> StoreResult<()> {
+        sqlx::query("delete from node_grants where node_id = $1").bind(id.as_str()).execute(&mut *self.inner).await?;
+        for grantee in to {
+            sqlx::query("insert into node_grants (node_id, user_id) values ($1, $2)")
+                .bind(id.as_str())
+                .bind(grantee.id.as_str())
+                .execute(&mut *self.inner)
+                .await?;
+        }
+        Ok(())
     }
 }

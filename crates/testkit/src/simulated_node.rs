@@ -187,7 +187,13 @@ fn serve(inner: Arc<Inner>, io: Box<dyn Io>) -> BoxFuture<'static, ()> {
 
 async fn hello(State(node): State<Arc<Inner>>) -> axum::Json<Hello> {
     let capabilities = Vec::new();
-    axum::Json(Hello { protocol: node.protocol, version: "0.0.0".into(), kernel: "none".into(), capabilities })
+    axum::Json(Hello {
+        protocol: node.protocol,
+        version: "0.0.0".into(),
+        kernel: "none".into(),
+        capabilities,
+        direct_address: None,
+    })
 }
 
 async fn desired(State(node): State<Arc<Inner>>, axum::Json(told): axum::Json<Desired>) -> StatusCode {

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use ids::{Builder, DeploymentId, ImageReference, NodeId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,19 @@ pub struct Desired {
     pub groups: Vec<GroupSpec>,
     /// Groups whose every trace goes: processes, files, logs, users.
     pub removed_groups: Vec<ProjectId>,
+    #[serde(default)]
+    pub peers: Vec<PeerSpec>,
+}
+
+/// Another node that this one may meet without the control plane between them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSpec {
+    pub node: NodeId,
+    /// What it is known by, as the link writes keys.
+    pub key: String,
+    /// Where visitors can be sent on to it; absent when it takes no connections, or has nothing for them.
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
 }
 
 /// What of a group is kept. A group that is not named keeps its files.

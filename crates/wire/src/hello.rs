@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{GroupUsage, WorkloadUsage};
@@ -14,6 +16,9 @@ pub struct Hello {
     pub version: String,
     pub kernel: String,
     pub capabilities: Vec<Capability>,
+    /// Where it takes connections of other nodes' edges, if it does.
+    #[serde(default)]
+    pub direct_address: Option<SocketAddr>,
 }
 
 /// One protection, and whether this kernel lets the node enforce it.

@@ -19,7 +19,7 @@ pub use cache::{Cache, CachePrune, Caches};
 pub use connection::{ConnectionTicket, Refused};
 pub use desired::{
     BuildSettings, BuildSpec, CompareSpec, Context, Credentials, Desired, Fence, GroupSpec, Image, JobSpec, Limits,
-    PreviewSpec, Probe, Program, Readiness, RouteSpec, Runtime, Source, Volume, VolumeLimit, WorkloadSpec,
+    PeerSpec, PreviewSpec, Probe, Program, Readiness, RouteSpec, Runtime, Source, Volume, VolumeLimit, WorkloadSpec,
 };
 pub use hello::{Capability, Hello, LINK_PROTOCOL, LINK_PROTOCOL_OLDEST, Metrics, Problem};
 pub use log::{LogPage, LogQuery, LogRecord};

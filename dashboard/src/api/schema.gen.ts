@@ -1707,10 +1707,14 @@ export interface components {
             /** @description What the node can enforce on this kernel, and what it cannot. */
             capabilities: components["schemas"]["Capability"][];
             created_at: components["schemas"]["String"];
+            /** @description Where other machines send visitors on to it; absent when they go through the server. */
+            direct_address?: string | null;
             /** @description It gets nothing new, and what it has moves away. */
             draining?: boolean;
             /** @description Of the server's own machine. */
             embedded: boolean;
+            /** @description Names of those who may with `granted`. */
+            granted_to?: string[];
             health_status: components["schemas"]["HealthStatus"];
             id: components["schemas"]["NodeId"];
             kernel?: string | null;
@@ -1804,6 +1808,8 @@ export interface components {
         /** @description `PATCH /api/nodes/{id}`: what is absent stays. */
         NodeUpdate: {
             access?: null | components["schemas"]["NodeAccess"];
+            /** @description Names of users; takes the place of all that were there. They may use the machine while `access` is `granted`. */
+            granted_to?: string[] | null;
             labels?: {
                 [key: string]: string;
             } | null;

@@ -10,7 +10,7 @@ mod tokens;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use ids::{HealthStatus, JoinTokenId, NodeAccess, NodeId, NodeStatus};
+use ids::{HealthStatus, JoinTokenId, NodeId, NodeStatus};
 
 use super::client::{Answer, Client};
 use super::output::{self, Cell, Colour, Fields, Table, bytes};
@@ -68,6 +68,9 @@ enum NodeCommand {
         /// Its id or name.
         node: String,
         access: members::Access,
+        /// With `granted`: to whom, in place of everybody to whom it was granted before. User names, with commas.
+        #[arg(long, value_delimiter = ',', value_name = "USER")]
+        to: Option<Vec<String>>,
     },
     /// Give a machine nothing new, have what it runs move away, and wait until it is empty.
     Drain {
@@ -111,7 +114,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode> {
         NodeCommand::Revoke { id } => tokens::revoke(&client, &id).await?,
         NodeCommand::Rename { node, name } => members::rename(&client, &node, name, json).await?,
         NodeCommand::Label { node, labels } => members::label(&client, &node, labels, json).await?,
-        NodeCommand::Access { node, access } => members::access(&client, &node, access, json).await?,
+        NodeCommand::Access { node, access, to } => members::access(&client, &node, access, to, json).await?,
         NodeCommand::Drain { node, detach } => return members::drain(&client, &node, detach, json).await,
         NodeCommand::Resume { node } => members::resume(&client, &node, json).await?,
         NodeCommand::Remove(args) => members::remove(&client, &args).await?,
@@ -192,13 +195,9 @@ fn print(node: &api::Node, projects: &[api::Project]) -> Result<()> {
         fields.add("problem", Cell::new(format!("{} ({})", problem.message, problem.code), Colour::Red));
     }
     fields.add("labels", members::labels(&node.labels));
-    let whose = match node.access {
-        NodeAccess::Owner => "its owner",
-        NodeAccess::Granted => "its owner and those it was granted to",
-        NodeAccess::Everybody => "everybody",
-    };
-    fields.add("for", whose).add("since", time::local(&node.created_at));
+    fields.add("for", members::whose(node)).add("since", time::local(&node.created_at));
     fields.add_some("version", node.version.as_ref()).add_some("kernel", node.kernel.as_ref());
+    fields.add_some("reached at", node.direct_address.map(|address| address.to_string()));
     fields.add_some("last seen", node.last_seen_at.as_deref().map(time::ago));
     if let Some(now) = &node.metrics {
         fields.add("cpu", format!("{:.0} % of {} cores, load {:.2}", now.cpu_percent, now.cpu_cores, now.load));

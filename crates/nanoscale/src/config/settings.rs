@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use ids::BaseDomain;
@@ -100,8 +101,8 @@ const SETTINGS: &[Setting] = &[
     Setting { path: "orchestrator.insecure_http", aliases: &[], kind: Kind::Flag },
     text("worker.orchestrator_url", &[]),
     text("worker.name", &[]),
-    idle("worker.ip", "a node needs no address of its own"),
-    idle("worker.bind", "a node listens on nothing"),
+    text("worker.ip", &[]),
+    text("worker.bind", &[]),
     text("agents.directory", &[]),
     text("edge.http_bind", &[]),
     idle("edge.https_bind", "the edge does not speak TLS yet"),
@@ -288,6 +289,12 @@ impl Values {
             self.mistake(path, format!("`{text}` is not an address with a port, like 127.0.0.1:4000"));
             SocketAddr::from(([127, 0, 0, 1], 0))
         })
+    }
+
+    /// Absent unless somebody sets it.
+    pub(super) fn optional<T: FromStr>(&mut self, path: &'static str, like: &str) -> Option<T> {
+        let text = self.text(path)?;
+        text.parse().inspect_err(|_| self.mistake(path, format!("`{text}` is not like {like}"))).ok()
     }
 
     pub(super) fn domain(&mut self, path: &'static str, default: &str) -> BaseDomain {

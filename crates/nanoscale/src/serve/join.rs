@@ -1,6 +1,7 @@
 //! `nanoscale join`: this machine as a node of a cluster whose server is elsewhere. Node and edge in one process, and
 //! the link to the server instead of one.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,8 @@ use edge::Edge;
 use edge::control::Control;
 use link::JoinToken;
 use node::uplink::{Membership, Uplink, Way};
-use node::{Agent, OwnLog, Separation};
+use node::{Agent, Announced, Direct, OwnLog, Separation};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -58,15 +60,21 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
         membership = joining => membership?,
         () = termination.requested() => return Ok(()),
     };
+    stay(&config, &membership, termination).await
+}
+
+/// Does a member's work until it is asked to end.
+async fn stay(config: &Config, membership: &Membership, mut termination: Termination) -> Result<()> {
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let address = visitors.local_addr()?;
     directories::make(&config.edge_dir())?;
-    let edge = Edge::new(edge_config(&config));
+    let edge = Edge::new(edge_config(config));
     let control = Control::new(edge.clone(), Some(config.edge_dir().join("routes.json")));
-    let way = Way::new(&membership).context("use the node's key")?;
+    let way = Way::new(membership).context("use the node's key")?;
+    let (peers, direct) = direct(config, membership).await?;
     let agent = Agent::new(
-        node_config(&config, Separation::OneProcess, None)?,
-        super::doors(edge.clone(), control, way.to_tunnel()),
+        node_config(config, Separation::OneProcess, None)?,
+        super::doors(edge.clone(), control, way.to_tunnel(), Some(direct)),
     )
     .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
@@ -79,6 +87,16 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
     let working = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());
         async move { agent.run(stop.cancelled_owned()).await }
+    });
+    let met = tokio::spawn({
+        let (agent, stop) = (agent.clone(), stop.clone());
+        async move {
+            let Some(listener) = peers else { return };
+            tokio::select! {
+                () = agent.serve_peers(&listener) => {}
+                () = stop.cancelled() => {}
+            }
+        }
     });
     // What was live before serves again before the first visitor is let in; of a new node nothing was.
     tokio::select! {
@@ -96,7 +114,39 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
     stop.cancel();
     let _ = tokio::time::timeout(FINISH, serving).await;
     let _ = tokio::time::timeout(FINISH, working).await;
+    met.await?;
     Ok(linked.await?)
+}
+
+/// Where other machines' edges come in, if they may, and this one's side of such connections.
+async fn direct(config: &Config, membership: &Membership) -> Result<(Option<TcpListener>, Direct)> {
+    let mut listener = None;
+    let mut announce = None;
+    if let Some(address) = config.worker_bind {
+        let bound = bind(address, "worker.bind").await?;
+        announce = Some(announced(config.worker_ip, bound.local_addr()?, membership.url()));
+        listener = Some(bound);
+    }
+    Ok((listener, Direct::new(membership, announce).context("use the node's key")?))
+}
+
+/// Where other machines find this one, which listens at `bound` for them. The guide's file says that it is on this very
+/// machine, and is copied to others as it is.
+fn announced(configured: Option<IpAddr>, bound: SocketAddr, server: &Url) -> Announced {
+    let configured = configured.filter(|ip| {
+        let misleads = ip.is_loopback() && !is_loopback(server);
+        if misleads {
+            tracing::warn!(
+                "worker.ip is {ip}, which other machines have too: it is not used; take it out of the configuration, or \
+                 give the address at which they reach this one"
+            );
+        }
+        !misleads
+    });
+    match configured.or(Some(bound.ip()).filter(|ip| !ip.is_unspecified())) {
+        Some(ip) => Announced::At(SocketAddr::new(ip, bound.port())),
+        None => Announced::Towards(server.clone(), bound.port()),
+    }
 }
 
 /// What this machine is, from an earlier start or from the token.

@@ -126,7 +126,12 @@ pub(super) async fn node(config: Config, mut termination: Termination, log: &Own
     let separation =
         Separation::Processes { server: directories::owner(&server_dir)?, edge: directories::owner(&edge_dir)? };
     let gates = Some(directories::group(&edge_dir)?);
-    let doors = Doors { control: to(&edge_dir, CONTROL), peer: to_peers(&edge_dir), tunnel: to(&server_dir, TUNNEL) };
+    let doors = Doors {
+        control: to(&edge_dir, CONTROL),
+        peer: to_peers(&edge_dir),
+        tunnel: to(&server_dir, TUNNEL),
+        direct: None,
+    };
     let agent = Agent::new(node_config(&config, separation, gates)?, doors).context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let working = tokio::spawn({

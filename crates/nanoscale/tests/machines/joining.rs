@@ -237,7 +237,7 @@ async fn a_machine_is_renamed_and_labelled() {
     let update = api::NodeUpdate { name: Some("worker".into()), ..api::NodeUpdate::default() };
     assert_eq!(client.node_update(two.id(), &update).await.unwrap_err().code(), "NAME_TAKEN");
     let labels = [("region".to_owned(), "eu".to_owned())].into();
-    let update = api::NodeUpdate { name: Some("berlin".into()), labels: Some(labels), access: None };
+    let update = api::NodeUpdate { name: Some("berlin".into()), labels: Some(labels), ..Default::default() };
     let shown = client.node_update(two.id(), &update).await.unwrap();
     assert_eq!((shown.name.as_str(), shown.labels["region"].as_str()), ("berlin", "eu"));
     for (update, expected) in [

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ids::{DeploymentState, NodeId, NodeStatus, PlacementState, ProjectId, ProjectStatus};
+use ids::{DeploymentState, NodeAccess, NodeId, NodeStatus, PlacementState, ProjectId, ProjectStatus};
 use serde_json::json;
 use testkit::{Client, Database, Load, Postgres, TestNode, wait_until};
 
@@ -198,15 +198,21 @@ async fn who_may_not_use_a_machine_puts_nothing_on_it() {
     let anywhere = project_with(&client, wish("anywhere")).await;
     assert_eq!(client.project_get(&anywhere).await.unwrap().node_id, here);
     // It is granted.
-    let granted = format!(
-        "update nodes set access = 'granted' where embedded = 0; \
-         insert into node_grants select '{}', id from users",
-        one.id()
-    );
-    Postgres::shared().psql(&url, &granted);
-    server.restart().await;
-    wait_for_status(&client, &one, NodeStatus::Online).await;
+    Postgres::shared().psql(&url, "update users set role = 'admin'");
+    let grant = |names: &[&str]| api::NodeUpdate {
+        access: Some(NodeAccess::Granted),
+        granted_to: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        ..api::NodeUpdate::default()
+    };
+    for nobody in ["nobody", "", "no body"] {
+        let refused = client.node_update(one.id(), &grant(&["admin", nobody])).await.unwrap_err();
+        assert_eq!((refused.status, refused.code()), (400, "UNKNOWN_USER"));
+    }
+    assert_eq!(client.node_update(one.id(), &grant(&["admin", " admin"])).await.unwrap().granted_to, ["admin"]);
+    Postgres::shared().psql(&url, "update users set role = 'user'");
     client.project_create(&there).await.unwrap();
+    server.restart().await;
+    assert_eq!(client.node_get(one.id()).await.unwrap().granted_to, ["admin"]);
     // Their own invitation is theirs, and no longer when somebody else made it.
     client.join_token_revoke(&theirs.id).await.unwrap();
 }

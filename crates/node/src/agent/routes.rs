@@ -62,7 +62,7 @@ impl Applied {
 impl Agent {
     /// Points every route at the first of its workloads that is ready, and at the other nodes that have one.
     pub(super) fn apply_routes(&self, desired: &Desired) {
-        self.inner.peers.keep(&desired.routes);
+        self.inner.peers.keep(desired);
         self.note(|state| {
             let chosen = desired.routes.iter().map(|route| (route, choose(state, route))).collect::<Vec<_>>();
             let told = chosen.iter().map(|(route, (workload, _))| (route.host.clone(), workload.clone())).collect();

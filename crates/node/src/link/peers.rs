@@ -11,7 +11,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use crate::Agent;
 
 /// The bytes of one connection in the request's body, and those that come back in the answer's.
-pub(super) async fn connect(State(agent): State<Agent>, Path(host): Path<String>, body: Body) -> Response {
+pub(crate) async fn connect(State(agent): State<Agent>, Path(host): Path<String>, body: Body) -> Response {
     let edge = match agent.dial_peer_door(&host).await {
         Ok(edge) => edge,
         Err(error) => {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::link::{JoinToken, KeyPair, PublicKey};
 use ids::NodeId;
@@ -15,7 +16,7 @@ const CLUSTER: &str = "cluster.json";
 
 /// A node of a cluster.
 pub struct Membership {
-    key: KeyPair,
+    key: Arc<KeyPair>,
     stored: Stored,
 }
 
@@ -44,12 +45,12 @@ impl Membership {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(Some(Self { key: load_key(directory)?, stored }))
+        Ok(Some(Self { key: Arc::new(load_key(directory)?), stored }))
     }
 
     pub(super) fn keep(directory: &Path, key: KeyPair, stored: Stored) -> io::Result<Self> {
         write_atomic(&directory.join(CLUSTER), &serde_json::to_vec_pretty(&stored)?)?;
-        Ok(Self { key, stored })
+        Ok(Self { key: Arc::new(key), stored })
     }
 
     /// Whether it came of this very token.
@@ -81,7 +82,7 @@ impl Membership {
         &self.stored.url
     }
 
-    pub(super) fn key(&self) -> &KeyPair {
+    pub(crate) fn key(&self) -> &Arc<KeyPair> {
         &self.key
     }
 

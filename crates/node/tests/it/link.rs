@@ -53,6 +53,7 @@ fn agent(directory: &Path) -> Agent {
         control: Box::new(dial),
         peer: Box::new(move |_| Box::pin(nowhere())),
         tunnel: Box::new(move || Box::pin(nowhere())),
+        direct: None,
     };
     Agent::new(config, doors).unwrap()
 }

@@ -105,7 +105,7 @@ impl Projects {
             SourceKind::Git | SourceKind::Upload => None,
         };
         let placing = placing::changed(&Placing::default(), &asked, bound)?;
-        let node_id = self.first_node(create.node_id.as_deref(), &placing, user).await?;
+        let node_id = self.first_node(create.node_id.as_deref(), &placing, user)?;
         let wanted_port = create.port.map(parse_port).transpose()?;
         for attempt in 0..TRIES {
             let id = ProjectId::new();
@@ -185,10 +185,8 @@ impl Projects {
         let releases = self.store.read().await?.release_list(&project.id).await?;
         let after = Project { source: source.kind(), runtime: runtime.clone(), ..project.clone() };
         let placing = placing::changed(&project.placing, &asked, placing::bound_by(&after, &releases))?;
-        let to = match update.node_id.as_deref().filter(|id| !id.is_empty()) {
-            Some(id) => Some(self.usable(id, user).await?),
-            None => None,
-        };
+        let to = update.node_id.as_deref().filter(|id| !id.is_empty());
+        let to = to.map(|id| self.usable(id, user)).transpose()?;
         let patch = ProjectPatch {
             name: &name,
             source: source.kind(),

@@ -58,6 +58,7 @@ fn embedded(id: &NodeId) -> Node {
         labels: std::collections::BTreeMap::new(),
         owner: None,
         access: NodeAccess::Everybody,
+        granted_to: Vec::new(),
         created_at: 1,
         last_seen_at: None,
     }

@@ -32,6 +32,11 @@ export function NodeHeader({ node }: { node: Node }) {
             <p className="flex flex-wrap gap-x-4 text-[13px]">
               {node.version && <span>NanoScale {node.version}</span>}
               {node.kernel && <span>{node.kernel}</span>}
+              {!node.embedded && (
+                <span title="How visitors who come to another server get to the apps here">
+                  {node.direct_address ? `reached at ${node.direct_address}` : "reached through the server"}
+                </span>
+              )}
               {node.last_seen_at && (
                 <span className="text-faint">
                   last heard from <RelativeTime at={node.last_seen_at} />

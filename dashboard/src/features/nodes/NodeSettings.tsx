@@ -77,7 +77,7 @@ export function NodeSettings({ node }: { node: Node }) {
   }
 
   const errorOf = (field: "name" | "labels") => (tried ? problems[field] : undefined) ?? fieldError(save.error, field);
-  const failure = formError(save.error, ["name", "labels"]);
+  const failure = formError(save.error, ["name", "labels", "granted_to"]);
   return (
     <Panel title="Settings">
       <form onSubmit={submit} noValidate data-testid="node-form" className="flex flex-col gap-4">
@@ -105,6 +105,19 @@ export function NodeSettings({ node }: { node: Node }) {
           error={errorOf("labels")}
         />
         <AccessChoice value={form.access} onChange={(access) => change({ access })} />
+        {form.access === "granted" && (
+          <TextField
+            label="Granted to"
+            placeholder="alice, bob"
+            autoComplete="off"
+            autoCapitalize="none"
+            spellCheck={false}
+            hint="User names."
+            value={form.grantedTo}
+            onChange={(grantedTo) => change({ grantedTo })}
+            error={fieldError(save.error, "granted_to")}
+          />
+        )}
         {failure && <Notice tone="bad">{failure}</Notice>}
         <div className="flex gap-3">
           <Button type="submit" busy={save.isPending} disabled={!changed} data-testid="node-save">

@@ -10,10 +10,12 @@ it("sends what was changed only", () => {
   expect(toUpdate(form, node)).toEqual({});
   // The same in another order.
   expect(toUpdate({ ...form, labels: "region=eu gpu" }, node)).toEqual({});
-  expect(toUpdate({ name: " paris ", labels: "", access: "everybody" }, node)).toEqual({ name: "paris", labels: {}, access: "everybody" });
+  expect(toUpdate({ ...form, name: " paris ", labels: "", access: "everybody" }, node)).toEqual({ name: "paris", labels: {}, access: "everybody" });
+  expect(toUpdate({ ...form, grantedTo: "bob, alice bob" }, node)).toEqual({ granted_to: ["alice", "bob"] });
+  expect(toUpdate(fromNode({ ...node, granted_to: ["alice"] }), { ...node, granted_to: ["alice"] })).toEqual({});
 });
 
 it("says what is wrong before it is sent", () => {
   expect(problemsOf(fromNode(node))).toEqual({});
-  expect(Object.keys(problemsOf({ name: " ", labels: "=x", access: "owner" }))).toEqual(["name", "labels"]);
+  expect(Object.keys(problemsOf({ name: " ", labels: "=x", access: "owner", grantedTo: "" }))).toEqual(["name", "labels"]);
 });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ids::{NodeAccess, NodeStatus};
 use reqwest::StatusCode;
 
@@ -95,17 +95,35 @@ pub(super) async fn label(client: &Client, name: &str, changes: Vec<Relabel>, js
         .show(json, |node| output::line(format!("`{}` has the labels {}", node.name, labels(&node.labels))))
 }
 
-pub(super) async fn access(client: &Client, name: &str, access: Access, json: bool) -> Result<()> {
+pub(super) async fn access(
+    client: &Client,
+    name: &str,
+    access: Access,
+    to: Option<Vec<String>>,
+    json: bool,
+) -> Result<()> {
+    if to.is_some() && !matches!(access, Access::Granted) {
+        bail!("`--to` goes with `granted`");
+    }
     let node = find(client, name).await?.value;
-    let wanted = api::NodeUpdate { access: Some(access.into()), ..api::NodeUpdate::default() };
+    let wanted = api::NodeUpdate { access: Some(access.into()), granted_to: to, ..api::NodeUpdate::default() };
     update(client, &node, &wanted).await?.show(json, |node| {
-        let who = match node.access {
-            NodeAccess::Owner => "its owner",
-            NodeAccess::Granted => "its owner and those it was granted to",
-            NodeAccess::Everybody => "everybody",
-        };
-        output::line(format!("`{}` is for {who}", node.name))
+        output::line(format!("`{}` is for {}", node.name, whose(node)))?;
+        if node.access == NodeAccess::Granted && node.granted_to.is_empty() {
+            output::note("  it is granted to nobody yet: --to USER,USER");
+        }
+        Ok(())
     })
+}
+
+/// Who may put projects on a machine, in words.
+pub(super) fn whose(node: &api::Node) -> String {
+    match node.access {
+        NodeAccess::Owner => "its owner".into(),
+        NodeAccess::Granted if node.granted_to.is_empty() => "its owner, until it is granted to others".into(),
+        NodeAccess::Granted => format!("its owner and {}", node.granted_to.join(", ")),
+        NodeAccess::Everybody => "everybody".into(),
+    }
 }
 
 /// Drains, and shows what is still there until nothing is.

@@ -83,7 +83,9 @@ impl Deployments {
         // Told what follows from the rows as they are after all that.
         let held = self.held().await?;
         for node in self.nodes.ids() {
-            self.nodes.desire(&node, self.desired(&node, &held));
+            let mut desired = self.desired(&node, &held);
+            desired.peers = self.nodes.peers(&node, &desired.routes);
+            self.nodes.desire(&node, desired);
         }
         Ok(next)
     }

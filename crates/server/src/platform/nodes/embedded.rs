@@ -30,6 +30,7 @@ pub(super) async fn make_known(store: &Store, name: &str) -> Result<NodeId> {
         labels: BTreeMap::new(),
         owner: None,
         access: NodeAccess::Everybody,
+        granted_to: Vec::new(),
         created_at: now_ms(),
         last_seen_at: None,
     };

@@ -173,6 +173,7 @@ impl Nodes {
             labels: token.labels.clone(),
             owner: Some(token.created_by.clone()),
             access: NodeAccess::Everybody,
+            granted_to: Vec::new(),
             created_at: now,
             last_seen_at: None,
         };

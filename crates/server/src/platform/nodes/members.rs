@@ -1,9 +1,9 @@
 //! What people decide about nodes: their names, and whether they stay.
 
-use domain::node::Node;
+use domain::node::{Grantee, Node};
 use domain::user::User;
-use ids::{NodeId, NodeState};
-use store::{NodePatch, StoreError};
+use ids::{NodeId, NodeState, UserName};
+use store::{NodePatch, StoreError, Tx};
 
 use super::join::{labels, node_name};
 use super::{Nodes, Refused};
@@ -38,6 +38,10 @@ impl Nodes {
         }
         new.access = update.access.unwrap_or(old.access);
         let mut tx = self.inner.store.write().await?;
+        if let Some(names) = &update.granted_to {
+            new.granted_to = grantees(&mut tx, names).await?;
+            tx.node_grants_replace(id, &new.granted_to).await?;
+        }
         match tx.node_update(id, NodePatch { name: &new.name, labels: &new.labels, access: new.access }).await {
             Err(StoreError::Taken(_)) => {
                 let message = format!("there is a server named `{}` already", new.name);
@@ -128,6 +132,30 @@ impl Nodes {
     }
 }
 
+/// The users of these names, each once.
+async fn grantees(tx: &mut Tx, names: &[String]) -> Result<Vec<Grantee>> {
+    let mut grantees = Vec::<Grantee>::new();
+    for name in names {
+        let user = match name.trim().parse::<UserName>() {
+            Ok(name) => tx.user_by_name(&name).await?,
+            Err(_) => None,
+        };
+        let Some((user, _)) = user else {
+            let message = format!("there is no user `{}`; give user names of this cloud", name.trim());
+            return Err(Error::invalid("granted_to", "UNKNOWN_USER", message));
+        };
+        if grantees.iter().all(|grantee| grantee.id != user.id) {
+            grantees.push(Grantee { id: user.id, username: user.username });
+        }
+    }
+    grantees.sort_by(|a, b| a.username.cmp(&b.username));
+    Ok(grantees)
+}
+
+fn names(grantees: &[Grantee]) -> String {
+    grantees.iter().map(|grantee| grantee.username.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// What changed, for the audit.
 fn changes(old: &Node, new: &Node) -> String {
     let mut changes = Vec::new();
@@ -139,6 +167,9 @@ fn changes(old: &Node, new: &Node) -> String {
     }
     if old.access != new.access {
         changes.push(format!("access {} to {}", old.access, new.access));
+    }
+    if old.granted_to != new.granted_to {
+        changes.push(format!("granted to [{}] instead of [{}]", names(&new.granted_to), names(&old.granted_to)));
     }
     changes.join(", ")
 }

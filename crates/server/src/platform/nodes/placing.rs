@@ -6,6 +6,8 @@ use domain::placement::Candidate;
 use domain::user::User;
 use ids::{DeploymentId, NodeId, NodeState, NodeStatus, ProjectId};
 
+use wire::{PeerSpec, RouteSpec};
+
 use super::{Known, Nodes};
 use crate::error::{Error, Result};
 
@@ -32,11 +34,10 @@ impl Nodes {
     }
 
     /// The nodes that a user may put projects on.
-    pub(crate) async fn open_to(&self, user: &User) -> Result<BTreeSet<NodeId>> {
-        let granted = self.inner.store.read().await?.node_grants(&user.id).await?;
+    pub(crate) fn open_to(&self, user: &User) -> BTreeSet<NodeId> {
         let known = self.lock();
-        let open = known.iter().filter(|(_, known)| known.node.is_open_to(user, &granted));
-        Ok(open.map(|(id, _)| id.clone()).collect())
+        let open = known.iter().filter(|(_, known)| known.node.is_open_to(user));
+        open.map(|(id, _)| id.clone()).collect()
     }
 
     pub(crate) fn is_online(&self, id: &NodeId) -> bool {
@@ -65,6 +66,23 @@ impl Nodes {
             }
             known.observed.as_ref().is_some_and(|observed| told.epoch > 0 && observed.routed >= told)
         })
+    }
+
+    /// Whom a node may meet without this server between them: those that have an address and apps that its visitors are
+    /// sent to, and, if it has an address itself, everybody, since visitors come in everywhere.
+    pub(crate) fn peers(&self, id: &NodeId, routes: &[RouteSpec]) -> Vec<PeerSpec> {
+        let remote = routes.iter().flat_map(|route| &route.remote).collect::<BTreeSet<_>>();
+        let direct_address = |known: &Known| known.hello.as_ref().and_then(|hello| hello.direct_address);
+        let known = self.lock();
+        // The server's own node has no key: it is reached where the server is.
+        let Some(own) = known.get(id).filter(|own| own.node.public_key.is_some()) else { return Vec::new() };
+        let takes_any = direct_address(own).is_some();
+        let peer = |(other, known): (&NodeId, &Known)| {
+            let address = direct_address(known).filter(|_| remote.contains(other));
+            let key = known.node.public_key.clone().filter(|_| takes_any || address.is_some())?;
+            Some(PeerSpec { node: other.clone(), key, address })
+        };
+        known.iter().filter(|(other, _)| *other != id).filter_map(peer).collect()
     }
 
     /// Streams a release's files from one node to another.

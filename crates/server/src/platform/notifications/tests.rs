@@ -54,6 +54,7 @@ async fn project(store: &Store) -> Project {
         labels: std::collections::BTreeMap::new(),
         owner: None,
         access: NodeAccess::Everybody,
+        granted_to: Vec::new(),
         created_at: 0,
         last_seen_at: None,
     };

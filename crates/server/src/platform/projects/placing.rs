@@ -80,12 +80,12 @@ pub(super) fn changed(old: &Placing, asked: &Asked<'_>, bound: Option<Bound>) ->
 
 impl Projects {
     /// The node that a request names, or the one with most room among those with the labels.
-    pub(super) async fn first_node(&self, id: Option<&str>, placing: &Placing, user: &User) -> Result<NodeId> {
+    pub(super) fn first_node(&self, id: Option<&str>, placing: &Placing, user: &User) -> Result<NodeId> {
         if let Some(id) = id.filter(|id| !id.is_empty()) {
-            return self.usable(id, user).await;
+            return self.usable(id, user);
         }
         let mut nodes = self.nodes.candidates();
-        let open = self.nodes.open_to(user).await?;
+        let open = self.nodes.open_to(user);
         nodes.retain(|node| open.contains(&node.id));
         let wish = Wish { replicas: 1, labels: &placing.labels, is_bound: false, reschedule: false };
         let has_labels = |node: &domain::placement::Candidate| {
@@ -115,13 +115,13 @@ impl Projects {
     }
 
     /// A node that this user can give a project to now.
-    pub(super) async fn usable(&self, id: &str, user: &User) -> Result<NodeId> {
+    pub(super) fn usable(&self, id: &str, user: &User) -> Result<NodeId> {
         let unknown =
             || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
         let id = id.parse::<NodeId>().map_err(|_| unknown())?;
         let candidates = self.nodes.candidates();
         let node = candidates.iter().find(|node| node.id == id).ok_or_else(unknown)?;
-        if !self.nodes.open_to(user).await?.contains(&id) {
+        if !self.nodes.open_to(user).contains(&id) {
             let message = "this server is not open to you; ask its owner or an administrator, or choose another one";
             return Err(Error::forbidden("NODE_NOT_GRANTED", message).at("node_id"));
         }
