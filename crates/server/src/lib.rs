@@ -14,7 +14,7 @@ mod state;
 mod ui;
 
 pub use listen::{Certificate, Listener};
-pub use platform::nodes::{Accept, LinkIo, LocalNode};
+pub use platform::nodes::{Accept, LinkIo, LocalNode, Patience};
 pub use platform::vault::{KeyRing, Vault};
 pub use state::{BuildError, Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, Server};
 

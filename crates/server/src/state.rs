@@ -24,7 +24,7 @@ use crate::platform::identity::Identity;
 use crate::platform::machine_logs::MachineLogs;
 use crate::platform::metrics::History;
 use crate::platform::metrics::exporter::Exporter;
-use crate::platform::nodes::{LocalNode, Nodes};
+use crate::platform::nodes::{LocalNode, Nodes, Patience};
 use crate::platform::notifications::Notifications;
 use crate::platform::programs::Programs;
 use crate::platform::projects::Projects;
@@ -106,8 +106,7 @@ pub struct Limits {
     /// How long a new release must have been up before it replaces a live one.
     pub settle: Duration,
     pub releases_kept: usize,
-    /// A node away for longer is lost to those of its projects that may move.
-    pub reschedule_after: Duration,
+    pub patience: Patience,
     pub upload_bytes: u64,
     /// Of the disk, what uploads leave free.
     pub disk_reserve_bytes: u64,
@@ -176,10 +175,9 @@ impl Server {
         let epoch = tx.next_epoch().await?;
         tx.commit().await?;
         let history = History::open(config.metrics.database_url.clone()).await;
-        let reschedule_after = config.limits.reschedule_after;
+        let patience = config.limits.patience;
         let nodes =
-            Nodes::new(store.clone(), vault.clone(), history.clone(), epoch, local, reschedule_after, closing.clone())
-                .await?;
+            Nodes::new(store.clone(), vault.clone(), history.clone(), epoch, local, patience, closing.clone()).await?;
         let environment = Environment::new(store.clone(), vault.clone());
         let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());

@@ -127,6 +127,7 @@ const SETTINGS: &[Setting] = &[
     number("limits.drain_seconds", 0, 3600, 30),
     number("limits.stop_grace_seconds", 0, 600, 10),
     number("limits.releases_kept", 1, 1000, 5),
+    aliased_number("limits.stale_after_seconds", &["NODE_HEARTBEAT_STALE_SECONDS"], 1, 86_400, 30),
     number("limits.reschedule_after_seconds", 1, 86_400, 300),
     number("limits.upload_mb", 1, 1 << 20, 512),
     number("limits.log_mb", 1, 1 << 20, 16),

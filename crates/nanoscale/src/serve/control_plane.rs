@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rand::Rng;
-use server::{Certificate, KeyRing, Listener, LocalNode, Server, Vault};
+use server::{Certificate, KeyRing, Listener, LocalNode, Patience, Server, Vault};
 use store::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -172,7 +172,10 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             start_timeout: config.limits.start_timeout,
             settle: config.limits.settle,
             releases_kept: config.limits.releases_kept,
-            reschedule_after: config.limits.reschedule_after,
+            patience: Patience {
+                stale_after: config.limits.stale_after,
+                reschedule_after: config.limits.reschedule_after,
+            },
             upload_bytes: config.limits.upload_bytes,
             disk_reserve_bytes: config.limits.disk_reserve_bytes,
         },

@@ -62,6 +62,15 @@ pub struct LocalNode {
 /// Gives the next connection.
 pub type Accept = Box<dyn Fn() -> BoxFuture<'static, Box<dyn LinkIo>> + Send + Sync>;
 
+/// How long a node may be silent.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until what it said last says nothing about now.
+    pub stale_after: Duration,
+    /// Until it is lost to those of its projects that may move.
+    pub reschedule_after: Duration,
+}
+
 #[derive(Clone)]
 pub(crate) struct Nodes {
     inner: Arc<Inner>,
@@ -80,8 +89,7 @@ struct Inner {
     local_id: NodeId,
     known: Mutex<BTreeMap<NodeId, Known>>,
     sessions: AtomicU64,
-    /// A node away for longer is lost to those of its projects that may move.
-    reschedule_after: Duration,
+    patience: Patience,
     /// A node reported something new.
     observed: Notify,
     /// Set when the server goes.
@@ -149,7 +157,7 @@ impl Nodes {
         history: History,
         epoch: i64,
         local: LocalNode,
-        reschedule_after: Duration,
+        patience: Patience,
         closing: CancellationToken,
     ) -> Result<Self> {
         let cluster = cluster::load(&store, &vault).await?;
@@ -169,7 +177,7 @@ impl Nodes {
                 local_id,
                 known: Mutex::new(known),
                 sessions: AtomicU64::default(),
-                reschedule_after,
+                patience,
                 observed: Notify::new(),
                 closing,
             }),

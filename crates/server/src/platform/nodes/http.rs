@@ -18,9 +18,6 @@ use crate::rfc3339;
 use crate::state::AppState;
 pub(crate) use cluster::own_url;
 
-/// A node that has been silent longer is stale.
-const STALE: Duration = Duration::from_secs(30);
-
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(node_list))
@@ -113,13 +110,13 @@ pub(crate) fn all(nodes: &Nodes) -> Vec<api::Node> {
 }
 
 fn node(nodes: &Nodes, id: &NodeId) -> Option<api::Node> {
-    nodes.with(id, |known| shown(id, known))
+    nodes.with(id, |known| shown(id, known, nodes.inner.patience.stale_after))
 }
 
-fn shown(id: &NodeId, known: &Known) -> api::Node {
+fn shown(id: &NodeId, known: &Known, stale_after: Duration) -> api::Node {
     let status = known.status();
     let is_up = known.down_since.is_none();
-    let fresh = known.last_seen.is_some_and(|(_, seen)| seen.elapsed() < STALE);
+    let fresh = known.last_seen.is_some_and(|(_, seen)| seen.elapsed() < stale_after);
     let last_seen = known.last_seen.map(|(at_ms, _)| at_ms).or(known.node.last_seen_at);
     api::Node {
         id: id.clone(),

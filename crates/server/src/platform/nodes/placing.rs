@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 impl Nodes {
     /// Every node as placement sees it.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let after = self.inner.reschedule_after;
+        let after = self.inner.patience.reschedule_after;
         let candidate = |(id, known): (&NodeId, &Known)| {
             let last = known.metrics.back();
             let free =
@@ -52,7 +52,7 @@ impl Nodes {
 
     /// Whether nobody waits for it any more: it was removed, or has been away for long.
     pub(crate) fn is_lost(&self, id: &NodeId) -> bool {
-        let after = self.inner.reschedule_after;
+        let after = self.inner.patience.reschedule_after;
         self.with(id, |known| known.down_since.is_some_and(|since| since.elapsed() >= after)).unwrap_or(true)
     }
 
