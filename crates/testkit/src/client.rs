@@ -53,6 +53,8 @@ pub struct LogsQuery {
     pub limit: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 // === impl Client ===

@@ -5009,6 +5009,11 @@ export interface operations {
                 search?: string;
                 /** @description Only lines of this deployment: its id or its number. */
                 deployment?: string;
+                /**
+                 * @description Of a project on several machines: the one, by id or name, whose processes wrote them; the one that it is built
+                 *     on when absent.
+                 */
+                node?: string;
                 /** @description Only lines of this stream. */
                 stream?: components["schemas"]["LogStream"];
                 /** @description At most the last so many, 1000 when absent, up to 10000. */

@@ -35,6 +35,10 @@ pub(crate) struct LogsArgs {
     /// Only what one deployment wrote, by its number or id.
     #[arg(long, value_name = "NUMBER")]
     deployment: Option<String>,
+    /// Of a project on several machines: the one, by name or id, whose processes wrote them. Default: the one that it is
+    /// built on.
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
     /// Only one stream: standard output, standard error, or what NanoScale says.
     #[arg(long, value_name = "STREAM", value_parser = ["out", "err", "sys"])]
     stream: Option<String>,
@@ -52,6 +56,7 @@ impl LogsArgs {
             ("until", self.until.map(|time| time.to_string())),
             ("search", self.search.clone()),
             ("deployment", self.deployment.clone()),
+            ("node", self.node.clone()),
             ("stream", self.stream.clone()),
         ];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

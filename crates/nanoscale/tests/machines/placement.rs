@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use ids::{DeploymentState, NodeAccess, NodeId, NodeStatus, PlacementState, ProjectId, ProjectStatus};
 use serde_json::json;
-use testkit::{Client, Database, Load, Postgres, TestNode, wait_until};
+use testkit::{Client, Database, Load, LogsQuery, Postgres, TestNode, wait_until};
 
-use crate::apps::{deploy, node_app, project_with};
+use crate::apps::{deploy, node_app, node_app_with, project_with};
 use crate::{BUILD, SHOWN, join, machine, project_on, server, wait_for_status};
 
 fn wish(name: &str) -> api::ProjectCreate {
@@ -101,6 +101,31 @@ async fn replicas_are_spread_and_one_that_is_lost_is_not_missed() {
     let nodes = nodes.iter().collect::<Vec<_>>();
     wait_for_placement(&client, &project, &nodes).await;
     drop(two);
+}
+
+/// Each machine has what its own replica wrote.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_each_replica_is_read() {
+    let server = server().start().await;
+    let client = server.setup().await;
+    let one = join(&server, &client, machine(), "one").await;
+    let create = api::ProjectCreate { node_id: Some(one.id().to_string()), replicas: Some(2), ..wish("hello") };
+    let project = project_with(&client, create).await;
+    deploy(&client, &project, node_app_with("1", r#"console.log("I am " + process.hrtime.bigint());"#)).await;
+    wait_until("there are two", BUILD, async || placed(&client, &project).await.iter().filter(|it| it.2).count() == 2)
+        .await;
+    let mut said = BTreeSet::new();
+    for (node, _, _) in placed(&client, &project).await {
+        for name in [node.to_string(), client.node_get(&node).await.unwrap().name] {
+            let query = LogsQuery { node: Some(name), search: Some("I am".into()), ..LogsQuery::default() };
+            let lines = client.project_logs(&project, &query).await.unwrap();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            said.insert(lines[0].text.clone());
+        }
+    }
+    assert_eq!(said.len(), 2);
+    let elsewhere = LogsQuery { node: Some("elsewhere".into()), ..LogsQuery::default() };
+    assert_eq!(client.project_logs(&project, &elsewhere).await.unwrap_err().code(), "NOT_PLACED_THERE");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,21 +68,39 @@ impl Logs {
             .ok_or_else(|| Error::not_found("deployment of this project"))
     }
 
-    async fn project_page(&self, project: &Project, query: &LogQuery) -> Result<wire::LogPage> {
+    /// The machine that a request names by id or by name, of those that the project runs on; the one that it is built
+    /// on when it names none.
+    async fn node_of(&self, project: &Project, text: Option<&str>) -> Result<NodeId> {
+        let Some(text) = text else { return Ok(project.node_id.clone()) };
+        let placements = self.deployments.recent(project).await?.placements;
+        let mut places = std::iter::once(&project.node_id).chain(placements.iter().map(|placement| &placement.node_id));
+        let is_named = |id: &&NodeId| id.as_str() == text || self.nodes.name(id).is_some_and(|name| name == text);
+        places.find(is_named).cloned().ok_or_else(|| {
+            let message = format!("the project does not run on `{text}`; its `placements` say where it runs");
+            Error::invalid("node", "NOT_PLACED_THERE", message)
+        })
+    }
+
+    async fn project_page(&self, project: &Project, node: &NodeId, query: &LogQuery) -> Result<wire::LogPage> {
         let path = format!("/v1/logs/run/{}/page", project.id);
-        self.lines(&project.node_id, &path, query).await?.json().await
+        self.lines(node, &path, query).await?.json().await
     }
 
     /// What is there and what comes.
-    async fn project_follow(&self, project: &Project, mut query: LogQuery) -> Result<(Vec<LogRecord>, Lines)> {
+    async fn project_follow(
+        &self,
+        project: &Project,
+        node: &NodeId,
+        mut query: LogQuery,
+    ) -> Result<(Vec<LogRecord>, Lines)> {
         let mut first = Vec::new();
         if query.after.is_none() {
-            let page = self.project_page(project, &query).await?;
+            let page = self.project_page(project, node, &query).await?;
             first = page.records;
             query.after = page.position;
         }
         query.follow = true;
-        let lines = self.lines(&project.node_id, &format!("/v1/logs/run/{}", project.id), &query).await?;
+        let lines = self.lines(node, &format!("/v1/logs/run/{}", project.id), &query).await?;
         Ok((first, lines))
     }
 

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 
+import { serversOf } from "@/features/nodes/placement";
 import { useProjectContext } from "@/features/projects/project-context";
 import { PageTitle } from "@/ui/PageTitle";
 import { toast } from "@/ui/toast-store";
@@ -7,6 +8,7 @@ import { toast } from "@/ui/toast-store";
 import { downloadProjectLog } from "./download";
 import { showAll, type LogFilter } from "./log-filter";
 import { LogView } from "./LogView";
+import { ServerSelect } from "./ServerSelect";
 import { allTime, toBounds, type TimeRange } from "./time-range";
 import { TimeRangeSelect } from "./TimeRangeSelect";
 import { useProjectLog } from "./use-project-log";
@@ -33,7 +35,11 @@ export default function LogsTab() {
   const search = useSettled(filter.search.trim());
   const { since, until } = useSettled(bounds);
   const stream = filter.stream === "all" ? undefined : filter.stream;
-  const query = { search, stream, since, until };
+  const servers = serversOf(project);
+  const [server, setServer] = useState<string>();
+  // One that the project has left is shown no more.
+  const node = server !== undefined && servers.includes(server) ? server : undefined;
+  const query = { search, node, stream, since, until };
   const path = `/projects/${encodeURIComponent(project.id)}/logs`;
   const { log, state, hasOlder, loadingOlder, loadOlder } = useProjectLog(path, query);
 
@@ -64,7 +70,12 @@ export default function LogsTab() {
         onDownload={() => void downloadProjectLog(path, `${project.name}.log`, query).catch(toast.error)}
         empty={state === "connecting" ? "Opening the log…" : empty}
         older={hasOlder ? { load: loadOlder, loading: loadingOlder, label: search ? "Search older lines" : "Load older lines" } : undefined}
-        tools={<TimeRangeSelect range={range} onRange={changeRange} />}
+        tools={
+          <>
+            <ServerSelect servers={servers} value={node ?? project.node_id} onValue={setServer} />
+            <TimeRangeSelect range={range} onRange={changeRange} />
+          </>
+        }
         testId="runtime-log"
         className="h-[max(24rem,calc(100dvh-15rem))]"
       />

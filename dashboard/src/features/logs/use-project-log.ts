@@ -15,6 +15,8 @@ const LAST_RETRY_MS = 15_000;
 /** What of a project's log is wanted, in the API's words. */
 export interface ProjectLogQuery {
   search: string;
+  /** The server whose processes wrote them; the project's home when absent. */
+  node?: string;
   stream?: LogStream;
   since?: string;
   until?: string;
@@ -33,7 +35,7 @@ interface ProjectLog {
  * The last lines of a project's log, those that come, and older ones when asked for. What was
  * shown before a change of the query stays until the new lines arrive.
  */
-export function useProjectLog(path: string, { search, stream, since, until }: ProjectLogQuery): ProjectLog {
+export function useProjectLog(path: string, { search, node, stream, since, until }: ProjectLogQuery): ProjectLog {
   const [log, setLog] = useState<LogSnapshot>(emptyLog);
   const [state, setState] = useState<StreamState>("connecting");
   const [cursor, setCursor] = useState<string>();
@@ -42,7 +44,7 @@ export function useProjectLog(path: string, { search, stream, since, until }: Pr
 
   useEffect(() => {
     const buffer = new LogBuffer();
-    const query = { search, stream, since, until };
+    const query = { search, node, stream, since, until };
     const aborter = new AbortController();
     let pending: LogLine[] = [];
     let timer: number | undefined;
@@ -59,7 +61,7 @@ export function useProjectLog(path: string, { search, stream, since, until }: Pr
 
     function follow(position: string) {
       close = openStream({
-        url: () => apiUrl(path, { follow: true, search, stream, since, after: buffer.lastId ?? position }),
+        url: () => apiUrl(path, { follow: true, search, node, stream, since, after: buffer.lastId ?? position }),
         onData: (data) => {
           if (!isLogLine(data)) return;
           pending.push(data);
@@ -101,7 +103,7 @@ export function useProjectLog(path: string, { search, stream, since, until }: Pr
       setCursor(undefined);
       setState("connecting");
     };
-  }, [path, search, stream, since, until]);
+  }, [path, search, node, stream, since, until]);
 
   const loadOlder = useCallback(() => {
     if (cursor === undefined || !older.current) return;

@@ -152,6 +152,9 @@ struct LogsQuery {
     search: Option<String>,
     /// Only lines of this deployment: its id or its number.
     deployment: Option<String>,
+    /// Of a project on several machines: the one, by id or name, whose processes wrote them; the one that it is built
+    /// on when absent.
+    node: Option<String>,
     /// Only lines of this stream.
     stream: Option<LogStream>,
     /// At most the last so many, 1000 when absent, up to 10000.
@@ -185,6 +188,7 @@ async fn project_logs(
         Some(text) => Some(logs.deployment_of(&project, text).await?),
         None => None,
     };
+    let node = logs.node_of(&project, query.node.as_deref().filter(|node| !node.is_empty())).await?;
     if query.follow && (query.until.is_some() || query.cursor.is_some()) {
         let field = if query.until.is_some() { "until" } else { "cursor" };
         return Err(Error::invalid(
@@ -209,9 +213,9 @@ async fn project_logs(
         follow: false,
     };
     if !query.follow {
-        return Ok(axum::Json(shown_page(logs.project_page(&project, &asked).await?)).into_response());
+        return Ok(axum::Json(shown_page(logs.project_page(&project, &node, &asked).await?)).into_response());
     }
-    let (first, lines) = logs.project_follow(&project, asked).await?;
+    let (first, lines) = logs.project_follow(&project, &node, asked).await?;
     let (send, received) = mpsc::channel(LINES);
     tokio::spawn(async move {
         for record in first {
