@@ -238,6 +238,7 @@ impl Confine {
                 network: job.network.clone(),
                 join: job.inside,
                 cgroup: self.cgroup(job.id).map(|_| self.cgroup_name(job.id)),
+                terminal: None,
                 limits: Rlimits { nofile: Some(OPEN_FILES), ..Rlimits::default() },
                 // The app's user reads what the build's user wrote through their group.
                 umask: 0o027,
@@ -274,6 +275,7 @@ impl Confine {
                 network: Network::Host,
                 join: None,
                 cgroup: self.cgroup(job.id).map(|_| self.cgroup_name(job.id)),
+                terminal: None,
                 limits: Rlimits { nofile: Some(OPEN_FILES), ..Rlimits::default() },
                 umask: 0o077,
                 user_name: "root".into(),

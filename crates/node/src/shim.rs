@@ -125,8 +125,10 @@ fn supervise(
     log: &mut Writer,
     redactor: &domain::redaction::Redactor,
 ) -> io::Result<Exit> {
-    let mut outputs =
-        [Output::new(LogStream::Out, child.stdout.as_fd())?, Output::new(LogStream::Err, child.stderr.as_fd())?];
+    let sandbox::Output::Pipes { stdout, stderr } = &child.output else {
+        return Err(io::Error::other("what has a terminal has no log of lines"));
+    };
+    let mut outputs = [Output::new(LogStream::Out, stdout.as_fd())?, Output::new(LogStream::Err, stderr.as_fd())?];
     let mut pace = Pace::new(Instant::now());
     loop {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);

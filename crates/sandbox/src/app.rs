@@ -16,6 +16,7 @@ use crate::privileges;
 use crate::seccomp::Filters;
 use crate::spec::{Rlimits, Spec};
 use crate::sys;
+use crate::terminal;
 
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -74,23 +75,51 @@ impl Program {
     }
 }
 
+/// The program's standard streams.
+pub(crate) enum Streams {
+    /// Beside `/dev/null` as its input.
+    Pipes {
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
+    Terminal(OwnedFd),
+}
+
+// === impl Streams ===
+
+impl Streams {
+    /// Makes them this process's own, which leads a session.
+    fn install(&self) -> Result<(), Failure> {
+        match self {
+            Self::Pipes { stdout, stderr } => {
+                let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                    .map_err(Failure::at(Step::Prepare, "/dev/null"))?;
+                set_stdio([null.as_fd(), stdout.as_fd(), stderr.as_fd()])
+            }
+            Self::Terminal(terminal) => {
+                terminal::control(terminal)?;
+                set_stdio([terminal.as_fd(); 3])
+            }
+        }
+        .map_err(Failure::of(Step::Prepare))
+    }
+}
+
 /// Turns this process into the program. Returns only with a failure.
-pub(crate) fn become_program(plan: Plan<'_>, stdout: &OwnedFd, stderr: &OwnedFd) -> Failure {
-    match confine(&plan, stdout, stderr) {
+pub(crate) fn become_program(plan: Plan<'_>, streams: &Streams) -> Failure {
+    match confine(&plan, streams) {
         Ok(()) => plan.program.execute(),
         Err(failure) => failure,
     }
 }
 
-fn confine(plan: &Plan<'_>, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<(), Failure> {
+fn confine(plan: &Plan<'_>, streams: &Streams) -> Result<(), Failure> {
     let spec = plan.spec;
     for group in &plan.groups {
         rustix::io::write(group, b"0").map_err(Failure::of(Step::JoinCgroup))?;
     }
     rustix::process::setsid().map_err(Failure::of(Step::Prepare))?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Failure::at(Step::Prepare, "/dev/null"))?;
-    set_stdio([null.as_fd(), stdout.as_fd(), stderr.as_fd()]).map_err(Failure::of(Step::Prepare))?;
+    streams.install()?;
     sys::close_all_on_exec().map_err(Failure::of(Step::Prepare))?;
 
     set_limits(&spec.limits).map_err(Failure::of(Step::Limits))?;

@@ -7,6 +7,9 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::process::{WaitId, WaitIdOptions};
 
+use crate::spec::WindowSize;
+use crate::terminal;
+
 /// A started process. Dropping this closes the descriptors and leaves the process running.
 #[derive(Debug)]
 pub struct Child {
@@ -15,14 +18,20 @@ pub struct Child {
     pub pid: i32,
     /// Of the same init.
     pub pidfd: OwnedFd,
-    /// Ends when no process of the sandbox is left that has it open.
-    pub stdout: OwnedFd,
-    /// Ends when no process of the sandbox is left that has it open.
-    pub stderr: OwnedFd,
+    pub output: Output,
     /// A stream socket to the init. To be read: [`Exit::SIZE`] bytes for [`Exit::decode`]
     /// when the process has ended, then the end of the stream. Each byte written is a
     /// signal number for the process.
     pub status: OwnedFd,
+}
+
+/// What the process writes, and reads where it has a terminal.
+#[derive(Debug)]
+pub enum Output {
+    /// Each ends when no process of the sandbox is left that has it open.
+    Pipes { stdout: OwnedFd, stderr: OwnedFd },
+    /// Reading fails with `EIO` when no process of the sandbox is left that has it open. Closing it hangs up.
+    Terminal(OwnedFd),
 }
 
 /// How the process itself ended; what it left running was killed with it.
@@ -41,6 +50,14 @@ impl Child {
             Ok(_) => Ok(()),
             Err(Errno::PIPE | Errno::CONNRESET) => Err(Errno::SRCH.into()),
             Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Tells the process that its terminal has another size. Without a terminal `ENOTTY`.
+    pub fn resize(&self, size: WindowSize) -> io::Result<()> {
+        match &self.output {
+            Output::Terminal(terminal) => Ok(terminal::resize(terminal, size)?),
+            Output::Pipes { .. } => Err(Errno::NOTTY.into()),
         }
     }
 

@@ -42,6 +42,7 @@ pub enum Step {
     Network,
     /// A mount, or a file of the new root.
     Mount,
+    Terminal,
     Fork,
     JoinCgroup,
     Limits,
@@ -55,11 +56,12 @@ pub enum Step {
     Execute,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step::Prepare,
     Step::Namespaces,
     Step::Network,
     Step::Mount,
+    Step::Terminal,
     Step::Fork,
     Step::JoinCgroup,
     Step::Limits,
@@ -77,6 +79,7 @@ impl fmt::Display for Step {
             Self::Namespaces => "make namespaces",
             Self::Network => "set up the network",
             Self::Mount => "mount",
+            Self::Terminal => "set up the terminal",
             Self::Fork => "fork",
             Self::JoinCgroup => "join cgroup",
             Self::Limits => "set limits",

@@ -49,6 +49,9 @@ fn ruleset(spec: &Spec, own_root: bool) -> Result<RulesetCreated, RulesetError> 
             .add_rules(path_beneath_rules(root::etc_paths(), read))?
             .add_rules(path_beneath_rules(["/etc/passwd", "/etc/group", "/proc"], read))?
             .add_rules(path_beneath_rules(root::DEVICES.map(|name| format!("/dev/{name}")), device))?;
+        if spec.terminal.is_some() {
+            ruleset = ruleset.add_rules(path_beneath_rules(["/dev/pts"], device))?;
+        }
     }
     ruleset = ruleset.add_rules(path_beneath_rules(["/proc"], AccessFs::WriteFile))?;
     ruleset = ruleset.add_rules(path_beneath_rules(["/dev/shm"], change))?;

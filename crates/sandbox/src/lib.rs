@@ -1,6 +1,6 @@
 //! Runs one process confined.
 //!
-//! [`spawn`] starts a program with pipes for its output, in its own mount, pid, IPC, UTS
+//! [`spawn`] starts a program with pipes for its output or with a terminal, in its own mount, pid, IPC, UTS
 //! and, where asked for, network namespaces on a small read-only root, under its own user id without any
 //! capability, with resource limits, Landlock and seccomp, and in a [`cgroup::Cgroup`].
 //! A caller without root gets what the kernel gives everybody (Landlock, seccomp,
@@ -25,10 +25,11 @@ mod seccomp;
 mod spawn;
 mod spec;
 mod sys;
+mod terminal;
 
-pub use child::{Child, Exit};
+pub use child::{Child, Exit, Output};
 pub use error::{Error, Step};
 pub use network::serve_namespace;
 pub use probe::{Capability, probe};
 pub use spawn::spawn;
-pub use spec::{Access, Identity, Link, Mount, Network, Rlimits, Spec};
+pub use spec::{Access, Identity, Link, Mount, Network, Rlimits, Spec, WindowSize};

@@ -11,26 +11,36 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags};
 use rustix::thread::ThreadNameSpaceType;
 
-use crate::app::{self, Plan, Program};
+use crate::app::{self, Plan, Program, Streams};
 use crate::cgroup::Cgroup;
-use crate::child::{self, Child};
+use crate::child::{self, Child, Output};
 use crate::error::{Error, Failure, Step};
 use crate::init;
 use crate::network::Outside;
 use crate::privileges::Powers;
 use crate::root;
 use crate::seccomp::Filters;
-use crate::spec::{Network, Spec};
+use crate::spec::{Network, Spec, WindowSize};
 use crate::sys::{self, Fork};
+use crate::terminal;
 
 const NAMESPACES: i32 = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 
 /// The child's ends.
 struct Ends {
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+    wiring: Wiring,
     status: OwnedFd,
     failure: OwnedFd,
+}
+
+/// What the program's streams are, or will be.
+enum Wiring {
+    Pipes {
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
+    /// To be made where the program is.
+    Terminal(WindowSize),
 }
 
 /// Where the child goes.
@@ -80,20 +90,15 @@ fn groups_to_join(spec: &Spec, required: bool) -> Result<Vec<OwnedFd>, Error> {
 }
 
 fn start(plan: Plan<'_>) -> Result<Child, Failure> {
-    let (stdout, child_stdout) = pipe()?;
-    let (stderr, child_stderr) = pipe()?;
+    let (pipes, wiring) = match plan.spec.terminal {
+        None => output_pipes(&plan).map(|(output, wiring)| (Some(output), wiring))?,
+        Some(size) => (None, Wiring::Terminal(size)),
+    };
     let (failure, child_failure) = pipe()?;
     let (status, child_status) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .map_err(Failure::of(Step::Prepare))?;
-    if let Some(identity) = plan.spec.identity.filter(|_| plan.switch) {
-        // Else the program could write to, but not open, its own /dev/stdout.
-        let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-        for fd in [&child_stdout, &child_stderr] {
-            rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(Failure::of(Step::Prepare))?;
-        }
-    }
-    let ends = Ends { stdout: child_stdout, stderr: child_stderr, status: child_status, failure: child_failure };
+    let ends = Ends { wiring, status: child_status, failure: child_failure };
     let joined = plan.spec.join.filter(|_| plan.own_root).map(open_process).transpose()?;
     let makes = plan.own_root && joined.is_none();
     let outside = if makes { Outside::open(&plan.spec.network)? } else { Outside::none() };
@@ -113,7 +118,13 @@ fn start(plan: Plan<'_>) -> Result<Child, Failure> {
             sys::restore_signals(&mask);
             drop(ends);
             match child::read_to_end(&failure) {
-                Ok(bytes) if bytes.is_empty() => Ok(Child { pid, pidfd, stdout, stderr, status }),
+                Ok(bytes) if bytes.is_empty() => {
+                    let output = match pipes {
+                        Some(pipes) => pipes,
+                        None => Output::Terminal(terminal::receive(&status).map_err(Failure::of(Step::Terminal))?),
+                    };
+                    Ok(Child { pid, pidfd, output, status })
+                }
                 result => {
                     let _ = child::reap(&pidfd);
                     Err(result.map_or_else(Failure::of(Step::Prepare), |bytes| Failure::decode(&bytes)))
@@ -151,20 +162,38 @@ fn prepare_and_fork(plan: Plan<'_>, ends: Ends, world: World) {
         (_, World::Joined(process)) => enter(&process).map(|()| None),
         _ => adopt_orphans().map(|()| None),
     });
-    let forked = ready.and_then(|sockets| Ok((sockets, sys::fork().map_err(Failure::of(Step::Fork))?)));
+    let Ends { wiring, status, failure: outlet } = ends;
+    let forked = ready.and_then(|sockets| {
+        let streams = match wiring {
+            Wiring::Pipes { stdout, stderr } => Streams::Pipes { stdout, stderr },
+            Wiring::Terminal(size) => Streams::Terminal(terminal::make(size, identity, &status)?),
+        };
+        Ok((sockets, streams, sys::fork().map_err(Failure::of(Step::Fork))?))
+    });
     match forked {
-        Ok((_, Fork::Child)) => {
-            let failure = app::become_program(plan, &ends.stdout, &ends.stderr);
-            report(&ends.failure, &failure)
-        }
-        Ok((sockets, Fork::Parent { pid, .. })) => {
+        Ok((_, streams, Fork::Child)) => report(&outlet, &app::become_program(plan, &streams)),
+        Ok((sockets, streams, Fork::Parent { pid, .. })) => {
             // Every descriptor of ours is closed at once by the init, not one by one here.
-            let Ends { stdout, stderr, status, failure } = ends;
-            std::mem::forget((stdout, stderr, failure, plan));
+            std::mem::forget((streams, outlet, plan));
             init::run(pid, init::Outlets { status, sockets }, identity, own_pids)
         }
-        Err(failure) => report(&ends.failure, &failure),
+        Err(failure) => report(&outlet, &failure),
     }
+}
+
+/// The caller's ends, and the program's, which it may open by name.
+fn output_pipes(plan: &Plan<'_>) -> Result<(Output, Wiring), Failure> {
+    let (stdout, child_stdout) = pipe()?;
+    let (stderr, child_stderr) = pipe()?;
+    if let Some(identity) = plan.spec.identity.filter(|_| plan.switch) {
+        // Else the program could write to, but not open, its own /dev/stdout.
+        let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+        for fd in [&child_stdout, &child_stderr] {
+            rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(Failure::of(Step::Prepare))?;
+        }
+    }
+    let wiring = Wiring::Pipes { stdout: child_stdout, stderr: child_stderr };
+    Ok((Output::Pipes { stdout, stderr }, wiring))
 }
 
 fn open_process(pid: i32) -> Result<OwnedFd, Failure> {

@@ -39,6 +39,9 @@ pub struct Spec {
     /// Name of a group made by [`crate::cgroup::Cgroup::create`] to be in from the start.
     #[serde(default)]
     pub cgroup: Option<String>,
+    /// A terminal of this size is its input and output, and controls its session; else pipes are, and no input.
+    #[serde(default)]
+    pub terminal: Option<WindowSize>,
     #[serde(default)]
     pub limits: Rlimits,
     #[serde(default = "default_umask")]
@@ -47,6 +50,13 @@ pub struct Spec {
     pub user_name: String,
     /// Home directory of that user, as the process sees it.
     pub home: PathBuf,
+}
+
+/// Of a terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSize {
+    pub rows: u16,
+    pub columns: u16,
 }
 
 /// Numeric user and group. They need no entry in any passwd file.
@@ -179,7 +189,12 @@ impl Spec {
         if self.identity.is_some_and(|identity| identity.uid == 0 || identity.gid == 0) {
             return invalid("identity is root".into());
         }
-        if self.trusted && (self.identity.is_some() || self.join.is_some() || self.network != Network::Host) {
+        if self.trusted
+            && (self.identity.is_some()
+                || self.join.is_some()
+                || self.terminal.is_some()
+                || self.network != Network::Host)
+        {
             return invalid("a trusted program has nothing of a sandbox's".into());
         }
         let name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);

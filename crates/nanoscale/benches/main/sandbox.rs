@@ -72,6 +72,7 @@ fn spec(argv: &[&str], network: Network, mounts: Vec<Mount>, env: &[(&str, &str)
         join: None,
         trusted: false,
         cgroup: Some(group()),
+        terminal: None,
         limits: Rlimits { nofile: Some(20_000), ..Rlimits::default() },
         umask: 0o027,
         user_name: "app".into(),

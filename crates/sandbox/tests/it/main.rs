@@ -7,6 +7,7 @@ mod groups;
 mod network;
 mod process;
 mod programs;
+mod terminal;
 mod unprivileged;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -16,7 +17,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::{Access, Exit, Identity, Mount, Network, Rlimits, Spec};
+use sandbox::{Access, Exit, Identity, Mount, Network, Rlimits, Spec, WindowSize};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const UID: u32 = 61_234;
@@ -49,6 +50,7 @@ fn spec<const N: usize>(argv: [&str; N]) -> Spec {
         join: None,
         trusted: false,
         cgroup: None,
+        terminal: None,
         limits: Rlimits::default(),
         umask: 0o022,
         user_name: "app".into(),
