@@ -22,6 +22,7 @@ mod peers;
 mod saved;
 mod shim;
 mod system_info;
+mod terminal;
 pub mod uplink;
 
 pub use agent::{Agent, Config, Gates, MachineConfig, Separation};

@@ -8,6 +8,7 @@ mod client;
 mod output;
 mod pace;
 mod socket;
+mod terminal;
 
 use std::io::{self, BufRead};
 use std::os::fd::AsFd;
@@ -47,6 +48,8 @@ pub(crate) struct ShimSpec {
 
 pub(crate) const SOCKET: &str = "shim.sock";
 pub(crate) const EXIT: &str = "exit.json";
+/// Below the directory of the log: what a terminal put out, see [`crate::terminal::record`].
+const TERMINAL: &str = "terminal";
 
 /// `nanoscale shim`: runs what the standard input says until it ends.
 pub fn main() -> ExitCode {
@@ -103,7 +106,15 @@ fn run(spec: ShimSpec) -> io::Result<()> {
     }
     let redactor =
         domain::redaction::Redactor::new(spec.secrets.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let exit = supervise(&child, &mut socket, &mut log, &redactor)?;
+    let exit = match &child.output {
+        sandbox::Output::Pipes { stdout, stderr } => {
+            let outputs = [Output::new(LogStream::Out, stdout.as_fd())?, Output::new(LogStream::Err, stderr.as_fd())?];
+            supervise(&child, outputs, &mut socket, &mut log, &redactor)?
+        }
+        sandbox::Output::Terminal(outer) => {
+            terminal::attend(&child, outer, &mut socket, &spec.log_dir.join(TERMINAL), spec.log_max_bytes)?
+        }
+    };
     checkpoint::reach_blocking(Checkpoint::ShimSawEnd);
     finish(&exit)?;
     checkpoint::reach_blocking(Checkpoint::ShimMarkedEnd);
@@ -121,14 +132,11 @@ fn node_is_gone() -> bool {
 /// Copies output and answers the socket until the process has ended and its pipes are empty.
 fn supervise(
     child: &sandbox::Child,
+    mut outputs: [Output<'_>; 2],
     socket: &mut Socket,
     log: &mut Writer,
     redactor: &domain::redaction::Redactor,
 ) -> io::Result<Exit> {
-    let sandbox::Output::Pipes { stdout, stderr } = &child.output else {
-        return Err(io::Error::other("what has a terminal has no log of lines"));
-    };
-    let mut outputs = [Output::new(LogStream::Out, stdout.as_fd())?, Output::new(LogStream::Err, stderr.as_fd())?];
     let mut pace = Pace::new(Instant::now());
     loop {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
@@ -154,7 +162,8 @@ fn supervise(
         }
         // A full disk costs log lines, never the app.
         let _ = log.flush();
-        socket.serve(|signal| child.signal(signal));
+        // There is no terminal to look at; who asks for one is cut off.
+        drop(socket.serve(|signal| child.signal(signal)));
         if ended {
             let exit = child.wait()?;
             // Everything the process wrote is in the pipes by now.

@@ -23,6 +23,16 @@ struct Client {
     stream: UnixStream,
     request: Vec<u8>,
     waits: bool,
+    /// It wants to look at the terminal, from this offset on.
+    wants_from: Option<u64>,
+}
+
+/// Somebody who wants to look at the terminal.
+pub(super) struct Attachment {
+    pub(super) stream: UnixStream,
+    pub(super) from: u64,
+    /// What it has sent already.
+    pub(super) received: Vec<u8>,
 }
 
 impl Socket {
@@ -43,15 +53,17 @@ impl Socket {
         std::iter::once(self.listener.as_fd()).chain(self.clients.iter().map(|client| client.stream.as_fd())).collect()
     }
 
-    /// Takes new clients and answers what they asked.
-    pub(super) fn serve(&mut self, signal: impl Fn(i32) -> io::Result<()>) {
+    /// Takes new clients and answers what they asked. Those that want to look at the terminal are the caller's from now on.
+    pub(super) fn serve(&mut self, signal: impl Fn(i32) -> io::Result<()>) -> Vec<Attachment> {
         while let Ok((stream, _)) = self.listener.accept() {
             if stream.set_nonblocking(true).is_ok() {
-                self.clients.push(Client { stream, request: Vec::new(), waits: false });
+                self.clients.push(Client { stream, request: Vec::new(), waits: false, wants_from: None });
             }
         }
         let status = Answer::Status { protocol: SHIM_PROTOCOL, pid: self.pid, started_at_ms: self.started_at_ms };
-        self.clients.retain_mut(|client| {
+        let mut attachments = Vec::new();
+        let mut clients = std::mem::take(&mut self.clients);
+        clients.retain_mut(|client| {
             let open = client.read();
             while let Some(end) = client.request.iter().position(|&byte| byte == b'\n') {
                 let line = client.request.drain(..=end).collect::<Vec<_>>();
@@ -65,12 +77,25 @@ impl Socket {
                         client.waits = true;
                         continue;
                     }
+                    Ok(Request::Attach { from }) => {
+                        client.wants_from = Some(from);
+                        break;
+                    }
                     Err(error) => Answer::Error { message: error.to_string() },
                 };
                 client.answer(&answer);
             }
             open && client.request.len() < REQUEST_MAX
         });
+        for client in clients {
+            match client.wants_from {
+                Some(from) => {
+                    attachments.push(Attachment { stream: client.stream, from, received: client.request });
+                }
+                None => self.clients.push(client),
+            }
+        }
+        attachments
     }
 
     /// Tells everybody who waits how the process ended.

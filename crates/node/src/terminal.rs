@@ -1,0 +1,3 @@
+//! Terminals: what one puts out is recorded by its shim, and read by whoever looks at it, then or later.
+
+pub(crate) mod record;
