@@ -24,6 +24,19 @@ pub struct Desired {
     pub removed_groups: Vec<ProjectId>,
 }
 
+impl Desired {
+    /// Whether a node that did the one has done the other, whichever is newer.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let Self { fence: _, builds, workloads, jobs, routes, groups, removed_groups } = self;
+        *builds == other.builds
+            && *workloads == other.workloads
+            && *jobs == other.jobs
+            && *routes == other.routes
+            && *groups == other.groups
+            && *removed_groups == other.removed_groups
+    }
+}
+
 /// What of a group is kept. A group that is not named keeps its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
