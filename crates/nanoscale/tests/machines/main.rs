@@ -9,6 +9,7 @@ mod apps;
 mod attacks;
 mod command_line;
 mod cut;
+mod fleet;
 mod installing;
 mod joining;
 mod page;
