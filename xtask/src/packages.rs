@@ -38,8 +38,13 @@ const NEEDED: &[(&str, &str)] = &[
 const RUST: &[(&str, &str)] = &[("/usr/bin/cargo", "cargo")];
 
 /// What `cargo xtask bench` compares with.
-const PEERS: &[(&str, &str)] =
-    &[("/usr/bin/wrk", "wrk"), ("/usr/bin/bwrap", "bubblewrap"), ("/usr/bin/uwsgi", "uwsgi-core")];
+const PEERS: &[(&str, &str)] = &[
+    ("/usr/bin/wrk", "wrk"),
+    ("/usr/bin/bwrap", "bubblewrap"),
+    ("/usr/bin/uwsgi", "uwsgi-core"),
+    ("/usr/bin/ssh", "openssh-client"),
+    ("/usr/sbin/sshd", "openssh-server"),
+];
 
 /// What `cargo xtask vm test` builds and starts its machine with.
 const EMULATOR: &[(&str, &str)] = &[

@@ -59,13 +59,16 @@ pub fn choose(wish: &Wish<'_>, home: &NodeId, placed: &[Placement], nodes: &[Can
     // Its home comes first, so that it is the last to be given up.
     chosen.sort_by_key(|id| id != home);
     chosen.truncate(wish.replicas);
-    let mut others = nodes.iter().filter(|node| node.is_usable && has_labels(node) && !chosen.contains(&node.id));
-    let mut others = others.by_ref().collect::<Vec<_>>();
-    others.sort_by_key(|node| {
-        (node.free_disk_bytes < DISK_MIN, node.projects, std::cmp::Reverse(node.free_memory_bytes))
-    });
     let missing = wish.replicas.saturating_sub(chosen.len());
-    chosen.extend(others.into_iter().take(missing).map(|node| node.id.clone()));
+    // As a rule nothing is, and there may be many nodes.
+    if missing > 0 {
+        let others = nodes.iter().filter(|node| node.is_usable && has_labels(node) && !chosen.contains(&node.id));
+        let mut others = others.collect::<Vec<_>>();
+        others.sort_by_key(|node| {
+            (node.free_disk_bytes < DISK_MIN, node.projects, std::cmp::Reverse(node.free_memory_bytes))
+        });
+        chosen.extend(others.into_iter().take(missing).map(|node| node.id.clone()));
+    }
     if chosen.is_empty() {
         // Nobody else can have it: it stays, and waits.
         chosen.extend(wanted.cloned().chain([home.clone()]).take(1));

@@ -7,8 +7,13 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::Response;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
+
+/// Bytes that are read at once: a record of TLS. The buffer is filled with zeros for every read, and each link keeps one;
+/// the library's own 128 kB would be most of what an idle link takes.
+pub const READ_BUFFER: usize = 16 << 10;
 
 /// Opens a WebSocket at `url`, whose server `io` is connected to. A server that answers something else is an error
 /// that carries its answer.
@@ -17,7 +22,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let request = url.into_client_request().map_err(|error| Refusal::Broken(io::Error::other(error)))?;
-    let (socket, _) = tokio_tungstenite::client_async(request, io).await.map_err(|error| match error {
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    let opened = tokio_tungstenite::client_async_with_config(request, io, Some(config)).await;
+    let (socket, _) = opened.map_err(|error| match error {
         Error::Http(response) => Refusal::Answered(response.map(Option::unwrap_or_default)),
         Error::Io(error) => Refusal::Broken(error),
         other => Refusal::Broken(io::Error::other(other)),

@@ -1,11 +1,13 @@
 //! Measures the product beside its peers, in one run: `cargo xtask bench`. Prints a table and
 //! writes `docs/BENCHMARKS.md`. `--only PART` measures one part and writes nothing, `--quick`
-//! does with a tenth of the repetitions, and writes nothing either.
+//! does with a tenth of the repetitions, and writes nothing either. `--nodes N` is how many nodes are simulated.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on stops")]
 
 #[path = "main/docker.rs"]
 mod docker;
+#[path = "main/machines.rs"]
+mod machines;
 #[path = "main/neighbours.rs"]
 mod neighbours;
 #[path = "main/piku.rs"]
@@ -35,6 +37,10 @@ static QUICK: LazyLock<bool> = LazyLock::new(|| std::env::args().any(|argument| 
 /// How often to do what is done so many times for the record.
 pub(crate) fn times(count: usize) -> usize {
     if *QUICK { (count / 10).max(1) } else { count }
+}
+
+pub(crate) fn row(what: impl Into<String>, value: impl Into<String>) -> Row {
+    Row { what: what.into(), value: value.into(), budget: "" }
 }
 
 pub(crate) fn median(values: Vec<f64>) -> f64 {
@@ -79,6 +85,11 @@ fn main() {
     if wanted("neighbours") {
         rows.extend(runtime.block_on(neighbours::measure()));
     }
+    if wanted("machines") || machines::PARTS.iter().any(|part| wanted(part)) {
+        let count = value("--nodes").map_or(1000, |count| count.parse().unwrap());
+        let part = only.as_deref().filter(|only| *only != "machines");
+        rows.extend(runtime.block_on(machines::measure(part, count)));
+    }
     let table = table(&rows);
     println!("{table}");
     if only.is_none() && !*QUICK {
@@ -120,4 +131,9 @@ writes the worker's file, as Piku's does. Piku's own share (push, hook, checkout
 of both, the time that the app takes to answer when it is started by hand is subtracted.
 Neighbours: a Node app's answers, one after the other, quiet and then beside one bomb of `examples/hostile` in a project with 256 MB, from 2 s after
 its spark; five rounds of 1000 visits each. The visitor, who in truth is elsewhere, has precedence over everything on the machine.
+Simulated nodes: the real code to join, dial and prove who one is, all in one process on the same two cores, against a server in a process of its own with
+50 projects; each reports as a real node does, every 10 s, and answers at once. A heartbeat is due 10 s after the one before was, and its lag is from then until the server
+has it, by the server's own `last_seen_at`. The deployment to many nodes is built by a real node, and its files go to all others; what these say of it is true at once.
+Tunnel: two further machines and a server are processes here; the app is on one, and visitors come to the edge of the other. Beside it one connection of OpenSSH
+from either machine to the server (`-L`, `-R`) does the same.
 ";

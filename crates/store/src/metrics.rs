@@ -18,8 +18,8 @@ use crate::{StoreError, StoreResult};
 use rows::{NODE, PROCESS, Rows};
 pub use sample::{NodeSample, Peak, ProcessSample};
 
-/// Rows of one statement: neither database takes more than some ten thousand values.
-const CHUNK: usize = 200;
+/// Rows of one statement: binding its values takes SQLite a time that grows with the square of their number.
+const CHUNK: usize = 40;
 
 /// How long one stored sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

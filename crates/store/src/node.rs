@@ -62,11 +62,15 @@ impl Tx {
 
     /// The newest node that has or had this key, without grants.
     pub async fn node_by_key(&mut self, public_key: &str) -> StoreResult<Option<Node>> {
-        let row = sqlx::query(&format!("select {COLUMNS} from nodes where public_key = $1 order by id desc limit 1"))
-            .bind(public_key)
-            .fetch_optional(&mut *self.inner)
-            .await?;
-        row.as_ref().map(node).transpose()
+        // Only those that were not removed are found by an index, and no two of them have the same key.
+        for which in ["state <> 'removed'", "state = 'removed' order by id desc limit 1"] {
+            let text = format!("select {COLUMNS} from nodes where public_key = $1 and {which}");
+            let row = sqlx::query(&text).bind(public_key).fetch_optional(&mut *self.inner).await?;
+            if let Some(row) = row {
+                return node(&row).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     pub async fn node_name_exists(&mut self, name: &str) -> StoreResult<bool> {

@@ -55,6 +55,14 @@ impl Tx {
         rows.iter().map(release).collect()
     }
 
+    /// Of every project, the newest first.
+    pub async fn release_all(&mut self) -> StoreResult<Vec<Release>> {
+        let rows = sqlx::query(&format!("select {COLUMNS} from releases order by id desc"))
+            .fetch_all(&mut *self.inner)
+            .await?;
+        rows.iter().map(release).collect()
+    }
+
     /// Keeps a release whatever its age, or no longer; says whether there is one.
     pub async fn release_pin(&mut self, id: &ReleaseId, pinned: bool) -> StoreResult<bool> {
         let done = sqlx::query("update releases set pinned = $2 where id = $1")

@@ -47,7 +47,7 @@ pub use postgres::Postgres;
 pub use receiver::{Received, Receiver, Stall};
 pub use secrets::{Secrets, random_secret};
 pub use server::{Builder, Database, Part, TestServer};
-pub use simulated_node::SimulatedNode;
+pub use simulated_node::{Answers, SimulatedNode};
 pub use small_disk::SmallDisk;
 pub use visitor::{App, Reply, Socket, WebSocket};
 pub use wait::{PATIENCE, wait_some, wait_until};

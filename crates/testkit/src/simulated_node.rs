@@ -1,17 +1,20 @@
 //! A node that is nothing but its end of the link: the real code to join, dial and prove who it is, and answers that a
 //! test chooses. It runs nothing.
 
+mod lively;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::State as Node;
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use futures_util::future::BoxFuture;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use ids::NodeId;
+use ids::{DeploymentId, NodeId};
 use link::tls::Connector;
 use link::{Io, JoinToken, KeyPair, PublicKey, Purpose, proof};
 use tokio::sync::watch;
@@ -20,6 +23,7 @@ use url::Url;
 use wire::{ConnectionTicket, Desired, Hello, Observed, Refused};
 
 use crate::client::Client;
+pub use lively::Answers;
 
 /// Linked until it is dropped, or the server ends the link.
 pub struct SimulatedNode {
@@ -36,9 +40,22 @@ struct Inner {
     protocol: u32,
     /// Whether it dials when it is asked for further connections.
     obliging: bool,
-    told: watch::Sender<Desired>,
+    /// Whether it says that it did what it was told.
+    lively: bool,
+    state: watch::Sender<State>,
+    answers: Mutex<Answers>,
     refused: watch::Sender<Option<Refused>>,
     tickets: Mutex<Vec<String>>,
+}
+
+/// What it was told and given.
+#[derive(Default)]
+struct State {
+    /// Rises with every change.
+    revision: u64,
+    told: Desired,
+    /// Releases of other nodes whose files have come.
+    received: BTreeSet<DeploymentId>,
 }
 
 // === impl SimulatedNode ===
@@ -71,7 +88,9 @@ impl SimulatedNode {
             connector,
             protocol: wire::LINK_PROTOCOL,
             obliging: true,
-            told: watch::Sender::new(Desired::default()),
+            lively: false,
+            state: watch::Sender::default(),
+            answers: Mutex::default(),
             refused: watch::Sender::new(None),
             tickets: Mutex::default(),
         };
@@ -94,7 +113,9 @@ impl SimulatedNode {
             connector: self.inner.connector.clone(),
             protocol,
             obliging: self.inner.obliging,
-            told: watch::Sender::new(Desired::default()),
+            lively: self.inner.lively,
+            state: watch::Sender::default(),
+            answers: Mutex::default(),
             refused: watch::Sender::new(None),
             tickets: Mutex::default(),
         };
@@ -148,7 +169,7 @@ impl SimulatedNode {
 
     /// What it shall do, as it was told last.
     pub fn told(&self) -> Desired {
-        self.inner.told.borrow().clone()
+        self.inner.state.borrow().told.clone()
     }
 
     /// Why the server does not lead it, once it has heard of it.
@@ -176,17 +197,21 @@ fn serve(inner: Arc<Inner>, io: Box<dyn Io>) -> BoxFuture<'static, ()> {
         .route("/v1/hello", get(hello))
         .route("/v1/desired", put(desired))
         .route("/v1/observed", get(observed))
-        .route("/v1/metrics", get(async || axum::Json(None::<wire::Metrics>)))
+        .route("/v1/metrics", get(lively::metrics))
+        .route("/v1/uploads/{build}", put(lively::receive))
         .route("/v1/connections", post(connection))
         .route("/v1/refused", put(refused))
-        .with_state(inner);
-    let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(io), TowerToHyperService::new(router));
+        .with_state(inner.clone());
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    if inner.lively {
+        builder.timer(TokioTimer::new()).keep_alive_interval(lively::SIGN_OF_LIFE).keep_alive_timeout(lively::SILENCE);
+    }
+    let served = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(router));
     Box::pin(async move { drop(served.await) })
 }
 
-async fn hello(State(node): State<Arc<Inner>>) -> axum::Json<Hello> {
-    let capabilities = Vec::new();
+async fn hello(Node(node): Node<Arc<Inner>>) -> axum::Json<Hello> {
+    let capabilities = if node.lively { lively::capabilities() } else { Vec::new() };
     axum::Json(Hello {
         protocol: node.protocol,
         version: "0.0.0".into(),
@@ -196,25 +221,29 @@ async fn hello(State(node): State<Arc<Inner>>) -> axum::Json<Hello> {
     })
 }
 
-async fn desired(State(node): State<Arc<Inner>>, axum::Json(told): axum::Json<Desired>) -> StatusCode {
-    node.told.send_replace(told);
+async fn desired(Node(node): Node<Arc<Inner>>, axum::Json(told): axum::Json<Desired>) -> StatusCode {
+    node.state.send_modify(|state| {
+        state.told = told;
+        state.revision += 1;
+    });
     StatusCode::NO_CONTENT
 }
 
-/// Sees nothing, until it is told something else.
-async fn observed(State(node): State<Arc<Inner>>, uri: axum::http::Uri) -> axum::Json<Observed> {
-    let known = uri.query().and_then(|query| query.strip_prefix("revision=")?.parse::<i64>().ok());
-    let mut told = node.told.subscribe();
-    let _ = told.wait_for(|told| Some(told.fence.generation) != known).await;
-    let fence = told.borrow().fence;
-    axum::Json(Observed {
-        revision: u64::try_from(fence.generation).expect("counted up from none"),
-        fence,
-        ..Observed::default()
-    })
+/// Unless it is lively, it sees nothing, until it is told something else.
+async fn observed(Node(node): Node<Arc<Inner>>, uri: axum::http::Uri) -> axum::Json<Observed> {
+    let known = uri.query().and_then(|query| query.strip_prefix("revision=")?.parse::<u64>().ok());
+    let mut state = node.state.subscribe();
+    let news = state.wait_for(|state| Some(state.revision) != known);
+    if node.lively {
+        let _ = tokio::time::timeout(lively::LONG_POLL, news).await;
+        return axum::Json(lively::observed(&node));
+    }
+    let _ = news.await;
+    let state = node.state.borrow();
+    axum::Json(Observed { revision: state.revision, fence: state.told.fence, ..Observed::default() })
 }
 
-async fn connection(State(node): State<Arc<Inner>>, axum::Json(asked): axum::Json<ConnectionTicket>) -> StatusCode {
+async fn connection(Node(node): Node<Arc<Inner>>, axum::Json(asked): axum::Json<ConnectionTicket>) -> StatusCode {
     node.tickets.lock().unwrap_or_else(PoisonError::into_inner).push(asked.ticket.clone());
     if !node.obliging {
         return StatusCode::NO_CONTENT;
@@ -228,7 +257,7 @@ async fn connection(State(node): State<Arc<Inner>>, axum::Json(asked): axum::Jso
     }
 }
 
-async fn refused(State(node): State<Arc<Inner>>, axum::Json(refused): axum::Json<Refused>) -> StatusCode {
+async fn refused(Node(node): Node<Arc<Inner>>, axum::Json(refused): axum::Json<Refused>) -> StatusCode {
     node.refused.send_replace(Some(refused));
     StatusCode::NO_CONTENT
 }

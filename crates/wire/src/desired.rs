@@ -39,6 +39,19 @@ pub struct PeerSpec {
     pub address: Option<SocketAddr>,
 }
 
+impl Desired {
+    /// Whether a node that did the one has done the other, whichever is newer. Whom it may meet is not asked of it.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let Self { fence: _, builds, workloads, jobs, routes, groups, removed_groups, peers: _ } = self;
+        *builds == other.builds
+            && *workloads == other.workloads
+            && *jobs == other.jobs
+            && *routes == other.routes
+            && *groups == other.groups
+            && *removed_groups == other.removed_groups
+    }
+}
+
 /// What of a group is kept. A group that is not named keeps its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {

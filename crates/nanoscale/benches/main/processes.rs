@@ -16,6 +16,13 @@ pub(crate) fn memory(pids: &[u32]) -> Memory {
     Memory { rss: sum("status", "VmRSS:"), pss: sum("smaps_rollup", "Pss:") }
 }
 
+/// User and system time of a process and its threads, at 100 ticks a second (proc(5)).
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace().collect::<Vec<_>>();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
 fn megabytes(path: &str, name: &str) -> f64 {
     let text = fs::read_to_string(path).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use edge::{Config, Edge, Origin, Target, Upstream};
 
+use crate::processes::cpu_seconds;
 use crate::{Row, median, times};
 
 const SECONDS: u32 = 4;
@@ -156,11 +157,4 @@ pub(crate) fn run(peer: &Peer, connections: u32) -> Run {
 fn milliseconds(text: &str) -> f64 {
     let number = |unit: &str| text.strip_suffix(unit).and_then(|number| number.parse::<f64>().ok());
     number("us").map(|us| us / 1000.0).or_else(|| number("ms")).or_else(|| number("s").map(|s| s * 1000.0)).unwrap()
-}
-
-/// User and system time of a process and its threads, at 100 ticks a second (proc(5)).
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields = stat.rsplit(')').next().unwrap().split_whitespace().collect::<Vec<_>>();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }

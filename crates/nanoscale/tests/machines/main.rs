@@ -10,6 +10,7 @@ mod attacks;
 mod command_line;
 mod cut;
 mod direct;
+mod fleet;
 mod installing;
 mod joining;
 mod page;

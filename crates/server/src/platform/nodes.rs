@@ -1,5 +1,6 @@
 //! The machines: what each shall do, what each reports, and the way to ask one something.
 
+mod announced;
 mod arrivals;
 mod cluster;
 mod embedded;
@@ -27,12 +28,13 @@ use store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use wire::{Desired, Hello, Metrics, Observed, Refused};
+use wire::{Desired, Hello, Metrics, Observed, PeerSpec, Refused};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::metrics::History;
 use crate::platform::vault::Vault;
+use announced::Announced;
 use arrivals::Arrivals;
 pub(crate) use join::labels;
 pub(crate) use lines::Lines;
@@ -43,8 +45,9 @@ pub(crate) use reported::Disk;
 const FENCED: &str = "NODE_FENCED";
 /// Somebody who asks a node something waits this long for it to come back.
 const LINK_WAIT: Duration = Duration::from_secs(5);
-/// Samples kept for a plot: ten minutes at one every two seconds.
+/// Samples kept for a plot: ten minutes, at one every two seconds, or fewer.
 const HISTORY: usize = 300;
+const HISTORY_MS: i64 = 600_000;
 
 /// Where a node's bytes come from.
 pub trait LinkIo: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -82,6 +85,7 @@ struct Inner {
     /// What nodes know this cluster by.
     cluster: KeyPair,
     arrivals: Arrivals,
+    announced: Announced,
     history: History,
     /// Orders this server's desired states after those of any server before it.
     epoch: AtomicI64,
@@ -101,7 +105,7 @@ struct Known {
     node: Node,
     link: watch::Sender<Option<Link>>,
     hello: Option<Hello>,
-    observed: Option<Observed>,
+    observed: Option<Arc<Observed>>,
     metrics: VecDeque<Metrics>,
     /// By the clock, for people, and for how long it has been.
     last_seen: Option<(i64, Instant)>,
@@ -172,6 +176,7 @@ impl Nodes {
                 history,
                 cluster,
                 arrivals: Arrivals::new(acceptor),
+                announced: Announced::default(),
                 epoch: AtomicI64::new(epoch),
                 local,
                 local_id,
@@ -186,7 +191,7 @@ impl Nodes {
 
     /// Keeps the link to the server's own machine up, for ever. Others dial.
     pub(crate) async fn run(&self) {
-        tokio::join!(session::run_local(self), self.run_local_tunnels());
+        tokio::join!(session::run_local(self), self.run_local_tunnels(), self.announce_forever());
     }
 
     async fn run_local_tunnels(&self) {
@@ -209,7 +214,7 @@ impl Nodes {
     }
 
     /// It has ended, and says so unless another one has begun.
-    async fn end_session(&self, id: &NodeId, number: u64) {
+    fn end_session(&self, id: &NodeId, number: u64) {
         let was_led = self.with(id, |known| {
             if known.session.as_ref().is_none_or(|(current, _)| *current != number) {
                 return false;
@@ -222,8 +227,10 @@ impl Nodes {
         if was_led != Some(true) || self.inner.closing.is_cancelled() {
             return;
         }
-        self.announce().await;
-        self.keep_last_seen(id).await;
+        match self.with(id, |known| known.last_seen).flatten() {
+            Some((at_ms, _)) => self.announce_seen(id, at_ms),
+            None => self.announce(),
+        }
         // When it is offline rather than unreachable, people are told as well.
         let (nodes, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
@@ -233,21 +240,9 @@ impl Nodes {
                 () = nodes.inner.closing.cancelled() => return,
             }
             if nodes.with(&id, |known| known.status()) == Some(NodeStatus::Offline) {
-                nodes.announce().await;
+                nodes.announce();
             }
         });
-    }
-
-    async fn keep_last_seen(&self, id: &NodeId) {
-        let Some(Some((at, _))) = self.with(id, |known| known.last_seen) else { return };
-        let kept = async {
-            let mut tx = self.inner.store.write().await?;
-            tx.node_seen(id, at).await?;
-            tx.commit().await
-        };
-        if let Err(error) = kept.await {
-            tracing::warn!(%error, "cannot keep when a node was last seen");
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Known>> {
@@ -276,7 +271,7 @@ impl Nodes {
     }
 
     /// What a node last reported.
-    pub(crate) fn observed(&self, id: &NodeId) -> Option<Observed> {
+    pub(crate) fn observed(&self, id: &NodeId) -> Option<Arc<Observed>> {
         self.with(id, |known| known.observed.clone()).flatten()
     }
 
@@ -290,21 +285,18 @@ impl Nodes {
         self.inner.observed.notified().await;
     }
 
-    /// What a node shall do from now on; sent when it differs from what it was told last.
-    pub(crate) fn desire(&self, id: &NodeId, desired: Desired) {
+    /// What a node shall do from now on, and whom it may meet; sent when it differs from what it was told last.
+    pub(crate) fn desire(&self, id: &NodeId, desired: &Desired, peers: Vec<PeerSpec>) {
         self.with(id, |known| {
             known.desired.send_if_modified(|last| {
                 let fence = last.fence;
-                let same = Desired { fence, ..desired.clone() } == *last;
-                if !same || fence.epoch == 0 {
-                    *last = desired;
-                    last.fence = wire::Fence {
-                        epoch: self.inner.epoch.load(Ordering::Relaxed),
-                        generation: fence.generation + 1,
-                    };
-                    return true;
+                if fence.epoch > 0 && last.peers == peers && last.asks_the_same(desired) {
+                    return false;
                 }
-                false
+                let epoch = self.inner.epoch.load(Ordering::Relaxed);
+                let fence = wire::Fence { epoch, generation: fence.generation + 1 };
+                *last = Desired { fence, peers, ..desired.clone() };
+                true
             });
         });
     }
@@ -366,7 +358,8 @@ impl Nodes {
             }
             self.inner.history.record(id, &metrics);
             known.forget_workloads();
-            if known.metrics.len() == HISTORY {
+            let oldest = metrics.at_ms.saturating_sub(HISTORY_MS);
+            while known.metrics.len() == HISTORY || known.metrics.front().is_some_and(|it| it.at_ms < oldest) {
                 known.metrics.pop_front();
             }
             known.metrics.push_back(metrics);
@@ -376,25 +369,13 @@ impl Nodes {
     fn reported(&self, id: &NodeId, observed: Observed) {
         let mut is_news = false;
         self.seen(id, |known| {
-            let same = |last: &Observed| last.revision == observed.revision && last.fence == observed.fence;
+            let same = |last: &Arc<Observed>| last.revision == observed.revision && last.fence == observed.fence;
             is_news = !known.observed.as_ref().is_some_and(same);
-            known.observed = Some(observed);
+            known.observed = Some(Arc::new(observed));
         });
         // What workloads use at the moment changes nothing that is to be done.
         if is_news {
             self.inner.observed.notify_one();
-        }
-    }
-
-    /// Says to browsers that a node came or went.
-    async fn announce(&self) {
-        let announced = async {
-            let mut tx = self.inner.store.write().await?;
-            tx.event_insert("node.updated", None, None, now_ms()).await?;
-            tx.commit().await
-        };
-        if let Err(error) = announced.await {
-            tracing::warn!(%error, "cannot announce a node's change");
         }
     }
 

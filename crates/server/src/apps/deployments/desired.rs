@@ -1,6 +1,6 @@
 //! From rows to what a node shall do. Derived anew each time, never stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::deployment::Deployment;
@@ -42,30 +42,85 @@ pub(super) struct Held {
     pub(super) chosen: Vec<NodeId>,
 }
 
+/// Where visitors of a project find it.
+struct Served<'a> {
+    held: &'a Held,
+    host: String,
+    /// Nodes that have something to send them to. What is being emptied counts no more.
+    on: Vec<NodeId>,
+}
+
+impl Served<'_> {
+    /// Those besides this one.
+    fn elsewhere(&self, node: &NodeId) -> Vec<NodeId> {
+        self.on.iter().filter(|id| *id != node).cloned().collect()
+    }
+
+    /// A project's visitors are welcome at every node's edge, which sends them on.
+    fn route_from(&self, node: &NodeId) -> Option<RouteSpec> {
+        (!self.held.project.deleting).then(|| RouteSpec {
+            host: self.host.clone(),
+            port: 0,
+            prefer: Vec::new(),
+            remote: self.elsewhere(node),
+        })
+    }
+}
+
 impl Deployments {
+    /// Tells every node what it shall do for these projects.
+    pub(super) fn tell_nodes(&self, held: &[Held]) {
+        let served = held.iter().map(|held| self.served(held)).collect::<Vec<_>>();
+        let homes = held.iter().map(|held| &held.project.node_id);
+        let placed = homes.chain(held.iter().flat_map(|held| held.placements.iter().map(|it| &it.node_id)));
+        let placed = placed.collect::<BTreeSet<_>>();
+        // Most of many nodes have nothing, and are all told the same.
+        let mut idle = None;
+        let meetings = self.nodes.meetings();
+        for node in self.nodes.ids() {
+            let own;
+            let desired = if placed.contains(&node) {
+                own = self.desired(&node, &served);
+                &own
+            } else {
+                idle.get_or_insert_with(|| self.desired(&node, &served))
+            };
+            let peers = meetings.of(&node, &desired.routes);
+            self.nodes.desire(&node, desired, peers);
+        }
+    }
+
     /// What `node` shall do for these projects.
-    pub(super) fn desired(&self, node: &NodeId, held: &[Held]) -> Desired {
+    fn desired(&self, node: &NodeId, served: &[Served<'_>]) -> Desired {
         let mut desired = Desired::default();
-        for held in held {
-            let project = &held.project;
+        for served in served {
+            let project = &served.held.project;
             let is_home = &project.node_id == node;
-            let placement = held.in_placement(node);
+            let placement = served.held.in_placement(node);
             if project.deleting || placement == Some(PlacementState::Removing) {
                 if is_home || placement.is_some() {
                     desired.removed_groups.push(project.id.clone());
                 }
-                desired.routes.extend(self.route_elsewhere(held, node));
+                desired.routes.extend(served.route_from(node));
             } else if is_home || placement.is_some() {
-                self.desire_project(&mut desired, node, held);
+                self.desire_project(&mut desired, node, served);
             } else {
-                desired.routes.extend(self.route_elsewhere(held, node));
+                desired.routes.extend(served.route_from(node));
             }
         }
         desired
     }
 
+    fn served<'a>(&self, held: &'a Held) -> Served<'a> {
+        let host = self.projects.domain(&held.project);
+        let stays = |id: &&NodeId| held.in_placement(id) != Some(PlacementState::Emptying);
+        let on = held.runs_on().filter(stays).filter(|id| self.nodes.answers_for(id, &host)).cloned().collect();
+        Served { held, host, on }
+    }
+
     /// What a node shall do for a project that is placed on it.
-    fn desire_project(&self, desired: &mut Desired, node: &NodeId, held: &Held) {
+    fn desire_project(&self, desired: &mut Desired, node: &NodeId, served: &Served<'_>) {
+        let held = served.held;
         let project = &held.project;
         let is_home = &project.node_id == node;
         desired.groups.push(GroupSpec {
@@ -109,8 +164,7 @@ impl Deployments {
         };
         let prefer = starting.iter().chain(&live).filter(serves).map(|it| WorkloadId::from(&it.id)).collect();
         let port = if is_home { project.port } else { 0 };
-        let remote = self.others_that_answer(held, node);
-        desired.routes.push(RouteSpec { host: self.projects.domain(project), port, prefer, remote });
+        desired.routes.push(RouteSpec { host: served.host.clone(), port, prefer, remote: served.elsewhere(node) });
     }
 
     /// Brings the files of a release that another node has built.
@@ -132,22 +186,6 @@ impl Deployments {
             network: NetworkPolicy { outward: Outward::None, host_ports: Vec::new() },
             timeout_seconds: self.config.limits.build_timeout.as_secs(),
         })
-    }
-
-    /// Nodes besides this one that have something to send a project's visitors to. What is being emptied counts no
-    /// more.
-    fn others_that_answer(&self, held: &Held, node: &NodeId) -> Vec<NodeId> {
-        let host = self.projects.domain(&held.project);
-        let stays = |id: &&NodeId| held.in_placement(id) != Some(PlacementState::Emptying);
-        let others = held.runs_on().filter(|id| *id != node && self.nodes.answers_for(id, &host));
-        others.filter(stays).cloned().collect()
-    }
-
-    /// A project's visitors are welcome at every node's edge, which sends them on.
-    fn route_elsewhere(&self, held: &Held, node: &NodeId) -> Option<RouteSpec> {
-        let host = self.projects.domain(&held.project);
-        let remote = self.others_that_answer(held, node);
-        (!held.project.deleting).then_some(RouteSpec { host, port: 0, prefer: Vec::new(), remote })
     }
 
     pub(super) fn build_spec(&self, project: &Project, deployment: &Deployment) -> Result<BuildSpec> {

@@ -8,7 +8,7 @@ use checkpoint::Checkpoint;
 use domain::deployment::{Commit, Deployment, Failure};
 use domain::project::{Project, RuntimeSettings};
 use domain::release::Release;
-use ids::{DeploymentState, NodeId, ReleaseId, RunState, Trigger, WorkloadId};
+use ids::{DeploymentState, NodeId, ProjectId, ReleaseId, RunState, Trigger, WorkloadId};
 use store::{DeploymentChange, Tx};
 use tokio::time::MissedTickBehavior;
 use wire::{BuildOutcome, BuildStatus, BuildStep, Observed, WorkloadState, WorkloadStatus};
@@ -82,29 +82,22 @@ impl Deployments {
         self.show_workloads(shown).await?;
         // Told what follows from the rows as they are after all that.
         let held = self.held().await?;
-        for node in self.nodes.ids() {
-            let mut desired = self.desired(&node, &held);
-            desired.peers = self.nodes.peers(&node, &desired.routes);
-            self.nodes.desire(&node, desired);
-        }
+        self.tell_nodes(&held);
         Ok(next)
     }
 
     async fn held(&self) -> Result<Vec<Held>> {
         let mut tx = self.store.read().await?;
-        let mut unsettled = tx.deployment_unsettled().await?;
+        let unsettled = tx.deployment_unsettled().await?;
+        let mut unsettled = by_project(unsettled.into_iter().map(|it| (it.project_id.clone(), it)));
         let mut running = jobs::running(&mut tx).await?;
         let nodes = self.nodes.candidates();
-        let mut placed = BTreeMap::<_, Vec<_>>::new();
-        for (project, placement) in tx.placement_all().await? {
-            placed.entry(project).or_default().push(placement);
-        }
+        let mut placed = by_project(tx.placement_all().await?);
+        let mut kept = by_project(tx.release_all().await?.into_iter().map(|it| (it.project_id.clone(), it)));
         let mut held = Vec::new();
         for project in tx.project_list().await? {
-            let (deployments, rest) =
-                unsettled.into_iter().partition(|deployment: &Deployment| deployment.project_id == project.id);
-            unsettled = rest;
-            let releases = tx.release_list(&project.id).await?;
+            let deployments = unsettled.remove(&project.id).unwrap_or_default();
+            let releases = kept.remove(&project.id).unwrap_or_default();
             let runs = running.remove(&project.id).unwrap_or_default();
             let placements = placed.remove(&project.id).unwrap_or_default();
             let chosen = Self::chosen(&project, &releases, &placements, &nodes);
@@ -359,11 +352,7 @@ impl Deployments {
     /// Tells browsers when a live workload comes or goes, and its owners when it does so again and again.
     async fn show_workloads(&self, shown: &mut Shown) -> Result<()> {
         let look = |workload: &WorkloadStatus| (workload.state, workload.crash_loop_since_ms);
-        let nodes = self.nodes.ids();
-        let observed = nodes.into_iter().filter_map(|node| Some((self.nodes.observed(&node)?, node)));
-        let workloads = observed
-            .flat_map(|(observed, node)| observed.workloads.into_iter().map(move |workload| (node.clone(), workload)))
-            .collect::<Vec<_>>();
+        let workloads = self.nodes.workloads();
         let key = |node: &NodeId, workload: &WorkloadStatus| (node.clone(), workload.id.clone());
         let now: Shown = workloads.iter().map(|(node, it)| (key(node, it), look(it))).collect();
         if *shown == now {
@@ -389,6 +378,15 @@ impl Deployments {
         let (project, id) = (&deployment.project_id, &deployment.id);
         Ok(tx.event_insert("deployment.updated", Some(project), Some(id), now_ms()).await?)
     }
+}
+
+/// In the order they come in.
+fn by_project<T>(rows: impl IntoIterator<Item = (ProjectId, T)>) -> BTreeMap<ProjectId, Vec<T>> {
+    let mut projects = BTreeMap::<_, Vec<_>>::new();
+    for (project, row) in rows {
+        projects.entry(project).or_default().push(row);
+    }
+    projects
 }
 
 /// The time from now to then.

@@ -1,6 +1,7 @@
 //! What placement wants to know of nodes, and what moves between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use domain::placement::Candidate;
 use domain::user::User;
@@ -68,21 +69,14 @@ impl Nodes {
         })
     }
 
-    /// Whom a node may meet without this server between them: those that have an address and apps that its visitors are
-    /// sent to, and, if it has an address itself, everybody, since visitors come in everywhere.
-    pub(crate) fn peers(&self, id: &NodeId, routes: &[RouteSpec]) -> Vec<PeerSpec> {
-        let remote = routes.iter().flat_map(|route| &route.remote).collect::<BTreeSet<_>>();
-        let direct_address = |known: &Known| known.hello.as_ref().and_then(|hello| hello.direct_address);
+    /// Who can be met by whom without this server between them.
+    pub(crate) fn meetings(&self) -> Meetings {
         let known = self.lock();
         // The server's own node has no key: it is reached where the server is.
-        let Some(own) = known.get(id).filter(|own| own.node.public_key.is_some()) else { return Vec::new() };
-        let takes_any = direct_address(own).is_some();
-        let peer = |(other, known): (&NodeId, &Known)| {
-            let address = direct_address(known).filter(|_| remote.contains(other));
-            let key = known.node.public_key.clone().filter(|_| takes_any || address.is_some())?;
-            Some(PeerSpec { node: other.clone(), key, address })
-        };
-        known.iter().filter(|(other, _)| *other != id).filter_map(peer).collect()
+        let keys = known.iter().filter_map(|(id, known)| Some((id.clone(), known.node.public_key.clone()?)));
+        let address = |known: &Known| known.hello.as_ref().and_then(|hello| hello.direct_address);
+        let addresses = known.iter().filter_map(|(id, known)| Some((id.clone(), address(known)?)));
+        Meetings { keys: keys.collect(), addresses: addresses.collect() }
     }
 
     /// Streams a release's files from one node to another.
@@ -99,5 +93,28 @@ impl Nodes {
             return Err(Error::internal(format!("node {from} does not have release {build}")));
         }
         target.put(&format!("/v1/uploads/{build}"), archive.into_body()).await
+    }
+}
+
+/// The nodes' keys, and the addresses of those that have one.
+pub(crate) struct Meetings {
+    keys: BTreeMap<NodeId, String>,
+    addresses: BTreeMap<NodeId, SocketAddr>,
+}
+
+impl Meetings {
+    /// Whom a node may meet: those that have an address and apps that its visitors are sent to, and, if it has an
+    /// address itself, everybody, since visitors come in everywhere.
+    pub(crate) fn of(&self, node: &NodeId, routes: &[RouteSpec]) -> Vec<PeerSpec> {
+        if self.addresses.is_empty() || !self.keys.contains_key(node) {
+            return Vec::new();
+        }
+        let remote = routes.iter().flat_map(|route| &route.remote).collect::<BTreeSet<_>>();
+        let takes_any = self.addresses.contains_key(node);
+        let peer = |(other, key): (&NodeId, &String)| {
+            let address = self.addresses.get(other).copied().filter(|_| remote.contains(other));
+            (takes_any || address.is_some()).then(|| PeerSpec { node: other.clone(), key: key.clone(), address })
+        };
+        self.keys.iter().filter(|(other, _)| *other != node).filter_map(peer).collect()
     }
 }

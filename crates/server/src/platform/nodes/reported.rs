@@ -38,6 +38,16 @@ impl Nodes {
         known.iter().filter_map(disk).collect()
     }
 
+    /// What runs everywhere.
+    pub(crate) fn workloads(&self) -> Vec<(NodeId, wire::WorkloadStatus)> {
+        let known = self.lock();
+        let of_node = |(id, known): (&NodeId, &Known)| {
+            let workloads = known.observed.iter().flat_map(|observed| &observed.workloads);
+            workloads.map(|workload| (id.clone(), workload.clone())).collect::<Vec<_>>()
+        };
+        known.iter().flat_map(of_node).collect()
+    }
+
     /// State of a workload as its node sees it.
     pub(crate) fn workload_state(&self, node: &NodeId, id: &DeploymentId) -> Option<wire::WorkloadState> {
         self.with(node, |known| {

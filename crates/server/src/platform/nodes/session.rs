@@ -48,7 +48,7 @@ async fn run(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, metr
     if let Err(error) = &ended {
         tracing::warn!(%error, node.id = %id, "the link to a node broke");
     }
-    nodes.end_session(id, number).await;
+    nodes.end_session(id, number);
     ended
 }
 
@@ -69,7 +69,6 @@ async fn lead(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, met
         known.link.send_replace(Some(link.clone()));
     });
     nodes.heard_of(id).await?;
-    nodes.announce().await;
     tokio::select! {
         result = tell(nodes, id, &link) => result,
         result = listen(nodes, id, &link) => result,
@@ -129,11 +128,15 @@ async fn sample(nodes: &Nodes, id: &NodeId, link: &Link, period: Duration) -> Re
 impl Nodes {
     /// It has dialled for the first time, or again.
     async fn heard_of(&self, id: &NodeId) -> Result<()> {
-        let mut tx = self.inner.store.write().await?;
-        tx.node_seen(id, now_ms()).await?;
-        if tx.node_transition(id, NodeState::Joining, NodeState::Active).await? {
-            self.with(id, |known| known.node.state = NodeState::Active);
+        if self.with(id, |known| known.node.state) == Some(NodeState::Joining) {
+            let mut tx = self.inner.store.write().await?;
+            let is_first = tx.node_transition(id, NodeState::Joining, NodeState::Active).await?;
+            tx.commit().await?;
+            if is_first {
+                self.with(id, |known| known.node.state = NodeState::Active);
+            }
         }
-        Ok(tx.commit().await?)
+        self.announce_seen(id, now_ms());
+        Ok(())
     }
 }

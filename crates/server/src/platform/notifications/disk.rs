@@ -23,32 +23,38 @@ impl Notifications {
     pub(crate) async fn watch_disks(&self, nodes: &Nodes) {
         let mut told = Told::new();
         loop {
-            for disk in nodes.disks() {
-                if let Err(error) = self.watch_disk(&disk, &mut told).await {
-                    tracing::warn!(%error, node.id = %disk.node_id, "cannot keep that a disk is nearly full");
-                }
+            if let Err(error) = self.look_at_disks(nodes.disks(), &mut told).await {
+                tracing::warn!(%error, "cannot keep that disks are nearly full");
             }
             tokio::time::sleep(PERIOD).await;
         }
     }
 
-    async fn watch_disk(&self, disk: &Disk, told: &mut Told) -> Result<()> {
-        let (used, mark) = (disk.used_percent(), self.config.disk_notice_percent);
-        let full = used >= mark;
-        let relieved = used + RELIEF_PERCENT < mark;
-        if !(full || relieved) || told.get(&disk.node_id) == Some(&full) {
+    /// All in one transaction: after a start nothing is known of any.
+    async fn look_at_disks(&self, disks: Vec<Disk>, told: &mut Told) -> Result<()> {
+        let mark = self.config.disk_notice_percent;
+        let judged = disks.into_iter().filter_map(|disk| {
+            let used = disk.used_percent();
+            let (full, relieved) = (used >= mark, used + RELIEF_PERCENT < mark);
+            ((full || relieved) && told.get(&disk.node_id) != Some(&full)).then_some((disk, full))
+        });
+        let news = judged.collect::<Vec<_>>();
+        if news.is_empty() {
             return Ok(());
         }
         let now = now_ms();
         let mut tx = self.store.write().await?;
-        if relieved {
-            tx.node_disk_notice_clear(&disk.node_id).await?;
-        } else if tx.node_disk_notice(&disk.node_id, now).await? {
-            tracing::warn!(node.id = %disk.node_id, disk.used_percent = used, "a node's disk is nearly full");
-            self.disk_nearly_full(&mut tx, disk, now).await?;
+        for (disk, full) in &news {
+            if !full {
+                tx.node_disk_notice_clear(&disk.node_id).await?;
+            } else if tx.node_disk_notice(&disk.node_id, now).await? {
+                let used = disk.used_percent();
+                tracing::warn!(node.id = %disk.node_id, disk.used_percent = used, "a node's disk is nearly full");
+                self.disk_nearly_full(&mut tx, disk, now).await?;
+            }
         }
         tx.commit().await?;
-        told.insert(disk.node_id.clone(), full);
+        told.extend(news.into_iter().map(|(disk, full)| (disk.node_id, full)));
         Ok(())
     }
 }

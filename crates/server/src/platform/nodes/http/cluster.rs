@@ -6,6 +6,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use ids::JoinTokenId;
+use link::websocket::READ_BUFFER;
 use serde::Deserialize;
 use url::Url;
 use utoipa_axum::router::OpenApiRouter;
@@ -121,6 +122,7 @@ async fn link(
     let purpose = ticket.map_or(Purpose::Lead, |ticket| Purpose::Further { ticket });
     let upgrade = upgrade.map_err(|_| no_websocket())?;
     let place = nodes.place()?;
+    let upgrade = upgrade.read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, purpose, place).await))
 }
 
@@ -133,6 +135,7 @@ async fn tunnel(
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|_| no_websocket())?;
     let place = nodes.place()?;
+    let upgrade = upgrade.read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(async move |socket| nodes.arrive(socket, Purpose::Tunnel, place).await))
 }
 
