@@ -130,6 +130,10 @@ async fn what_may_move_is_built_elsewhere_when_its_machine_is_lost() {
     })
     .await;
     wait_until("nothing is left of it", SHOWN, async || placed(&client, &moves).await.len() == 1).await;
+    // What only the lost machine had is not waited for when it goes there again.
+    let back = api::ProjectUpdate { node_id: Some(one.id().to_string()), ..api::ProjectUpdate::default() };
+    client.project_update(&moves, &back).await.unwrap();
+    wait_for_placement(&client, &moves, &[one.id()]).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 
+use checkpoint::Checkpoint;
 use domain::deployment::Deployment;
 use domain::placement::{Candidate, Placement, Wish, choose};
 use domain::project::Project;
@@ -105,6 +106,7 @@ impl Deployments {
         }
         tx.event_insert("project.updated", Some(id), None, now_ms()).await?;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::PlacementRecorded).await;
         self.wake.notify_one();
         Ok(())
     }
@@ -119,6 +121,10 @@ impl Deployments {
         if !is_lost && (is_busy || !has_all || !self.runs_well(held, next)) {
             return Ok(());
         }
+        if self.nodes.observed(next).is_none() {
+            // It has not said yet what it has.
+            return Ok(());
+        }
         let id = &held.project.id;
         let mut tx = self.store.write().await?;
         if !tx.project_move_home(id, home, next).await? {
@@ -130,7 +136,15 @@ impl Deployments {
             // With the move or not at all: after it nobody would see that something is missing.
             self.build_again(&mut tx, held, live).await?;
         }
+        if is_lost {
+            // Nobody can go back to what only the lost node had, nor wait for a copy of it when the project moves again.
+            for release in held.releases.iter().filter(|release| !self.has_copy(next, &release.deployment_id)) {
+                tx.release_delete(&release.id).await?;
+            }
+        }
+        checkpoint::reach(Checkpoint::HomeMoving).await;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::HomeMoved).await;
         tracing::info!(project.id = %id, from = %home, to = %next, "a project is built on another server from now on");
         self.wake.notify_one();
         Ok(())
@@ -165,6 +179,7 @@ impl Deployments {
                         tx.placement_delete(id, node_id).await?;
                         tx.event_insert("node.updated", None, None, now_ms()).await?;
                         tx.commit().await?;
+                        checkpoint::reach(Checkpoint::PlacementForgotten).await;
                         self.wake.notify_one();
                     }
                     None
@@ -176,6 +191,11 @@ impl Deployments {
                 tx.event_insert("project.updated", Some(id), None, now_ms()).await?;
             }
             tx.commit().await?;
+            checkpoint::reach(match next {
+                Removing => Checkpoint::PlacementRemoving,
+                _ => Checkpoint::PlacementEmptying,
+            })
+            .await;
             self.wake.notify_one();
         }
         Ok(())

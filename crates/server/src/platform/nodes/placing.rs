@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use checkpoint::Checkpoint;
 use domain::placement::Candidate;
 use domain::user::User;
 use ids::{DeploymentId, NodeId, NodeState, NodeStatus, ProjectId};
@@ -80,6 +81,7 @@ impl Nodes {
         if !archive.status().is_success() {
             return Err(Error::internal(format!("node {from} does not have release {build}")));
         }
+        checkpoint::reach(Checkpoint::CopyBegun).await;
         target.put(&format!("/v1/uploads/{build}"), archive.into_body()).await
     }
 }
