@@ -1,4 +1,5 @@
-//! Kills by chance, for longer than the suite takes: `crates/nanoscale/tests/matrix/seeded.rs`.
+//! Kills by chance, on one machine and on several, for longer than the suite takes: `seeded.rs` and `cluster/seeded.rs` in
+//! `crates/nanoscale/tests/matrix`. With `--partition` a machine that is cut off meanwhile: `cluster/partition.rs` there.
 
 use anyhow::{Context, Result, bail};
 
@@ -8,20 +9,25 @@ use crate::{dashboard, packages};
 const MINUTES: u64 = 10;
 
 pub(crate) fn run(rest: &[String]) -> Result<()> {
-    let (mut minutes, mut seed) = (MINUTES, None);
+    let (mut minutes, mut seed, mut partition) = (MINUTES, None, None);
     let mut rest = rest.iter();
     while let Some(option) = rest.next() {
         let value = rest.next().map(|value| value.parse::<u64>().with_context(|| format!("{option} takes a number")));
         match (option.as_str(), value) {
             ("--minutes", Some(value)) => minutes = value?,
             ("--seed", Some(value)) => seed = Some(value?),
-            _ => bail!("cargo xtask soak [--minutes N] [--seed S]"),
+            ("--partition", Some(value)) => partition = Some(value?),
+            _ => bail!("cargo xtask soak [--minutes N | --partition MINUTES] [--seed S]"),
         }
     }
     packages::install()?;
     dashboard::build()?;
-    let test = ["test", "--package", "nanoscale", "--test", "matrix", "--", "--nocapture", "seeded::"];
-    let mut soak = cargo(&test).env("NANOSCALE_SOAK_SECONDS", &(minutes * 60).to_string());
+    let soak = |tests| cargo(&["test", "--package", "nanoscale", "--test", "matrix", "--", "--nocapture", tests]);
+    let seconds = |minutes: u64| (minutes * 60).to_string();
+    let mut soak = match partition {
+        Some(minutes) => soak("partition::").env("NANOSCALE_PARTITION_SECONDS", &seconds(minutes)),
+        None => soak("seeded::").env("NANOSCALE_SOAK_SECONDS", &seconds(minutes)),
+    };
     if let Some(seed) = seed {
         soak = soak.env("NANOSCALE_SEED", &seed.to_string());
     }

@@ -10,7 +10,7 @@
 #[cfg(debug_assertions)]
 mod wait;
 
-use Flow::{Cancel, Delete, Deploy, Job, Rollback};
+use Flow::{Cancel, Delete, Deploy, Drain, Job, Join, Move, Redeploy, Remove, Reschedule, Rollback, Spread};
 
 /// Names the socket on which a test listens.
 pub const VARIABLE: &str = "NANOSCALE_TEST_CHECKPOINTS";
@@ -26,6 +26,20 @@ pub enum Flow {
     Delete,
     /// A command that is run once, as schedules do.
     Job,
+    /// Of a machine.
+    Join,
+    /// Of a project to more nodes.
+    Spread,
+    /// Of a project to another node.
+    Move,
+    /// Of a node.
+    Drain,
+    /// Of a project whose node is lost.
+    Reschedule,
+    /// Of a project that is on several nodes.
+    Redeploy,
+    /// Of a node.
+    Remove,
 }
 
 /// Whose code reaches a step.
@@ -39,7 +53,7 @@ pub enum Part {
 macro_rules! checkpoints {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $part:ident, [$($flow:ident),+];)*) => {
         /// A step. Its documentation says what has happened by then, and what has not.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Checkpoint { $($(#[$doc])* $variant),* }
 
         impl Checkpoint {
@@ -64,41 +78,41 @@ macro_rules! checkpoints {
 
 checkpoints! {
     /// An archive lies among the uploads; no row knows of it.
-    UploadReceived = "upload-received", Server, [Deploy];
+    UploadReceived = "upload-received", Server, [Deploy, Redeploy];
     /// The row of a deployment is there; neither its owner nor the reconciler knows yet.
-    DeploymentRecorded = "deployment-recorded", Server, [Deploy];
+    DeploymentRecorded = "deployment-recorded", Server, [Deploy, Redeploy];
     /// A build's cgroup, user and empty directory are there; nothing has been fetched.
-    BuildBegun = "build-begun", Node, [Deploy];
+    BuildBegun = "build-begun", Node, [Deploy, Spread, Move, Drain, Reschedule, Redeploy];
     /// The archive lies at the node; nothing has been unpacked.
-    UploadArrived = "upload-arrived", Node, [Deploy];
+    UploadArrived = "upload-arrived", Node, [Deploy, Spread, Move, Drain, Reschedule, Redeploy];
     /// The sources lie in the release's directory; nobody knows of which commit.
-    SourceFetched = "source-fetched", Node, [Deploy];
+    SourceFetched = "source-fetched", Node, [Deploy, Spread, Move, Drain, Reschedule, Redeploy];
     /// The last command of a build has ended; the directory is not a release yet.
-    BuildCommandsEnded = "build-commands-ended", Node, [Deploy];
+    BuildCommandsEnded = "build-commands-ended", Node, [Deploy, Spread, Move, Drain, Reschedule, Redeploy];
     /// The directory is a release; nobody was told.
-    ManifestWritten = "manifest-written", Node, [Deploy];
+    ManifestWritten = "manifest-written", Node, [Deploy, Spread, Move, Drain, Reschedule, Redeploy];
     /// The rows of a release and of its starting deployment are written and not committed.
-    BuildReported = "build-reported", Server, [Deploy];
+    BuildReported = "build-reported", Server, [Deploy, Reschedule, Redeploy];
     /// The release has its row; its node was not told to run it.
-    ReleaseRecorded = "release-recorded", Server, [Deploy];
+    ReleaseRecorded = "release-recorded", Server, [Deploy, Reschedule, Redeploy];
     /// The run of a release command has its row; its node was not told.
-    ReleaseCommandRecorded = "release-command-recorded", Server, [Deploy];
+    ReleaseCommandRecorded = "release-command-recorded", Server, [Deploy, Reschedule, Redeploy];
     /// Where a process will listen is on disk; it was not started.
-    ProcessMarked = "process-marked", Node, [Deploy, Rollback];
+    ProcessMarked = "process-marked", Node, [Deploy, Rollback, Spread, Move, Drain, Reschedule, Redeploy];
     /// A process runs under its shim; it was not probed.
-    ProcessStarted = "process-started", Node, [Deploy, Rollback];
+    ProcessStarted = "process-started", Node, [Deploy, Rollback, Spread, Move, Drain, Reschedule, Redeploy];
     /// That a process is ready is on disk; no visitor has been sent there.
-    ReadyMarked = "ready-marked", Node, [Deploy, Rollback];
+    ReadyMarked = "ready-marked", Node, [Deploy, Rollback, Spread, Move, Drain, Reschedule, Redeploy];
     /// Visitors meet the new release; its row, written and not committed, says that it is live.
-    GoingLive = "going-live", Server, [Deploy, Rollback];
+    GoingLive = "going-live", Server, [Deploy, Rollback, Reschedule, Redeploy];
     /// The new release is live and the old one retired; the old one still runs.
-    LiveRecorded = "live-recorded", Server, [Deploy, Rollback];
+    LiveRecorded = "live-recorded", Server, [Deploy, Rollback, Reschedule, Redeploy];
     /// The last visitor of an old process was answered; it was not told to end.
-    WorkloadDrained = "workload-drained", Node, [Deploy, Rollback, Delete];
+    WorkloadDrained = "workload-drained", Node, [Deploy, Rollback, Delete, Move, Drain, Redeploy];
     /// An old process has ended; its run directory and its cgroup are still there.
-    WorkloadStopped = "workload-stopped", Node, [Deploy, Rollback, Delete];
+    WorkloadStopped = "workload-stopped", Node, [Deploy, Rollback, Delete, Move, Drain, Redeploy];
     /// A release that is not kept any more has lost its manifest; its files are there.
-    ReleaseHalfPruned = "release-half-pruned", Node, [Deploy];
+    ReleaseHalfPruned = "release-half-pruned", Node, [Deploy, Redeploy];
     /// The rows of a rollback are there; its node was not told.
     RollbackRecorded = "rollback-recorded", Server, [Rollback];
     /// A deployment's row says that it is cancelled; its build goes on.
@@ -112,9 +126,9 @@ checkpoints! {
     /// A project's row says that it goes; all of it runs.
     DeleteRecorded = "delete-recorded", Server, [Delete];
     /// A project's files are out of the way; its logs and users are there.
-    GroupHalfErased = "group-half-erased", Node, [Delete];
+    GroupHalfErased = "group-half-erased", Node, [Delete, Move, Drain];
     /// Nothing of a project is left at its node; nobody was told.
-    GroupErased = "group-erased", Node, [Delete];
+    GroupErased = "group-erased", Node, [Delete, Move, Drain];
     /// The server knows that a node has nothing of the project any more; its rows are there.
     RemovalReported = "removal-reported", Server, [Delete];
     /// A project's rows are gone; who asked for it was not told.
@@ -145,6 +159,46 @@ checkpoints! {
     ShimSawEnd = "shim-saw-end", Shim, [Job];
     /// How a shim's process ended is on disk; who waits for it was not told.
     ShimMarkedEnd = "shim-marked-end", Shim, [Job];
+    /// A machine's key is on its disk; nobody knows of it.
+    MachineKeyMade = "machine-key-made", Node, [Join];
+    /// A machine knows that the right cluster answers; it has said nothing of itself.
+    ClusterProven = "cluster-proven", Node, [Join];
+    /// The rows of a node and of its spent token are written and not committed.
+    NodeRecording = "node-recording", Server, [Join];
+    /// A token is spent and its node has a row; the machine was not answered.
+    NodeRecorded = "node-recorded", Server, [Join];
+    /// A machine knows which node it is; nothing on its disk says so.
+    JoinAnswered = "join-answered", Node, [Join];
+    /// That it is a node is on a machine's disk; it has not dialled.
+    MembershipKept = "membership-kept", Node, [Join];
+    /// A node has dialled and said hello; it does not count as connected.
+    NodeGreeted = "node-greeted", Server, [Join];
+    /// A node's row, written and not committed, says that it has come.
+    NodeActivated = "node-activated", Server, [Join];
+    /// A node's row says that it is emptied; nothing has moved.
+    NodeDraining = "node-draining", Server, [Drain];
+    /// What somebody changed of a project is in its rows; no node was told.
+    ProjectChanged = "project-changed", Server, [Spread, Move];
+    /// The rows say on which nodes a project shall be; no node was told.
+    PlacementRecorded = "placement-recorded", Server, [Spread, Drain, Reschedule, Remove];
+    /// A node sends a release for another one, which has not been asked to take it.
+    CopyBegun = "copy-begun", Server, [Spread, Move, Drain, Redeploy, Remove];
+    /// Where a project is built from now on is written and not committed, nor is what has to be built again there.
+    HomeMoving = "home-moving", Server, [Move, Drain, Reschedule];
+    /// A project is built elsewhere from now on; no node was told.
+    HomeMoved = "home-moved", Server, [Move, Drain, Reschedule];
+    /// Others do the work of a node that a project leaves; every edge still sends visitors there.
+    PlacementEmptying = "placement-emptying", Server, [Move, Drain, Reschedule];
+    /// No edge sends visitors to a node that a project leaves; it was not told to remove it.
+    PlacementRemoving = "placement-removing", Server, [Move, Drain, Reschedule];
+    /// A node has nothing of a project any more, and no row says otherwise.
+    PlacementForgotten = "placement-forgotten", Server, [Move, Drain];
+    /// A node's row says that it was removed; it was not told.
+    NodeRemoved = "node-removed", Server, [Remove];
+    /// A removed node has heard of it; all of it runs.
+    RemovalHeard = "removal-heard", Node, [Remove];
+    /// That a removed node runs nothing is on its disk; it does not know yet for how long.
+    RemovalObeyed = "removal-obeyed", Node, [Remove];
 }
 
 /// Waits here for as long as a test holds this step.

@@ -1,5 +1,7 @@
 //! Where a project runs: which nodes shall have it, decided from what is known of them.
 
+use std::collections::BTreeSet;
+
 use ids::{NodeId, PlacementState};
 
 use crate::node::Labels;
@@ -17,6 +19,8 @@ pub struct Wish<'a> {
     pub replicas: usize,
     /// Only nodes with these.
     pub labels: &'a Labels,
+    /// Nodes that are not open to its owner: it does not go there, and stays where it is there already.
+    pub closed: &'a BTreeSet<NodeId>,
     /// It stays where it is: its volumes are there, or an image that no registry has.
     pub is_bound: bool,
     /// It moves when its node is lost for long.
@@ -62,7 +66,8 @@ pub fn choose(wish: &Wish<'_>, home: &NodeId, placed: &[Placement], nodes: &[Can
     let missing = wish.replicas.saturating_sub(chosen.len());
     // As a rule nothing is, and there may be many nodes.
     if missing > 0 {
-        let others = nodes.iter().filter(|node| node.is_usable && has_labels(node) && !chosen.contains(&node.id));
+        let may = |node: &&Candidate| node.is_usable && has_labels(node) && !wish.closed.contains(&node.id);
+        let others = nodes.iter().filter(may).filter(|node| !chosen.contains(&node.id));
         let mut others = others.collect::<Vec<_>>();
         others.sort_by_key(|node| {
             (node.free_disk_bytes < DISK_MIN, node.projects, std::cmp::Reverse(node.free_memory_bytes))
@@ -97,8 +102,10 @@ mod tests {
         Placement { node_id: node.id.clone(), state: PlacementState::Wanted }
     }
 
+    static OPEN: BTreeSet<NodeId> = BTreeSet::new();
+
     fn wish(labels: &Labels) -> Wish<'_> {
-        Wish { replicas: 1, labels, is_bound: false, reschedule: false }
+        Wish { replicas: 1, labels, closed: &OPEN, is_bound: false, reschedule: false }
     }
 
     #[test]
@@ -132,6 +139,17 @@ mod tests {
         assert_eq!(choose(&wish(&none), &a.id, &[on(&a)], &nodes).iter().collect::<Vec<_>>(), [&a.id]);
         let moves = Wish { reschedule: true, ..wish(&none) };
         assert_eq!(choose(&moves, &a.id, &[on(&a)], &nodes).iter().collect::<Vec<_>>(), [&b.id]);
+    }
+
+    #[test]
+    fn what_is_not_open_to_its_owner_is_not_chosen_and_not_left() {
+        let none = Labels::new();
+        let (a, b) = (node(0, 1), node(9, 1));
+        let nodes = [a.clone(), b.clone()];
+        let closed = BTreeSet::from([a.id.clone()]);
+        let two = Wish { replicas: 2, closed: &closed, ..wish(&none) };
+        assert_eq!(choose(&two, &b.id, &[on(&b)], &nodes).iter().collect::<Vec<_>>(), [&b.id]);
+        assert_eq!(choose(&two, &a.id, &[on(&a)], &nodes).iter().collect::<Vec<_>>(), [&a.id, &b.id]);
     }
 
     #[test]

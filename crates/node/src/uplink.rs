@@ -15,6 +15,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{post, put};
+use checkpoint::Checkpoint;
 use rand::Rng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -149,7 +150,9 @@ async fn refused(State(uplink): State<Uplink>, axum::Json(refused): axum::Json<R
     tracing::error!(code = refused.code, "{}", refused.message);
     if refused.code == Refused::REMOVED {
         // It does its part without being led: what it ran is run elsewhere, or not at all.
+        checkpoint::reach(Checkpoint::RemovalHeard).await;
         uplink.inner.agent.end_everything().await;
+        checkpoint::reach(Checkpoint::RemovalObeyed).await;
     }
     uplink.inner.refused.send_replace(Some(refused));
     StatusCode::NO_CONTENT

@@ -5,8 +5,9 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use tokio::task::JoinError;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -43,9 +44,23 @@ pub(crate) fn router(state: AppState) -> Router {
     router
         .method_not_allowed_fallback(async || Error::method_not_allowed())
         .fallback(ui::serve)
+        .layer(middleware::from_fn(finish))
         .layer(middleware::from_fn(secure_headers))
         .layer(middleware::from_fn_with_state(state.clone(), platform::metrics::exporter::count))
         .with_state(state)
+}
+
+/// Ends a change that was begun, also when whoever asked for it hangs up: what is in the database by then has to be
+/// known to the rest of this process, and to nodes, too.
+async fn finish(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await.map_err(JoinError::try_into_panic) {
+        Ok(response) => response,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => Error::unavailable("STOPPING", "the server is stopping; try again in a moment").into_response(),
+    }
 }
 
 /// Headers that hold for everything this surface serves (OWASP secure headers).

@@ -75,6 +75,11 @@ impl Tx {
         Ok(row.try_get(0)?)
     }
 
+    pub async fn user_list(&mut self) -> StoreResult<Vec<User>> {
+        let rows = sqlx::query("select id as user_id, username, role from users").fetch_all(&mut *self.inner).await?;
+        rows.iter().map(user).collect()
+    }
+
     /// Makes the first user; [`StoreError::Taken`] when setup was completed before.
     pub async fn setup_complete(&mut self, user: &User, password_hash: &str, now: i64) -> StoreResult<()> {
         sqlx::query("insert into users (id, username, password_hash, role, created_at) values ($1, $2, $3, $4, $5)")

@@ -9,6 +9,7 @@ use ids::NodeId;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::checkpoints::Checkpoints;
 use crate::child::{self, Rights};
 use crate::scratch::{Scratch, sweep};
 use crate::server::merge;
@@ -24,7 +25,10 @@ pub struct TestNode {
     program: PathBuf,
     config: Value,
     arguments: Vec<String>,
+    env: Vec<(String, String)>,
     process: Option<Child>,
+    /// How much it had written before it was started last.
+    written: usize,
     joined: Option<(NodeId, SocketAddr)>,
     wire: Option<Wire>,
 }
@@ -41,7 +45,17 @@ impl TestNode {
             "edge": { "http_bind": "127.0.0.1:0" },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
-        Self { scratch, program, config, arguments: Vec::new(), process: None, joined: None, wire: None }
+        Self {
+            scratch,
+            program,
+            config,
+            arguments: Vec::new(),
+            env: Vec::new(),
+            process: None,
+            written: 0,
+            joined: None,
+            wire: None,
+        }
     }
 
     /// On a wire of its own; the server is reached at its near end.
@@ -62,19 +76,35 @@ impl TestNode {
         self
     }
 
+    /// Says at every named step where it is, and waits there when the test holds it.
+    pub fn checkpoints(mut self, checkpoints: &Checkpoints) -> Self {
+        self.env.push((checkpoint::VARIABLE.into(), checkpoints.socket().display().to_string()));
+        self
+    }
+
     pub fn wire(&self) -> &Wire {
         self.wire.as_ref().expect("a node on a wire")
     }
 
     /// Joins with this token and waits until it is up. The server answers at `port` of this machine.
     pub async fn join(&mut self, token: &str, port: u16) {
+        self.set_token(token, port);
+        self.start().await;
+    }
+
+    /// The same, without waiting for what becomes of it: see [`TestNode::is_up`].
+    pub fn begin_to_join(&mut self, token: &str, port: u16) {
+        self.set_token(token, port);
+        self.begin();
+    }
+
+    fn set_token(&mut self, token: &str, port: u16) {
         let file = self.scratch.path().join("token");
         fs::write(&file, token).expect("write the token");
         self.arguments = vec!["--token-file".into(), file.display().to_string()];
         if let Some(wire) = &self.wire {
             self.arguments.extend(["--url".into(), format!("https://{}:{port}", wire.near())]);
         }
-        self.start().await;
     }
 
     /// Starts with these arguments of `nanoscale join` and waits until it is up.
@@ -85,20 +115,29 @@ impl TestNode {
 
     /// Starts as before.
     pub async fn start(&mut self) {
-        let before = self.output().len();
+        self.begin();
+        assert!(self.is_up().await, "the node ended at its start; it wrote:\n{}", &self.output()[self.written..]);
+    }
+
+    /// Starts as before, without waiting for what becomes of it.
+    pub fn begin(&mut self) {
+        self.kill();
+        self.written = self.output().len();
         self.process = Some(self.spawn());
+    }
+
+    /// Waits until it is up, or has ended at its start: whether it is up.
+    pub async fn is_up(&mut self) -> bool {
         let what = format!("{} is up", self.scratch.path().display());
         let joined = wait_some(&what, PATIENCE, async || {
-            let ended = self.process.as_mut().and_then(|process| process.try_wait().expect("wait for it"));
-            let output = self.output();
-            if let Some(status) = ended {
-                panic!("the node ended at its start with {status}; it wrote:\n{}", &output[before..]);
-            }
-            output[before..].lines().find_map(parse)
+            let ended = self.process.as_mut().is_none_or(|it| it.try_wait().expect("wait for it").is_some());
+            let joined = self.output()[self.written..].lines().find_map(parse);
+            if ended { Some(None) } else { joined.map(Some) }
         });
-        let joined = joined.await;
+        let Some(joined) = joined.await else { return false };
         self.config["edge"]["http_bind"] = json!(joined.1);
         self.joined = Some(joined);
+        true
     }
 
     /// Starts with these arguments, and shall not come up; what it wrote.
@@ -134,6 +173,7 @@ impl TestNode {
             .args(&self.arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("its log twice"))
             .stderr(output);

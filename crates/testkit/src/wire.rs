@@ -18,11 +18,8 @@ pub struct Wire {
 impl Wire {
     #[expect(clippy::new_without_default, reason = "making one changes the machine")]
     pub fn new() -> Self {
-        let random: u16 = rand::random();
-        let namespace = format!("nst-{random:04x}");
-        // Of a range that nobody has any more (RFC 7526), and that is not private.
-        let first = u8::try_from(random % 63).expect("below 64") * 4;
-        let (near, far) = (Ipv4Addr::new(192, 88, 99, first + 1), Ipv4Addr::new(192, 88, 99, first + 2));
+        let namespace = format!("nst-{:04x}", rand::random::<u16>());
+        let (near, far) = free_ends();
         let (near_net, far_net) = (format!("{near}/30"), format!("{far}/30"));
         ip(&["netns", "add", &namespace]);
         ip(&["link", "add", &namespace, "type", "veth", "peer", "name", "eth0", "netns", &namespace]);
@@ -65,6 +62,18 @@ impl Drop for Wire {
         // The link goes with it.
         ip(&["netns", "del", &self.namespace]);
     }
+}
+
+/// Of a range that nobody has any more (RFC 7526), and that is not private; of it what no other wire has.
+fn free_ends() -> (Ipv4Addr, Ipv4Addr) {
+    let end = |number: u8| Ipv4Addr::new(192, 88, 99, number);
+    let mut numbers = std::iter::repeat_with(|| rand::random::<u8>() % 63 * 4).take(1000);
+    let is_free = |first: &u8| {
+        let shown = Command::new("ip").args(["-o", "addr", "show", "to", &end(first + 1).to_string()]).output();
+        shown.expect("run ip, of the package iproute2").stdout.is_empty()
+    };
+    let first = numbers.find(is_free).expect("a wire that nobody has");
+    (end(first + 1), end(first + 2))
 }
 
 fn ip(arguments: &[&str]) {

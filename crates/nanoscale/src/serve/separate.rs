@@ -32,8 +32,9 @@ const CONTROL: &str = "control.sock";
 const PEERS: &str = "peers.sock";
 /// A host's name has at most so many bytes (RFC 1035 section 2.3.4).
 const HOST_MAX: usize = 253;
-/// Connections that the node offers the server: one for what is short and one for what is long.
-const LINKS: usize = 2;
+/// Connections that the node offers the server: one for what is short, one for what is long, and one for visitors from
+/// other nodes.
+const LINKS: usize = 3;
 const RETRY: Duration = Duration::from_millis(200);
 
 /// The control plane, without any right on the machine.

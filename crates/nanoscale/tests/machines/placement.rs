@@ -155,6 +155,10 @@ async fn what_may_move_is_built_elsewhere_when_its_machine_is_lost() {
     })
     .await;
     wait_until("nothing is left of it", SHOWN, async || placed(&client, &moves).await.len() == 1).await;
+    // What only the lost machine had is not waited for when it goes there again.
+    let back = api::ProjectUpdate { node_id: Some(one.id().to_string()), ..api::ProjectUpdate::default() };
+    client.project_update(&moves, &back).await.unwrap();
+    wait_for_placement(&client, &moves, &[one.id()]).await;
 }
 
 #[tokio::test]
@@ -220,8 +224,11 @@ async fn who_may_not_use_a_machine_puts_nothing_on_it() {
     let update = api::NodeUpdate { name: Some("mine".into()), ..api::NodeUpdate::default() };
     assert_eq!(client.node_update(one.id(), &update).await.unwrap_err().code(), "OWNER_ONLY");
     // What nobody chooses goes where it may.
-    let anywhere = project_with(&client, wish("anywhere")).await;
-    assert_eq!(client.project_get(&anywhere).await.unwrap().node_id, here);
+    let create = api::ProjectCreate { replicas: Some(2), ..wish("anywhere") };
+    let anywhere = project_with(&client, create).await;
+    deploy(&client, &anywhere, node_app("1")).await;
+    let placed = placed(&client, &anywhere).await.into_iter().map(|(node, _, _)| node).collect::<Vec<_>>();
+    assert_eq!((client.project_get(&anywhere).await.unwrap().node_id, placed), (here.clone(), vec![here]));
     // It is granted.
     Postgres::shared().psql(&url, "update users set role = 'admin'");
     let grant = |names: &[&str]| api::NodeUpdate {

@@ -37,6 +37,7 @@ impl Case {
             (Flow::Cancel, _) => self.cancel_deployment(stand, site).await,
             (Flow::Delete, _) => self.delete(stand, site).await,
             (Flow::Job, _) => self.job(stand, site).await,
+            (flow, _) => Err(format!("{flow:?} takes several nodes")),
         }
     }
 

@@ -4,44 +4,60 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use ids::{DeploymentId, ProjectId};
+
 use crate::processes::{Identities, apps, sandboxes, shims};
 use crate::site::Site;
 use crate::stand::Stand;
 
-type Names = BTreeSet<String>;
+pub(crate) type Names = BTreeSet<String>;
+
+/// What a node shall have.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) workloads: Names,
+    pub(crate) projects: Names,
+    /// Releases with their manifests that shall be there, as `<project>/<release>`, and those that may.
+    pub(crate) releases: Names,
+    pub(crate) spare_releases: Names,
+    /// Of which its edge keeps routes, where it keeps any.
+    pub(crate) hosts: Option<Names>,
+    /// Its network is one of its own, whose links are not seen from here.
+    pub(crate) is_elsewhere: bool,
+}
 
 /// Everything of this server that is there and should not be, or should be and is not there.
 pub(crate) async fn leftovers(stand: &Stand, sites: &[&Site]) -> Vec<String> {
     match wanted(stand, sites).await {
-        Ok((workloads, releases)) => {
-            let mut faults = look(stand, sites, &workloads, &releases);
-            faults.extend(visited(stand, sites, &workloads));
-            faults
-        }
+        Ok(wanted) => of_node(&stand.server.data_dir(), &wanted),
         Err(failure) => vec![failure],
     }
 }
 
-/// The workloads and the releases that shall be there.
-async fn wanted(stand: &Stand, sites: &[&Site]) -> Result<(Names, Names), String> {
-    let (mut workloads, mut releases) = (Names::new(), Names::new());
+async fn wanted(stand: &Stand, sites: &[&Site]) -> Result<Wanted, String> {
+    let mut wanted = Wanted::default();
     for site in sites {
         let project = stand.client.project_get(&site.project).await.map_err(|failure| failure.to_string())?;
-        workloads.extend(project.live_deployment.map(|live| live.id.to_string()));
+        wanted.workloads.extend(project.live_deployment.map(|live| live.id.to_string()));
+        wanted.projects.insert(site.project.to_string());
         let kept = stand.client.release_list(&site.project).await.map_err(|failure| failure.to_string())?;
-        for release in kept {
-            releases.insert(format!("{}/{}", site.project, release.deployment_id));
-            releases.insert(format!("{}/{}.json", site.project, release.deployment_id));
-        }
+        wanted.releases.extend(kept.iter().flat_map(|release| files(&site.project, &release.deployment_id)));
     }
-    Ok((workloads, releases))
+    let hosts = || sites.iter().map(|site| format!("{}.localhost", site.name)).collect();
+    wanted.hosts = stand.is_separate().then(hosts);
+    Ok(wanted)
 }
 
-fn look(stand: &Stand, sites: &[&Site], workloads: &Names, releases: &Names) -> Vec<String> {
-    let data = stand.server.data_dir();
+/// A release's directory and its manifest.
+pub(crate) fn files(project: &ProjectId, release: &DeploymentId) -> [String; 2] {
+    [format!("{project}/{release}"), format!("{project}/{release}.json")]
+}
+
+/// What is there of a node's work and should not be, or should be and is not there.
+pub(crate) fn of_node(data: &Path, wanted: &Wanted) -> Vec<String> {
     let node = data.join("node");
-    let identities = Identities::of(&data);
-    let projects = sites.iter().map(|site| site.project.to_string()).collect::<Names>();
+    let identities = Identities::of(data);
+    let Wanted { workloads, projects, .. } = wanted;
     let mut faults = Vec::new();
     let mut same = |what: &str, found: Names, wanted: &Names| {
         if &found != wanted {
@@ -50,21 +66,20 @@ fn look(stand: &Stand, sites: &[&Site], workloads: &Names, releases: &Names) -> 
     };
     same("run directories", names(&node.join("runs")), workloads);
     same("cgroups", identities.cgroups().into_iter().collect(), workloads);
-    same("groups", names(&node.join("groups")), &projects);
-    same("logs", names(&node.join("logs")), &projects);
-    same("users", identities.slots.keys().cloned().collect(), &projects);
+    same("groups", names(&node.join("groups")), projects);
+    same("logs", names(&node.join("logs")), projects);
+    same("users", identities.slots.keys().cloned().collect(), projects);
     let found = projects.iter().flat_map(|project| {
         let below = names(&node.join("groups").join(project).join("releases"));
         below.into_iter().map(move |name| format!("{project}/{name}"))
     });
-    same("releases", found.collect(), releases);
+    same("releases", found.filter(|name| !wanted.spare_releases.contains(name)).collect(), &wanted.releases);
     same("trash", names(&node.join("trash")), &Names::new());
     same("archives at the node", names(&node.join("uploads")), &Names::new());
 
-    let socket = stand.checkpoints.socket();
-    let shims = shims(&socket);
+    let shims = shims(data);
     same("shims", shims.values().cloned().collect(), workloads);
-    let processes = apps(&data);
+    let processes = apps(data);
     same("processes", processes.values().cloned().collect(), workloads);
     let links = identities.links().into_iter().collect::<Names>();
     let table = table(&identities.instance);
@@ -75,31 +90,30 @@ fn look(stand: &Stand, sites: &[&Site], workloads: &Names, releases: &Names) -> 
 
     let one_each = [
         ("shims", shims.len(), workloads.len()),
-        ("sandboxes", sandboxes(&socket), workloads.len()),
+        ("sandboxes", sandboxes(data), workloads.len()),
         ("processes", processes.len(), workloads.len()),
-        ("links", links.len(), workloads.len()),
+        ("links", links.len(), if wanted.is_elsewhere { 0 } else { workloads.len() }),
     ];
     for (what, found, wanted) in one_each.into_iter().filter(|(_, found, wanted)| found != wanted) {
         faults.push(format!("{found} {what}, and not {wanted}"));
     }
+    faults.extend(visited(data, wanted));
     faults
 }
 
 /// What the edge keeps for its next start, and the ways it has to what runs.
-fn visited(stand: &Stand, sites: &[&Site], workloads: &Names) -> Vec<String> {
-    let data = stand.server.data_dir();
+fn visited(data: &Path, wanted: &Wanted) -> Vec<String> {
     let mut faults = Vec::new();
     // One for each life of a workload; those that are over have none.
     let gates = names(&data.join("node/gates"));
     let mut led_to = gates.iter().map(|gate| gate.split('@').next().unwrap_or_default()).collect::<Vec<_>>();
     led_to.sort_unstable();
-    if !led_to.iter().eq(workloads) {
-        faults.push(format!("gates: there are {gates:?}, and there should be one for each of {workloads:?}"));
+    if !led_to.iter().eq(&wanted.workloads) {
+        faults.push(format!("gates: there are {gates:?}, and there should be one for each of {:?}", wanted.workloads));
     }
-    if stand.is_separate() {
-        let wanted = sites.iter().map(|site| format!("{}.localhost", site.name)).collect::<Names>();
+    if let Some(wanted) = &wanted.hosts {
         match hosts(&data.join("edge/routes.json")) {
-            Ok(hosts) if hosts == wanted => {}
+            Ok(hosts) if &hosts == wanted => {}
             other => faults.push(format!("the edge keeps routes of {other:?}, and should of {wanted:?}")),
         }
     }

@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "the other black-box tests have use for all of it")]
 mod apps;
 mod cases;
+mod cluster;
 mod due;
 mod flows;
 mod leftovers;

@@ -81,6 +81,26 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         | ShimTold
         | ShimStarted
         | ShimSawEnd
-        | ShimMarkedEnd => Outcome::Done,
+        | ShimMarkedEnd
+        | MachineKeyMade
+        | ClusterProven
+        | NodeRecording
+        | NodeRecorded
+        | JoinAnswered
+        | MembershipKept
+        | NodeGreeted
+        | NodeActivated
+        | NodeDraining
+        | ProjectChanged
+        | PlacementRecorded
+        | CopyBegun
+        | HomeMoving
+        | HomeMoved
+        | PlacementEmptying
+        | PlacementRemoving
+        | PlacementForgotten
+        | NodeRemoved
+        | RemovalHeard
+        | RemovalObeyed => Outcome::Done,
     }
 }

@@ -84,11 +84,14 @@ impl Seen {
     }
 
     /// First of a sandbox, or the shim outside of it.
-    fn is_shim(&self, socket: &Path) -> bool {
-        let is_shim = self.arguments.get(1).is_some_and(|argument| argument == "shim");
-        // What an environment says is told of no other server's shim.
-        let environment = || std::fs::read(self.path.join("environ")).unwrap_or_default();
-        is_shim && String::from_utf8_lossy(&environment()).contains(&*socket.to_string_lossy())
+    fn is_shim(&self) -> bool {
+        self.arguments.get(1).is_some_and(|argument| argument == "shim")
+    }
+
+    /// Whether it has a user of this node.
+    fn is_of(&self, node: &Identities) -> bool {
+        let uid = self.field("Uid:").split_whitespace().next().and_then(|uid| uid.parse().ok());
+        uid.is_some_and(|uid| node.owns(uid))
     }
 
     fn is_inside(&self) -> bool {
@@ -96,19 +99,30 @@ impl Seen {
     }
 }
 
-/// Shims of the server that tells of its steps at `socket`, with the run they work for.
-pub(crate) fn shims(socket: &Path) -> BTreeMap<i32, String> {
-    let shims = Seen::all().into_iter().filter(|seen| seen.is_shim(socket) && !seen.is_inside());
-    let run = |seen: &Seen| {
-        let directory = std::fs::read_link(seen.path.join("cwd")).unwrap_or_default();
-        directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
+/// Every shim that tells of its steps at `socket`, also one that has just begun.
+pub(crate) fn telling(socket: &Path) -> Vec<i32> {
+    let socket = socket.to_string_lossy();
+    let tells = |seen: &Seen| {
+        // What an environment says is told of no other server's shim.
+        let environment = std::fs::read(seen.path.join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&*socket)
     };
-    shims.map(|seen| (seen.pid, run(&seen))).collect()
+    let shims = Seen::all().into_iter().filter(|seen| seen.is_shim() && !seen.is_inside() && tells(seen));
+    shims.map(|seen| seen.pid).collect()
 }
 
-/// How many sandboxes the shims of the server have made that are still there.
-pub(crate) fn sandboxes(socket: &Path) -> usize {
-    Seen::all().iter().filter(|seen| seen.is_shim(socket) && seen.is_inside()).count()
+/// Shims of the node in this directory, with the run they work for.
+pub(crate) fn shims(data_dir: &Path) -> BTreeMap<i32, String> {
+    let shims = Seen::all().into_iter().filter(|seen| seen.is_shim() && !seen.is_inside());
+    let run = |seen: &Seen| std::fs::read_link(seen.path.join("cwd")).ok().filter(|run| run.starts_with(data_dir));
+    let name = |run: PathBuf| run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    shims.filter_map(|seen| Some((seen.pid, name(run(&seen)?)))).collect()
+}
+
+/// How many sandboxes the shims of the node have made that are still there.
+pub(crate) fn sandboxes(data_dir: &Path) -> usize {
+    let node = Identities::of(data_dir);
+    Seen::all().iter().filter(|seen| seen.is_shim() && seen.is_of(&node) && seen.is_inside()).count()
 }
 
 /// Processes of projects, with the cgroup they are in.
@@ -119,10 +133,8 @@ pub(crate) fn apps(data_dir: &Path) -> BTreeMap<i32, String> {
     for seen in Seen::all() {
         let cgroups = std::fs::read_to_string(seen.path.join("cgroup")).unwrap_or_default();
         let cgroup = cgroups.lines().find_map(|line| line.split_once(&group)).map(|(_, name)| name.to_owned());
-        let uid = seen.field("Uid:").split_whitespace().next().and_then(|uid| uid.parse().ok());
-        // A shim has a user of the range, too.
-        let is_shim = seen.arguments.get(1).is_some_and(|argument| argument == "shim");
-        if cgroup.is_some() || (uid.is_some_and(|uid| identities.owns(uid)) && !is_shim) {
+        // A shim has a user of the node, too.
+        if cgroup.is_some() || (seen.is_of(&identities) && !seen.is_shim()) {
             found.insert(seen.pid, cgroup.unwrap_or_default());
         }
     }

@@ -29,7 +29,31 @@ pub(crate) fn release(version: u32, slow: bool) -> Vec<u8> {
     archive(if slow { &files } else { &files[..2] })
 }
 
+/// The same without a volume, so that it can be on any node.
+fn movable(version: u32) -> Vec<u8> {
+    let procfile = "web: python3 -m http.server --bind 127.0.0.1 3000\nrelease: true\n";
+    archive(&[("Procfile", procfile), ("version", &version.to_string())])
+}
+
 impl Site {
+    /// One that can be on any node, with version 1 live.
+    pub(crate) async fn movable(stand: &Stand, create: api::ProjectCreate) -> Self {
+        let name = create.name.clone();
+        let project = project_with(&stand.client, create).await;
+        deploy(&stand.client, &project, movable(1)).await;
+        Self { name, project, version: 1, newest: 1 }
+    }
+
+    /// The next version of one that can be on any node.
+    pub(crate) fn next_movable(&mut self) -> Vec<u8> {
+        self.newest += 1;
+        movable(self.newest)
+    }
+
+    pub(crate) fn host(&self) -> String {
+        format!("{}.localhost", self.name)
+    }
+
     pub(crate) async fn create(stand: &Stand, name: &str) -> Self {
         let create = api::ProjectCreate {
             name: name.into(),

@@ -32,7 +32,7 @@ impl Stand {
         Self::with(Some(Postgres::killable()), Builder::separate).await
     }
 
-    async fn with(postgres: Option<Postgres>, form: impl FnOnce(Builder) -> Builder) -> Self {
+    pub(crate) async fn with(postgres: Option<Postgres>, form: impl FnOnce(Builder) -> Builder) -> Self {
         let checkpoints = Checkpoints::new();
         let database = postgres.as_ref().map_or(Database::Sqlite, |it| Database::Postgres(it.database()));
         let builder = form(TestServer::builder(program())).database(database).checkpoints(&checkpoints);
@@ -54,14 +54,23 @@ impl Stand {
     }
 
     /// Waits until `faults` finds none; those it found last.
-    pub(crate) async fn converge(&self, mut faults: impl AsyncFnMut() -> Vec<String>) -> Result<(), String> {
+    pub(crate) async fn converge(&self, faults: impl AsyncFnMut() -> Vec<String>) -> Result<(), String> {
+        self.converge_within(CONVERGE, faults).await
+    }
+
+    /// The same where more than this machine has to find together.
+    pub(crate) async fn converge_within(
+        &self,
+        within: Duration,
+        mut faults: impl AsyncFnMut() -> Vec<String>,
+    ) -> Result<(), String> {
         let start = Instant::now();
         loop {
-            let found = tokio::time::timeout(CONVERGE, faults()).await.unwrap_or_else(|_| vec!["no answer".into()]);
+            let found = tokio::time::timeout(within, faults()).await.unwrap_or_else(|_| vec!["no answer".into()]);
             if found.is_empty() {
                 return Ok(());
             }
-            if start.elapsed() > CONVERGE {
+            if start.elapsed() > within {
                 let output = self.server.output();
                 let lines = output.lines().collect::<Vec<_>>();
                 let said = lines[lines.len().saturating_sub(12)..].join("\n      ");

@@ -35,10 +35,10 @@ impl Victim {
             Self::Edge => restart(stand, Part::Edge).await,
             Self::Node => restart(stand, Part::Node).await,
             Self::Shim => {
-                let shims = processes::shims(&stand.checkpoints.socket());
-                match held.filter(|pid| shims.contains_key(pid)) {
+                let shims = processes::telling(&stand.checkpoints.socket());
+                match held.filter(|pid| shims.contains(pid)) {
                     Some(pid) => processes::kill(pid),
-                    None => shims.into_keys().for_each(processes::kill),
+                    None => shims.into_iter().for_each(processes::kill),
                 }
             }
             Self::App => processes::apps(&stand.server.data_dir()).into_keys().for_each(processes::kill),

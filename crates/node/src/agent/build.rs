@@ -58,6 +58,8 @@ async fn run(agent: &Agent, spec: &BuildSpec, stop: &CancellationToken, turn: Tu
     if let (Source::Copy { .. }, Some(manifest)) = (&spec.source, agent.manifest(&spec.group, &spec.id)) {
         // What runs under this name now is the release at work, and no step of a build.
         drop(turn);
+        // Of an attempt that was cut off when it was as good as done.
+        let _ = layout::remove_file(&agent.confine().layout.upload(&spec.id));
         report(agent, spec, |status| status.outcome = Some(BuildOutcome::Built { release: manifest.release }));
         stop.cancelled().await;
         agent.update(|state| state.builds.remove(&spec.id));

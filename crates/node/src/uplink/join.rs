@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ::link::{JoinToken, PublicKey, proof};
+use checkpoint::Checkpoint;
 use ids::NodeId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ pub enum JoinError {
 /// When the cluster cannot be reached, is another one, or refuses.
 pub async fn join(directory: &Path, token: &JoinToken, url: Url, name: &str) -> Result<Membership, JoinError> {
     let key = load_key(directory)?;
+    checkpoint::reach(Checkpoint::MachineKeyMade).await;
     let client = client()?;
     let nonce = proof::nonce()?;
     let ask = Ask { client: &client, url: &url };
@@ -52,6 +54,7 @@ pub async fn join(directory: &Path, token: &JoinToken, url: Url, name: &str) -> 
     if identity.public_key != token.cluster || !shown.is_signed(&identity.signature) {
         return Err(JoinError::WrongCluster(url));
     }
+    checkpoint::reach(Checkpoint::ClusterProven).await;
     let said = proof::Join::of(token, &nonce, key.public(), name, LINK_PROTOCOL);
     let joined: Joined = ask
         .post(
@@ -71,9 +74,12 @@ pub async fn join(directory: &Path, token: &JoinToken, url: Url, name: &str) -> 
     if !answer.is_signed(&joined.signature) {
         return Err(JoinError::WrongCluster(url));
     }
+    checkpoint::reach(Checkpoint::JoinAnswered).await;
     let stored =
         Stored { url, cluster: token.cluster, node_id: joined.node_id, name: joined.name, token_id: token.id.clone() };
-    Ok(Membership::keep(directory, key, stored)?)
+    let membership = Membership::keep(directory, key, stored)?;
+    checkpoint::reach(Checkpoint::MembershipKept).await;
+    Ok(membership)
 }
 
 /// Its certificate is not looked at: the cluster proves by its key who it is, and nothing secret is sent.

@@ -7,6 +7,7 @@ mod source;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use checkpoint::Checkpoint;
 use domain::project::{FIRST_PORT, Placing, Project, ProjectSettings, RELEASES_KEPT_MAX, Registry, RuntimeSettings};
 use domain::user::User;
 use domain::watch;
@@ -207,6 +208,7 @@ impl Projects {
         }
         tx.event_insert("project.updated", Some(&project.id), None, now_ms()).await?;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::ProjectChanged).await;
         self.find(&ProjectRef::Id(project.id.clone())).await
     }
 

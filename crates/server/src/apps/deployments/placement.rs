@@ -1,8 +1,10 @@
 //! On which nodes a project runs: chosen, prepared, left. Each step follows from the rows and from what nodes report,
 //! and may be cut off anywhere.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
+use checkpoint::Checkpoint;
 use domain::deployment::Deployment;
 use domain::placement::{Candidate, Placement, Wish, choose};
 use domain::project::Project;
@@ -75,10 +77,12 @@ impl Deployments {
         releases: &[Release],
         placements: &[Placement],
         nodes: &[Candidate],
+        closed: &BTreeSet<NodeId>,
     ) -> Vec<NodeId> {
         let wish = Wish {
             replicas: usize::try_from(project.placing.replicas).unwrap_or(usize::MAX),
             labels: &project.placing.labels,
+            closed,
             is_bound: bound_by(project, releases).is_some(),
             reschedule: project.placing.reschedule,
         };
@@ -105,6 +109,7 @@ impl Deployments {
         }
         tx.event_insert("project.updated", Some(id), None, now_ms()).await?;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::PlacementRecorded).await;
         self.wake.notify_one();
         Ok(())
     }
@@ -119,6 +124,10 @@ impl Deployments {
         if !is_lost && (is_busy || !has_all || !self.runs_well(held, next)) {
             return Ok(());
         }
+        if self.nodes.observed(next).is_none() {
+            // It has not said yet what it has.
+            return Ok(());
+        }
         let id = &held.project.id;
         let mut tx = self.store.write().await?;
         if !tx.project_move_home(id, home, next).await? {
@@ -130,7 +139,15 @@ impl Deployments {
             // With the move or not at all: after it nobody would see that something is missing.
             self.build_again(&mut tx, held, live).await?;
         }
+        if is_lost {
+            // Nobody can go back to what only the lost node had, nor wait for a copy of it when the project moves again.
+            for release in held.releases.iter().filter(|release| !self.has_copy(next, &release.deployment_id)) {
+                tx.release_delete(&release.id).await?;
+            }
+        }
+        checkpoint::reach(Checkpoint::HomeMoving).await;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::HomeMoved).await;
         tracing::info!(project.id = %id, from = %home, to = %next, "a project is built on another server from now on");
         self.wake.notify_one();
         Ok(())
@@ -165,6 +182,7 @@ impl Deployments {
                         tx.placement_delete(id, node_id).await?;
                         tx.event_insert("node.updated", None, None, now_ms()).await?;
                         tx.commit().await?;
+                        checkpoint::reach(Checkpoint::PlacementForgotten).await;
                         self.wake.notify_one();
                     }
                     None
@@ -176,6 +194,11 @@ impl Deployments {
                 tx.event_insert("project.updated", Some(id), None, now_ms()).await?;
             }
             tx.commit().await?;
+            checkpoint::reach(match next {
+                Removing => Checkpoint::PlacementRemoving,
+                _ => Checkpoint::PlacementEmptying,
+            })
+            .await;
             self.wake.notify_one();
         }
         Ok(())

@@ -92,6 +92,9 @@ impl Deployments {
         let mut unsettled = by_project(unsettled.into_iter().map(|it| (it.project_id.clone(), it)));
         let mut running = jobs::running(&mut tx).await?;
         let nodes = self.nodes.candidates();
+        let users = tx.user_list().await?.into_iter();
+        let closed = users.map(|user| (user.id.clone(), self.nodes.closed_to(&user))).collect::<BTreeMap<_, _>>();
+        let none = BTreeSet::new();
         let mut placed = by_project(tx.placement_all().await?);
         let mut kept = by_project(tx.release_all().await?.into_iter().map(|it| (it.project_id.clone(), it)));
         let mut held = Vec::new();
@@ -100,7 +103,13 @@ impl Deployments {
             let releases = kept.remove(&project.id).unwrap_or_default();
             let runs = running.remove(&project.id).unwrap_or_default();
             let placements = placed.remove(&project.id).unwrap_or_default();
-            let chosen = Self::chosen(&project, &releases, &placements, &nodes);
+            let chosen = Self::chosen(
+                &project,
+                &releases,
+                &placements,
+                &nodes,
+                closed.get(&project.created_by).unwrap_or(&none),
+            );
             let mut of_project = Held { project, deployments, releases, runs, gated: false, placements, chosen };
             of_project.gated = self.is_gated(&mut tx, &of_project).await?;
             held.push(of_project);

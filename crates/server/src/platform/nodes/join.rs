@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use checkpoint::Checkpoint;
 use domain::node::{JoinToken, Labels, Node, Worth};
 use domain::user::User;
 use ids::{JoinTokenId, Label, NodeAccess, NodeId, NodeName, NodeState};
@@ -190,7 +191,9 @@ impl Nodes {
         tx.audit(&actor, "node.joined", node.id.as_str(), &format!("as {} with token {}", node.name, token.id), now)
             .await?;
         tx.event_insert("node.updated", None, None, now).await?;
+        checkpoint::reach(Checkpoint::NodeRecording).await;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::NodeRecorded).await;
         self.lock().insert(node.id.clone(), Known::new(node.clone(), &self.inner.closing));
         tracing::info!(node.id = %node.id, node.name = node.name, "a machine has joined");
         Ok(node)

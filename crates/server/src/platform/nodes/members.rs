@@ -1,5 +1,6 @@
 //! What people decide about nodes: their names, and whether they stay.
 
+use checkpoint::Checkpoint;
 use domain::node::{Grantee, Node};
 use domain::user::User;
 use ids::{NodeId, NodeState, UserName};
@@ -79,6 +80,9 @@ impl Nodes {
         tx.audit(&user.username, action, id.as_str(), &node.name, now_ms()).await?;
         tx.event_insert("node.updated", None, None, now_ms()).await?;
         tx.commit().await?;
+        if to == NodeState::Draining {
+            checkpoint::reach(Checkpoint::NodeDraining).await;
+        }
         self.with(id, |known| known.node.state = to);
         self.inner.observed.notify_one();
         Ok(())
@@ -111,6 +115,7 @@ impl Nodes {
         tx.audit(&user.username, "node.removed", id.as_str(), &node.name, now_ms()).await?;
         tx.event_insert("node.updated", None, None, now_ms()).await?;
         tx.commit().await?;
+        checkpoint::reach(Checkpoint::NodeRemoved).await;
         self.farewell(id).await;
         tracing::info!(node.id = %id, node.name = node.name, "a server was removed");
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use checkpoint::Checkpoint;
 use domain::placement::Candidate;
 use domain::user::User;
 use ids::{DeploymentId, NodeId, NodeState, NodeStatus, ProjectId};
@@ -34,11 +35,11 @@ impl Nodes {
         self.lock().iter().map(candidate).collect()
     }
 
-    /// The nodes that a user may put projects on.
-    pub(crate) fn open_to(&self, user: &User) -> BTreeSet<NodeId> {
+    /// The nodes that a user may not put projects on.
+    pub(crate) fn closed_to(&self, user: &User) -> BTreeSet<NodeId> {
         let known = self.lock();
-        let open = known.iter().filter(|(_, known)| known.node.is_open_to(user));
-        open.map(|(id, _)| id.clone()).collect()
+        let closed = known.iter().filter(|(_, known)| !known.node.is_open_to(user));
+        closed.map(|(id, _)| id.clone()).collect()
     }
 
     pub(crate) fn is_online(&self, id: &NodeId) -> bool {
@@ -92,6 +93,7 @@ impl Nodes {
         if !archive.status().is_success() {
             return Err(Error::internal(format!("node {from} does not have release {build}")));
         }
+        checkpoint::reach(Checkpoint::CopyBegun).await;
         target.put(&format!("/v1/uploads/{build}"), archive.into_body()).await
     }
 }

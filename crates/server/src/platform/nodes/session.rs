@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use checkpoint::Checkpoint;
 use ids::{NodeId, NodeState};
 use wire::{Hello, LINK_PROTOCOL, LINK_PROTOCOL_OLDEST, Metrics, Observed, Refused};
 
@@ -14,6 +15,8 @@ use crate::now_ms;
 const METRICS_PERIOD_LOCAL: Duration = Duration::from_secs(2);
 const METRICS_PERIOD: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(500);
+/// The node of the server's own machine offers its connections beforehand, or soon after it was started.
+const OFFERED: Duration = Duration::from_secs(10);
 /// While another server leads the node.
 const RETRY_FENCED: Duration = Duration::from_secs(10);
 
@@ -24,7 +27,10 @@ pub(super) async fn run_local(nodes: &Nodes) {
         let nodes = nodes.clone();
         move |_| {
             let nodes = nodes.clone();
-            Box::pin(async move { Ok(nodes.accept().await) })
+            let offline = |_| {
+                Error::unavailable("NODE_OFFLINE", "this machine's node offers no connection; try again in a moment")
+            };
+            Box::pin(async move { tokio::time::timeout(OFFERED, nodes.accept()).await.map_err(offline) })
         }
     });
     loop {
@@ -62,6 +68,7 @@ async fn lead(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, met
         nodes.with(id, |known| known.refused = Some(refused));
         return Err(Error::conflict("PROTOCOL_UNSUPPORTED", message));
     }
+    checkpoint::reach(Checkpoint::NodeGreeted).await;
     nodes.seen(id, |known| {
         known.hello = Some(hello);
         known.refused = None;
@@ -131,6 +138,7 @@ impl Nodes {
         if self.with(id, |known| known.node.state) == Some(NodeState::Joining) {
             let mut tx = self.inner.store.write().await?;
             let is_first = tx.node_transition(id, NodeState::Joining, NodeState::Active).await?;
+            checkpoint::reach(Checkpoint::NodeActivated).await;
             tx.commit().await?;
             if is_first {
                 self.with(id, |known| known.node.state = NodeState::Active);

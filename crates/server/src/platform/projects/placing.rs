@@ -1,6 +1,6 @@
 //! On which nodes a project may run, as its owner says.
 
-use domain::placement::{Wish, choose};
+use domain::placement::{Candidate, Wish, choose};
 use domain::project::{Placing, Project};
 use domain::release::Release;
 use domain::user::User;
@@ -84,15 +84,15 @@ impl Projects {
         if let Some(id) = id.filter(|id| !id.is_empty()) {
             return self.usable(id, user);
         }
-        let mut nodes = self.nodes.candidates();
-        let open = self.nodes.open_to(user);
-        nodes.retain(|node| open.contains(&node.id));
-        let wish = Wish { replicas: 1, labels: &placing.labels, is_bound: false, reschedule: false };
-        let has_labels = |node: &domain::placement::Candidate| {
-            placing.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value))
+        let (nodes, closed) = (self.nodes.candidates(), self.nodes.closed_to(user));
+        let wish = Wish { replicas: 1, labels: &placing.labels, closed: &closed, is_bound: false, reschedule: false };
+        let fits = |node: &Candidate| {
+            let has = |(key, value): (&String, &String)| node.labels.get(key) == Some(value);
+            node.is_usable && !closed.contains(&node.id) && placing.labels.iter().all(has)
         };
-        if !placing.labels.is_empty() && !nodes.iter().any(|node| node.is_usable && has_labels(node)) {
-            let message = "no server that is online has these labels; `GET /api/nodes` shows which ones have which";
+        if !placing.labels.is_empty() && !nodes.iter().any(fits) {
+            let message = "no server that is online and open to you has these labels; `GET /api/nodes` shows which \
+                           ones have which";
             return Err(Error::invalid("node_labels", "NO_SUCH_NODE", message));
         }
         let chosen = choose(&wish, self.nodes.local_id(), &[], &nodes);
@@ -121,7 +121,7 @@ impl Projects {
         let id = id.parse::<NodeId>().map_err(|_| unknown())?;
         let candidates = self.nodes.candidates();
         let node = candidates.iter().find(|node| node.id == id).ok_or_else(unknown)?;
-        if !self.nodes.open_to(user).contains(&id) {
+        if self.nodes.closed_to(user).contains(&id) {
             let message = "this server is not open to you; ask its owner or an administrator, or choose another one";
             return Err(Error::forbidden("NODE_NOT_GRANTED", message).at("node_id"));
         }
