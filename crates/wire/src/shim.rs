@@ -35,4 +35,7 @@ pub struct Exit {
     pub at_ms: i64,
     /// Why it never started.
     pub spawn_error: Option<String>,
+    /// Whether the kernel killed in its group for want of memory: the group may be gone when somebody asks.
+    #[serde(default)]
+    pub out_of_memory: bool,
 }

@@ -65,7 +65,7 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
     let control = Control::new(edge.clone(), Some(config.edge_dir().join("routes.json")));
     let way = Way::new(&membership).context("use the node's key")?;
     let agent = Agent::new(
-        node_config(&config, Separation::OneProcess, None)?,
+        node_config(&config, Separation::OneProcess, None).await?,
         super::doors(edge.clone(), control, way.to_tunnel()),
     )
     .context("prepare the node's directory")?;

@@ -127,7 +127,8 @@ pub(super) async fn node(config: Config, mut termination: Termination, log: &Own
         Separation::Processes { server: directories::owner(&server_dir)?, edge: directories::owner(&edge_dir)? };
     let gates = Some(directories::group(&edge_dir)?);
     let doors = Doors { control: to(&edge_dir, CONTROL), peer: to_peers(&edge_dir), tunnel: to(&server_dir, TUNNEL) };
-    let agent = Agent::new(node_config(&config, separation, gates)?, doors).context("prepare the node's directory")?;
+    let config_of_node = node_config(&config, separation, gates).await?;
+    let agent = Agent::new(config_of_node, doors).context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let working = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());
