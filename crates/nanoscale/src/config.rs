@@ -43,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) image_allow_hosts: Vec<String>,
     /// The container engine's socket.
     pub(crate) docker_host: String,
+    pub(crate) driver: Driver,
     pub(crate) network_allow: Vec<Ipv4Net>,
     pub(crate) notification_allow_hosts: Vec<String>,
     /// The pause after a notification's first failed attempt.
@@ -78,6 +79,13 @@ pub(crate) struct Limits {
     pub(crate) log_project_bytes: u64,
     pub(crate) log_age: Duration,
     pub(crate) disk_notice_percent: u64,
+}
+
+/// Who makes the cgroups of what runs on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Native,
+    Systemd,
 }
 
 /// How machines are looked at.
@@ -185,6 +193,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         git_allow_hosts: values.list("git.allow_hosts"),
         image_allow_hosts: values.list("images.allow_hosts"),
         docker_host: values.text("docker.host").unwrap_or_else(|| "unix:///var/run/docker.sock".into()),
+        driver: values.choice("node.driver", &[("native", Driver::Native), ("systemd", Driver::Systemd)]),
         network_allow: values.networks("network.allow"),
         notification_allow_hosts: values.list("notifications.allow_hosts"),
         notification_first_retry: Duration::from_millis(values.number("notifications.first_retry_ms")),
@@ -276,7 +285,7 @@ mod tests {
         let mistakes = read(
             r#"{"databse_path":"x","orchestrator":{"bind_address":"nonsense","base_domain":"http://x/","public_url":"x"},
                 "limits":{"build_memory_mb":"much","drain_seconds":-1,"oops":1},"git":{"allow_hosts":"a"},"data_dir":"a\u0000b",
-                "notifications":{"first_retry_ms":0},"metrics":{"token":"guessable"},"worker":{"bind":"4000","ip":"here"}}"#,
+                "notifications":{"first_retry_ms":0},"metrics":{"token":"guessable"},"worker":{"bind":"4000","ip":"here"},"node":{"driver":"docker"}}"#,
             &[("NANOSCALE_LIMITS_UPLOAD_MB", "0")],
         )
         .unwrap_err()
@@ -296,6 +305,7 @@ mod tests {
             "metrics.token: has fewer than 16",
             "worker.bind",
             "worker.ip",
+            "node.driver: `docker` is not `native` or `systemd`",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(path)), "{path} is not in {mistakes:#?}");
         }
@@ -346,11 +356,16 @@ mod tests {
     fn variables_override_the_file() {
         let config = read(
             r#"{"data_dir":"/a","edge":{"http_bind":"127.0.0.1:1"}}"#,
-            &[("NANOSCALE_EDGE_HTTP_BIND", "127.0.0.1:2"), ("NANOSCALE_GIT_ALLOW_HOSTS", "a:1, b")],
+            &[
+                ("NANOSCALE_EDGE_HTTP_BIND", "127.0.0.1:2"),
+                ("NANOSCALE_GIT_ALLOW_HOSTS", "a:1, b"),
+                ("NANOSCALE_NODE_DRIVER", "systemd"),
+            ],
         )
         .unwrap();
         assert_eq!(config.edge_http_bind.port(), 2);
         assert_eq!(config.git_allow_hosts, ["a:1", "b"]);
+        assert_eq!(config.driver, Driver::Systemd);
     }
 
     #[test]

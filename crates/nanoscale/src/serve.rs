@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use edge::Edge;
 use edge::control::Control;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use node::{Agent, Dial, Direct, Doors, EdgeIo, Gates, MachineConfig, OwnLog, Separation};
+use node::{Agent, Dial, Direct, Doors, Driver, EdgeIo, Gates, MachineConfig, OwnLog, Separation, Systemd};
 use server::{Accept, LinkIo, LocalNode};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,6 +33,8 @@ pub(crate) use join::JoinArgs;
 const PIPE: usize = 256 * 1024;
 /// Visitors wait at most this long for what was live before a restart to be found again.
 const CONVERGE: Duration = Duration::from_secs(10);
+/// Before the reason why it does not.
+const SYSTEMD: &str = "node.driver is `systemd`";
 /// After SIGTERM the last requests have this long.
 const FINISH: Duration = Duration::from_secs(5);
 
@@ -88,9 +90,11 @@ async fn serve(config: Config, setup_code: Option<String>, mut termination: Term
     let edge = Edge::new(edge_config(&config));
     let control = Control::new(edge.clone(), None);
     let (to_tunnel, tunnels) = tunnel();
-    let agent =
-        Agent::new(node_config(&config, Separation::OneProcess, None)?, doors(edge.clone(), control, to_tunnel, None))
-            .context("prepare the node's directory")?;
+    let agent = Agent::new(
+        node_config(&config, Separation::OneProcess, None).await?,
+        doors(edge.clone(), control, to_tunnel, None),
+    )
+    .context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let local = local_node(&config, agent.clone(), tunnels);
     let server = ControlPlane::start(&config, directory, setup_code, http.port(), local, stop.clone()).await?;
@@ -158,8 +162,8 @@ fn edge_config(config: &Config) -> edge::Config {
     edge::Config { drain_timeout: config.limits.drain, ..edge::Config::default() }
 }
 
-/// `group` is the edge's, where that runs as another user.
-fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> Result<node::Config> {
+/// `group` is the edge's, where that runs as another user. Fails where the machine lacks what the node is set to work with.
+async fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> Result<node::Config> {
     Ok(node::Config {
         directory: config.node_dir(),
         program: std::env::current_exe().context("find this program")?,
@@ -176,6 +180,10 @@ fn node_config(config: &Config, separation: Separation, group: Option<u32>) -> R
         network_allow: config.network_allow.clone(),
         gates: Gates { group, drain: config.limits.drain },
         separation,
+        driver: match config.driver {
+            config::Driver::Native => Driver::Native,
+            config::Driver::Systemd => Driver::Systemd(Systemd::connect().await.context(SYSTEMD)?),
+        },
         machine: MachineConfig {
             cloud_init_dir: config.machine.cloud_init_dir.clone(),
             reader_timeout: config.machine.reader_timeout,

@@ -42,6 +42,7 @@ use wire::{Capability, Desired, Fence, Observed};
 
 use crate::confine::Confine;
 use crate::edge_link::{DialPeer, Doors, EdgeIo, EdgeLink};
+use crate::groups::{Driver, Groups};
 use crate::identity::Identities;
 use crate::layout::Layout;
 use crate::log::Readers;
@@ -90,6 +91,7 @@ pub struct Config {
     pub network_allow: Vec<Ipv4Net>,
     pub gates: Gates,
     pub separation: Separation,
+    pub driver: Driver,
     pub machine: MachineConfig,
 }
 
@@ -199,8 +201,9 @@ impl Agent {
         let log_readers = Readers::new();
         let MachineConfig { cloud_init_dir, reader_timeout, .. } = config.machine.clone();
         let machine_logs = MachineLogs::new(&layout, cloud_init_dir, reader_timeout, log_readers.clone())?;
-        let confine =
-            Confine { layout, identities, program: config.program.clone(), log_max_bytes: config.log_max_bytes };
+        let groups = Groups::new(&config.driver, &identities.instance(), config.stop_grace);
+        let (program, log_max_bytes) = (config.program.clone(), config.log_max_bytes);
+        let confine = Confine { layout, identities, groups, program, log_max_bytes };
         Ok(Self {
             inner: Arc::new(Inner {
                 sampler: Sampler::new(config.directory.clone(), config.disk_reserve_bytes),
@@ -281,6 +284,11 @@ impl Agent {
             }
         };
         Capability { name: "separate_processes".into(), enabled, detail }
+    }
+
+    /// Who makes the groups that workloads run in.
+    pub(crate) fn driver(&self) -> Capability {
+        self.inner.config.driver.capability()
     }
 
     /// A connection to the edge that stands for one of another node's edge.

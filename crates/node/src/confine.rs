@@ -9,18 +9,20 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use ids::{DeploymentId, LogStream, ProjectId, WorkloadId};
-use sandbox::cgroup::{self, Cgroup};
+use sandbox::cgroup::Cgroup;
 use sandbox::{Access, Identity, Mount, Network, Rlimits};
+use wire::shim::Exit;
 use wire::{Limits, Runtime, Volume};
 
 pub(crate) use environment::PROGRAM_DIRECTORIES;
 use environment::environment;
 
 use crate::container;
+use crate::groups::{Described, Groups};
 use crate::identity::{GroupIds, Identities};
 use crate::layout::{Layout, LogKind, create_new};
 use crate::log::Writer;
-use crate::shim::ShimSpec;
+use crate::shim::{Shim, ShimSpec, Waiting};
 
 const OPEN_FILES: u64 = 65_536;
 
@@ -64,6 +66,7 @@ pub(crate) enum Program<'a> {
 pub(crate) struct Confine {
     pub(crate) layout: Layout,
     pub(crate) identities: Identities,
+    pub(crate) groups: Groups,
     /// This program, for its shim and its internal commands.
     pub(crate) program: PathBuf,
     pub(crate) log_max_bytes: u64,
@@ -98,40 +101,30 @@ impl Confine {
         Some(bytes)
     }
 
-    pub(crate) fn cgroup_name(&self, id: &WorkloadId) -> String {
-        format!("{}/{id}", self.identities.cgroup_root())
-    }
-
-    /// Makes the group of processes that `id` runs in. Where the kernel gives no limits the node
-    /// reports so, and goes on without.
+    /// Sets what the processes may use that will run as `id`. Where the kernel gives no limits the node reports so, and goes
+    /// on without.
     pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits) {
-        let limits = cgroup::Limits {
-            memory_bytes: Some(limits.memory_bytes),
-            pids: Some(limits.pids),
-            cpu_weight: Some(limits.cpu_weight),
-            cpu_percent: limits.cpu_percent,
-        };
-        if let Err(error) = Cgroup::create(&self.cgroup_name(id), &limits) {
-            tracing::debug!(%error, workload.id = %id, "no cgroup");
-        }
+        self.groups.limit(id, limits);
     }
 
     pub(crate) fn cgroup(&self, id: &WorkloadId) -> Option<Cgroup> {
-        Cgroup::open(&self.cgroup_name(id)).ok()
+        self.groups.of(id)
     }
 
     /// Ends every process of `id`, whatever state they are in, and removes their group.
     pub(crate) fn kill(&self, id: &WorkloadId) {
-        let Some(cgroup) = self.cgroup(id) else { return };
-        // Takes milliseconds, and longer where a process hangs in the kernel.
-        tokio::task::block_in_place(|| {
-            if let Err(error) = cgroup.kill() {
-                tracing::warn!(%error, workload.id = %id, "cannot end all processes");
-            }
-            if let Err(error) = cgroup.remove() {
-                tracing::debug!(%error, workload.id = %id, "cannot remove the cgroup");
-            }
-        });
+        self.groups.kill(id);
+    }
+
+    /// Starts a process under a shim of its own; `Err` says in words why it does not run.
+    pub(crate) async fn start(&self, what: &Described<'_>, mut spec: ShimSpec) -> io::Result<Result<Shim, Exit>> {
+        let shim = Waiting::start(&self.program)?;
+        let pid = shim.pid().ok_or_else(|| io::Error::other("the shim has ended"))?;
+        if let Some(group) = self.groups.enter(what, pid).await? {
+            spec.sandbox.cgroup = Some(group);
+            spec.in_unit = true;
+        }
+        shim.tell(&spec).await
     }
 
     /// Makes the directories of a group and of one run in it, each for its user and nobody else.
@@ -237,7 +230,7 @@ impl Confine {
                 mounts,
                 network: job.network.clone(),
                 join: job.inside,
-                cgroup: self.cgroup(job.id).map(|_| self.cgroup_name(job.id)),
+                cgroup: self.cgroup(job.id).map(|group| group.name().to_owned()),
                 terminal: None,
                 limits: Rlimits { nofile: Some(OPEN_FILES), ..Rlimits::default() },
                 // The app's user reads what the build's user wrote through their group.
@@ -250,6 +243,7 @@ impl Confine {
             log_max_bytes: self.log_max_bytes,
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
+            in_unit: false,
         })
     }
 
@@ -274,7 +268,7 @@ impl Confine {
                 mounts: Vec::new(),
                 network: Network::Host,
                 join: None,
-                cgroup: self.cgroup(job.id).map(|_| self.cgroup_name(job.id)),
+                cgroup: self.cgroup(job.id).map(|group| group.name().to_owned()),
                 terminal: None,
                 limits: Rlimits { nofile: Some(OPEN_FILES), ..Rlimits::default() },
                 umask: 0o077,
@@ -286,6 +280,7 @@ impl Confine {
             log_max_bytes: self.log_max_bytes,
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
+            in_unit: false,
         })
     }
 

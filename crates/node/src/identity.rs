@@ -69,11 +69,6 @@ impl Identities {
         self.lock().instance.clone()
     }
 
-    /// The name under which this node's cgroups lie.
-    pub(crate) fn cgroup_root(&self) -> String {
-        format!("nanoscale-{}", self.lock().instance)
-    }
-
     /// The group's ids, taken now if it has none. `None` when this process may not change users.
     pub(crate) fn of(&self, group: &ProjectId) -> io::Result<Option<GroupIds>> {
         if !self.privileged {

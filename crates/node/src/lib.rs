@@ -11,6 +11,7 @@ pub mod confined;
 mod container;
 mod edge_link;
 mod engine;
+mod groups;
 mod identity;
 mod layout;
 mod link;
@@ -27,6 +28,7 @@ pub mod uplink;
 
 pub use agent::{Agent, Config, Gates, MachineConfig, Separation};
 pub use edge_link::{Dial, DialPeer, Doors, EdgeIo};
+pub use groups::{Driver, Systemd, Unusable};
 pub use link::serve_link;
 pub use machine_logs::OwnLog;
 pub use peers::{Announced, Direct};

@@ -96,6 +96,7 @@ async fn hello(State(agent): State<Agent>) -> axum::Json<Hello> {
         .collect::<Vec<_>>();
     capabilities.push(agent.networks().capability().await);
     capabilities.push(agent.separation());
+    capabilities.push(agent.driver());
     capabilities.push(crate::engine::capability(agent.docker_host()).await);
     capabilities.push(crate::agent::admission::capability());
     let kernel = nix::sys::utsname::uname()

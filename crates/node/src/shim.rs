@@ -19,10 +19,12 @@ use std::time::Instant;
 use checkpoint::Checkpoint;
 use ids::LogStream;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use sandbox::cgroup::Cgroup;
 use serde::{Deserialize, Serialize};
 use wire::shim::Exit;
 
-pub(crate) use client::{Shim, read_exit};
+pub(crate) use client::{Shim, Waiting, read_exit};
 use output::Output;
 use pace::Pace;
 use socket::Socket;
@@ -44,6 +46,9 @@ pub(crate) struct ShimSpec {
     pub(crate) secrets: Vec<(String, String)>,
     /// Whom to become once the process runs.
     pub(crate) identity: Option<sandbox::Identity>,
+    /// This process is in a unit of systemd's with the one that it runs.
+    #[serde(default)]
+    pub(crate) in_unit: bool,
 }
 
 pub(crate) const SOCKET: &str = "shim.sock";
@@ -89,24 +94,34 @@ fn run(spec: ShimSpec) -> io::Result<()> {
     }
     // Who comes from here on waits for the answer.
     let mut socket = Socket::bind(Path::new(SOCKET))?;
+    if spec.in_unit {
+        // Who stops the unit means the process, and this one is to say how that ended. What it starts has its own mask.
+        SigSet::from(Signal::SIGTERM).thread_block()?;
+    }
+    // Now, as the way to it may be closed later.
+    let group = spec.sandbox.cgroup.as_ref().and_then(|name| Cgroup::open(name).ok());
     let child = match sandbox::spawn(&spec.sandbox) {
         Ok(child) => child,
         Err(error) => {
             let message = chain(&error);
             log.line(LogStream::Sys, message.clone());
             log.flush()?;
-            let exit = Exit { code: None, signal: None, at_ms: now_ms(), spawn_error: Some(message) };
+            let exit =
+                Exit { code: None, signal: None, at_ms: now_ms(), spawn_error: Some(message), out_of_memory: false };
             return finish(&exit);
         }
     };
     checkpoint::reach_blocking(Checkpoint::ShimStarted);
     socket.started(child.pid);
+    if spec.in_unit {
+        spare(&[std::process::id().to_string(), child.pid.to_string()]);
+    }
     if let Some(identity) = spec.identity {
         become_shim(identity)?;
     }
     let redactor =
         domain::redaction::Redactor::new(spec.secrets.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let exit = match &child.output {
+    let mut exit = match &child.output {
         sandbox::Output::Pipes { stdout, stderr } => {
             let outputs = [Output::new(LogStream::Out, stdout.as_fd())?, Output::new(LogStream::Err, stderr.as_fd())?];
             supervise(&child, outputs, &mut socket, &mut log, &redactor)?
@@ -115,6 +130,7 @@ fn run(spec: ShimSpec) -> io::Result<()> {
             terminal::attend(&child, outer, &mut socket, &spec.log_dir.join(TERMINAL), spec.log_max_bytes)?
         }
     };
+    exit.out_of_memory = group.is_some_and(|group| group.oom_kills() > 0);
     checkpoint::reach_blocking(Checkpoint::ShimSawEnd);
     finish(&exit)?;
     checkpoint::reach_blocking(Checkpoint::ShimMarkedEnd);
@@ -175,8 +191,16 @@ fn supervise(
                 sandbox::Exit::Code(code) => (Some(code), None),
                 sandbox::Exit::Signal(signal) => (None, Some(signal)),
             };
-            return Ok(Exit { code, signal, at_ms: now_ms(), spawn_error: None });
+            return Ok(Exit { code, signal, at_ms: now_ms(), spawn_error: None, out_of_memory: false });
         }
+    }
+}
+
+/// Has the kernel end none of these for want of memory: the limit of their unit is for the process beside them. Without
+/// it they are as anybody else.
+fn spare(pids: &[String]) {
+    for pid in pids {
+        let _ = std::fs::write(Path::new("/proc").join(pid).join("oom_score_adj"), "-1000");
     }
 }
 

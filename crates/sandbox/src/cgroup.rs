@@ -109,6 +109,21 @@ impl Cgroup {
         Ok(group)
     }
 
+    /// The same below a group that somebody else made and gave away with all that is in it: systemd's, of a unit with
+    /// `Delegate=`. Processes that lie in `parent` itself are moved aside, as they would be in the way of limits.
+    /// Its own settings stay its maker's. [`Error::Unsupported`] on v1.
+    pub fn create_in(parent: &str, name: &str, limits: &Limits) -> Result<Self, Error> {
+        let group = Self::named(&format!("{parent}/{name}"))?;
+        let Hierarchy::V2(base) = &group.hierarchy else { return Err(Error::Unsupported) };
+        v2::Base::given(&base.dir(parent)).create(name, limits)?;
+        Ok(group)
+    }
+
+    /// Whether this machine has the single hierarchy of v2, with controllers in it.
+    pub fn is_unified() -> bool {
+        matches!(Hierarchy::find(), Ok(Hierarchy::V2(_)))
+    }
+
     /// A group that is there; [`Error::NotFound`] otherwise.
     pub fn open(name: &str) -> Result<Self, Error> {
         let group = Self::named(name)?;

@@ -51,6 +51,9 @@ pub struct Exit {
     pub at_ms: i64,
     /// Why it never started.
     pub spawn_error: Option<String>,
+    /// Whether the kernel killed in its group for want of memory: the group may be gone when somebody asks.
+    #[serde(default)]
+    pub out_of_memory: bool,
 }
 
 /// What passes once somebody looks at a terminal: a byte that says what it is, the length of the rest in four bytes,

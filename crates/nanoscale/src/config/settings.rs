@@ -103,6 +103,7 @@ const SETTINGS: &[Setting] = &[
     text("worker.name", &[]),
     text("worker.ip", &[]),
     text("worker.bind", &[]),
+    text("node.driver", &[]),
     text("agents.directory", &[]),
     text("edge.http_bind", &[]),
     idle("edge.https_bind", "the edge does not speak TLS yet"),
@@ -175,6 +176,7 @@ pub(super) fn default_file() -> String {
     let file = serde_json::json!({
         "orchestrator": { "bind_address": "127.0.0.1:4000", "server_name": "orchestrator", "base_domain": "localhost" },
         "edge": { "http_bind": "127.0.0.1:8080" },
+        "node": { "driver": "native" },
         "git": { "allow_hosts": [] },
         "images": { "allow_hosts": [] },
         "network": { "allow": [] },
@@ -256,6 +258,19 @@ impl Values {
             _ => {
                 self.mistake(path, "is a text in quotes");
                 None
+            }
+        }
+    }
+
+    /// One of a few words; the first when none is given.
+    pub(super) fn choice<T: Copy>(&mut self, path: &'static str, choices: &[(&str, T)]) -> T {
+        let text = self.text(path).unwrap_or_else(|| choices[0].0.to_owned());
+        match choices.iter().find(|(word, _)| *word == text) {
+            Some((_, choice)) => *choice,
+            None => {
+                let words = choices.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+                self.mistake(path, format!("`{text}` is not {words}"));
+                choices[0].1
             }
         }
     }

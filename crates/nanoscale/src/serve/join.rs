@@ -73,7 +73,7 @@ async fn stay(config: &Config, membership: &Membership, mut termination: Termina
     let way = Way::new(membership).context("use the node's key")?;
     let (peers, direct) = direct(config, membership).await?;
     let agent = Agent::new(
-        node_config(config, Separation::OneProcess, None)?,
+        node_config(config, Separation::OneProcess, None).await?,
         super::doors(edge.clone(), control, way.to_tunnel(), Some(direct)),
     )
     .context("prepare the node's directory")?;

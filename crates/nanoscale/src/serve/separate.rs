@@ -133,7 +133,8 @@ pub(super) async fn node(config: Config, mut termination: Termination, log: &Own
         tunnel: to(&server_dir, TUNNEL),
         direct: None,
     };
-    let agent = Agent::new(node_config(&config, separation, gates)?, doors).context("prepare the node's directory")?;
+    let agent =
+        Agent::new(node_config(&config, separation, gates).await?, doors).context("prepare the node's directory")?;
     let stop = CancellationToken::new();
     let working = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());

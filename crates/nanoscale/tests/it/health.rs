@@ -59,6 +59,7 @@ async fn the_node_tells_what_it_can_enforce_and_what_it_uses() {
         "own_uid",
         "memory_pressure",
         "cpu_yielding",
+        "driver",
     ] {
         let capability = nodes[0].capabilities.iter().find(|it| it.name == name);
         assert!(capability.is_some_and(|it| !it.detail.is_empty()), "{name}");

@@ -29,6 +29,7 @@ mod runs_page;
 mod separate;
 mod sessions;
 mod sources;
+mod systemd;
 mod terminals;
 mod volumes;
 mod without_root;

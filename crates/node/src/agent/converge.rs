@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use checkpoint::Checkpoint;
+use futures_util::future::join_all;
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use wire::{Desired, Fence, NetworkPolicy, Program};
 
@@ -108,23 +109,23 @@ impl Agent {
     /// started and nobody wants any more, or what got lost. A build among it starts anew.
     async fn sweep(&self, desired: &Desired) {
         let confine = self.confine();
-        let mut found = sandbox::cgroup::Cgroup::list(&confine.identities.cgroup_root()).unwrap_or_default();
+        let mut found = confine.groups.list().into_iter().collect::<BTreeSet<_>>();
         if let Ok(entries) = std::fs::read_dir(confine.layout.runs()) {
-            found.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
+            found.extend(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()));
         }
         let known = self.known(desired);
         confine.layout.keep_gates(|id| known.contains(id));
-        for id in found.iter().filter_map(|name| name.rsplit('/').next()?.parse::<WorkloadId>().ok()) {
-            if known.contains(&id) {
-                continue;
-            }
+        let lost = found.difference(&known).collect::<Vec<_>>();
+        for id in &lost {
             tracing::info!(workload.id = %id, "ending what nobody knows of");
-            self.end(&id).await;
-            if !desired.builds.iter().any(|build| WorkloadId::from(&build.id) == id) {
-                self.tell_stopped(&id);
+            self.end(id).await;
+            if !desired.builds.iter().any(|build| WorkloadId::from(&build.id) == **id) {
+                self.tell_stopped(id);
             }
-            self.discard(&confine.layout.run(&id));
+            self.discard(&confine.layout.run(id));
         }
+        join_all(lost.into_iter().map(|id| confine.groups.clear(id))).await;
+        confine.groups.tidy().await;
         self.sweep_uploads();
         self.sweep_engine(&known).await;
     }
@@ -263,6 +264,9 @@ impl Agent {
         if let Err(error) = &gone {
             tracing::warn!(%error, group = %group, "cannot remove everything of a group");
         }
+        // Its last shims may be on their way out.
+        let (agent, group) = (self.clone(), group.clone());
+        tokio::spawn(async move { agent.confine().groups.release(&group).await });
         gone.is_ok()
     }
 

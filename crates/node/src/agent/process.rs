@@ -14,6 +14,7 @@ use super::Agent;
 use super::disk::disk_failure;
 use crate::confine::{Job, Program, Role};
 use crate::container;
+use crate::groups::Described;
 use crate::layout::LogKind;
 use crate::log::Record;
 use crate::shim::{Shim, read_exit};
@@ -132,13 +133,28 @@ impl Agent {
             None => confine.shim_spec(&job),
         };
         let spec = spec.map_err(node_error)?;
-        match Shim::start(&confine.program, &spec).await.map_err(node_error)? {
+        let words = self.words(start.id, context, start.log.1);
+        let what = Described { id: start.id, group: &context.group, words };
+        match Box::pin(confine.start(&what, spec)).await.map_err(node_error)? {
             Ok(shim) => Ok(Process { shim, started: Instant::now() }),
             Err(exit) => {
                 let why = exit.spawn_error.unwrap_or_default();
                 Err(failed("CANNOT_START", format!("the process cannot be started: {why}")))
             }
         }
+    }
+
+    /// What a process is, for who sees it among others of this machine.
+    fn words(&self, id: &WorkloadId, context: &Context, log: LogKind) -> String {
+        let what = match log {
+            LogKind::Run => id.process_name().unwrap_or("web"),
+            LogKind::Job | LogKind::Build => "a command",
+        };
+        let state = self.lock();
+        let mut routes = state.desired.iter().flat_map(|desired| &desired.routes);
+        let of = |route: &&wire::RouteSpec| route.prefer.iter().any(|it| it.base() == context.release.as_str());
+        let host = routes.find(of).map(|route| format!(" ({})", route.host)).unwrap_or_default();
+        format!("NanoScale: {what} of project {}{host}", context.group)
     }
 
     /// The process that an earlier life of this node started.
@@ -197,7 +213,8 @@ impl Agent {
     /// Whether the kernel ended a process of this workload for its memory.
     pub(super) fn ran_out_of_memory(&self, id: &WorkloadId) -> bool {
         let seen = || container::Seen::read(&self.confine().layout.run(id)).is_some_and(|seen| seen.out_of_memory);
-        self.confine().cgroup(id).is_some_and(|cgroup| cgroup.oom_kills() > 0) || seen()
+        let told = || read_exit(&self.confine().layout.run(id)).is_some_and(|exit| exit.out_of_memory);
+        self.confine().cgroup(id).is_some_and(|cgroup| cgroup.oom_kills() > 0) || told() || seen()
     }
 
     /// The last lines a process wrote, and nothing of the node's.

@@ -8,8 +8,8 @@ use super::Agent;
 use super::disk::disk_failure;
 use super::process::SOCKETS;
 use crate::confine::{Job, Program, Role};
+use crate::groups::Described;
 use crate::layout::LogKind;
-use crate::shim::Shim;
 
 /// Lines of a failure that are shown with it.
 pub(super) const LAST_LINES: usize = 20;
@@ -54,7 +54,10 @@ impl Agent {
             log: (&id, LogKind::Build),
         };
         let started = match confine.shim_spec(&job) {
-            Ok(shim) => Shim::start(&confine.program, &shim).await,
+            Ok(shim) => {
+                let words = format!("NanoScale: {name} of build {} of project {}", spec.id, spec.group);
+                Box::pin(confine.start(&Described { id: &id, group: &spec.group, words }, shim)).await
+            }
             Err(error) => Err(error),
         };
         let kills = || confine.cgroup(&id).map_or(0, |cgroup| cgroup.oom_kills());
@@ -83,7 +86,7 @@ impl Agent {
         if exit.code == Some(0) {
             return Ok(());
         }
-        if kills() > 0 {
+        if exit.out_of_memory || kills() > 0 {
             let megabytes = spec.limits.memory_bytes >> 20;
             return Err(self.failure(
                 spec,

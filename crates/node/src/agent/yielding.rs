@@ -96,6 +96,10 @@ impl Agent {
                 if before != Some(now) {
                     tracing::debug!(%group, share, yields = now, "its part of the processors");
                 }
+                if self.confine().groups.set_idle(&group, now).await {
+                    ledger.yields.insert(group, now);
+                    continue;
+                }
                 // A process that has just been started is ordinary.
                 for member in members.iter().filter(|member| member.group == group && (now || before != Some(now))) {
                     if let Err(error) = member.cgroup.set_idle(now, member.cpu_weight) {

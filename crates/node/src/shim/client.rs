@@ -25,11 +25,15 @@ pub(crate) struct Shim {
     run_dir: PathBuf,
 }
 
-impl Shim {
-    /// Starts `program shim` and waits until its process runs; `Err` says in words why it does not.
-    pub(crate) async fn start(program: &Path, spec: &ShimSpec) -> io::Result<Result<Self, Exit>> {
-        let _ = std::fs::remove_file(spec.run_dir.join(EXIT));
-        let mut child = tokio::process::Command::new(program)
+/// A shim that does not know yet what to run. It ends when this is dropped.
+pub(crate) struct Waiting {
+    child: tokio::process::Child,
+}
+
+impl Waiting {
+    /// Starts `program shim`.
+    pub(crate) fn start(program: &Path) -> io::Result<Self> {
+        let child = tokio::process::Command::new(program)
             .arg("shim")
             .env_clear()
             .envs(checkpoint::variable())
@@ -38,13 +42,25 @@ impl Shim {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
+        Ok(Self { child })
+    }
+
+    /// Its process; absent when it has ended.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Has it run `spec`, and waits until its process runs; `Err` says in words why it does not.
+    pub(crate) async fn tell(self, spec: &ShimSpec) -> io::Result<Result<Shim, Exit>> {
+        let Self { mut child } = self;
+        let _ = std::fs::remove_file(spec.run_dir.join(EXIT));
         let mut text = serde_json::to_vec(spec)?;
         text.push(b'\n');
         let mut told = child.stdin.take();
         if let Some(stdin) = &mut told {
             stdin.write_all(&text).await?;
         }
-        let shim = Self { run_dir: spec.run_dir.clone() };
+        let shim = Shim { run_dir: spec.run_dir.clone() };
         // Reaps it, whenever it ends.
         let mut ended = tokio::spawn(async move { child.wait().await });
         let mut pause = tokio::time::interval(std::time::Duration::from_millis(2));
@@ -68,7 +84,9 @@ impl Shim {
         drop(told);
         started
     }
+}
 
+impl Shim {
     /// The shim that works in `run_dir`, if one does. One that does not answer is ended: another would be started
     /// beside it.
     pub(crate) async fn find(run_dir: &Path) -> Option<Self> {

@@ -81,7 +81,7 @@ pub(super) fn attend(
                 sandbox::Exit::Code(code) => (Some(code), None),
                 sandbox::Exit::Signal(signal) => (None, Some(signal)),
             };
-            let exit = Exit { code, signal, at_ms: now_ms(), spawn_error: None };
+            let exit = Exit { code, signal, at_ms: now_ms(), spawn_error: None, out_of_memory: false };
             terminal.say_goodbye(&exit)?;
             return Ok(exit);
         }

@@ -34,6 +34,7 @@ fn agent(directory: &Path) -> Agent {
         network_allow: Vec::new(),
         gates: node::Gates { group: None, drain: Duration::from_secs(1) },
         separation: node::Separation::OneProcess,
+        driver: node::Driver::Native,
         machine: node::MachineConfig {
             cloud_init_dir: directory.join("cloud-init"),
             reader_timeout: Duration::from_secs(10),

@@ -49,6 +49,11 @@ impl Base {
         Self { dir: dir.to_path_buf(), movable: false }
     }
 
+    /// A group that is ours with all that is in it.
+    pub(super) fn given(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), movable: true }
+    }
+
     pub(super) fn dir(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }

@@ -204,3 +204,28 @@ fn probe_tries_and_leaves_nothing() {
     assert!(!Cgroup::exists(&format!("sandbox-probe-{}-0", process::id())));
     assert_eq!(output(&spec(["true"])), "");
 }
+
+#[test]
+fn a_group_that_was_given_away_has_groups_of_ours_in_it() {
+    if !is_root() {
+        return;
+    }
+    let given = Group::new("given", &Limits::default());
+    let limits = Limits { pids: Some(20), ..Limits::default() };
+    if !Cgroup::is_unified() {
+        assert!(matches!(Cgroup::create_in(given.name(), "process", &limits), Err(Error::Unsupported)));
+        return;
+    }
+    let mut inside = process::Command::new("sleep").arg("1000").spawn().expect("start");
+    let members = format!("/sys/fs/cgroup/{}/cgroup.procs", given.name());
+    std::fs::write(members, inside.id().to_string()).expect("join");
+    let group = Cgroup::create_in(given.name(), "process", &limits).expect("create");
+    assert_eq!(group.name(), format!("{}/process", given.name()));
+    let mut spec = shell("cat /proc/self/cgroup");
+    spec.cgroup = Some(group.name().into());
+    assert!(output(&spec).contains(group.name()));
+    let all = given.processes().expect("processes");
+    assert_eq!(all, [i32::try_from(inside.id()).expect("small")], "moved aside, and still in it");
+    given.kill().expect("kill");
+    inside.wait().expect("wait");
+}

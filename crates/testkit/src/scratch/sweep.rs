@@ -49,6 +49,11 @@ pub(crate) fn sweep(scratch: &Path, program: &Path) {
         }
         left.is_empty()
     });
+    // With nobody in them systemd's units are gone, but for those that only had units in them.
+    if let Some(instance) = instance.filter(|_| Path::new("/run/systemd/system").exists()) {
+        let slice = format!("nanoscale-{instance}.slice");
+        let _ = Command::new("systemctl").args(["stop", &slice]).stderr(Stdio::null()).status();
+    }
     let removed = wait_blocking(DEADLINE, || marks.groups.iter().all(|group| remove_group(group)));
     // Its links went with the processes; there is no table where nothing had a link.
     if let Some(instance) = instance {
@@ -60,11 +65,13 @@ pub(crate) fn sweep(scratch: &Path, program: &Path) {
     }
 }
 
-/// The node's cgroup in every hierarchy, v1 and v2.
+/// The node's cgroup in every hierarchy, v1 and v2, and that of its units.
 fn groups(instance: &str) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let mounts = subdirectories(root).into_iter().chain([root.to_owned()]);
-    mounts.map(|mount| mount.join(format!("nanoscale-{instance}"))).filter(|group| group.is_dir()).collect()
+    let own = mounts.map(|mount| mount.join(format!("nanoscale-{instance}")));
+    let units = root.join(format!("nanoscale.slice/nanoscale-{instance}.slice"));
+    own.chain([units]).filter(|group| group.is_dir()).collect()
 }
 
 // === impl Marks ===

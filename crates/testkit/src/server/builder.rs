@@ -189,7 +189,7 @@ impl TestServer {
     pub fn builder(program: impl AsRef<Path>) -> Builder {
         let program = fs::canonicalize(program).expect("the server's binary is there");
         // Everything that only waits is short here, so that tests need not wait along.
-        let config = json!({
+        let mut config = json!({
             "orchestrator": { "bind_address": "127.0.0.1:0" },
             "edge": { "http_bind": "127.0.0.1:0" },
             "git": { "allow_hosts": [] },
@@ -198,6 +198,9 @@ impl TestServer {
             "notifications": { "allow_hosts": [], "first_retry_ms": 100 },
             "limits": { "settle_ms": 200, "drain_seconds": 3, "stop_grace_seconds": 3 },
         });
+        if let Ok(driver) = std::env::var("NANOSCALE_TEST_DRIVER") {
+            config["node"] = json!({ "driver": driver });
+        }
         Builder { program, config, database: None, env: Vec::new(), form: usual_form(), disk_megabytes: None }
     }
 }

@@ -44,8 +44,6 @@ impl TestServer {
 
     /// Starts one of the server's processes and waits until it says that it is up.
     pub async fn start_part(&mut self, part: Part) {
-        let text = serde_json::to_vec_pretty(&self.config).expect("JSON");
-        fs::write(self.config_path(), text).expect("write the configuration");
         let before = self.output().len();
         let process = self.spawn(part).expect("start the server");
         self.processes.insert(part, process);
@@ -62,6 +60,8 @@ impl TestServer {
     }
 
     pub(super) fn spawn(&self, part: Part) -> io::Result<Child> {
+        let text = serde_json::to_vec_pretty(&self.config).expect("JSON");
+        fs::write(self.config_path(), text).expect("write the configuration");
         let output = fs::OpenOptions::new().create(true).append(true).open(self.output_path())?;
         let (rights, only) = match part {
             Part::All if self.form == Form::Unprivileged => (Rights::None(NOBODY), None),

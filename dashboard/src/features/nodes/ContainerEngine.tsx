@@ -5,9 +5,16 @@ import { Panel } from "@/ui/Card";
 
 const NAME = "docker";
 
+const DRIVER = "driver";
+
 /** Whether it keeps projects apart; a container engine is there to run images, and may as well be missing. */
 export function isProtection(capability: Capability): boolean {
-  return capability.name !== NAME;
+  return capability.name !== NAME && capability.name !== DRIVER;
+}
+
+/** Who makes the groups that processes run in, and how; older servers do not say. */
+export function driverOf(capabilities: readonly Capability[]): string | undefined {
+  return capabilities.find((capability) => capability.name === DRIVER)?.detail;
 }
 
 /** What runs images and builds Dockerfiles on a server, or what to install for that. */

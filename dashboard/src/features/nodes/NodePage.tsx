@@ -9,7 +9,7 @@ import { NotFound } from "@/shell/NotFound";
 import { PageTitle } from "@/ui/PageTitle";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 
-import { ContainerEngine, isProtection } from "./ContainerEngine";
+import { ContainerEngine, driverOf, isProtection } from "./ContainerEngine";
 import { isConnected } from "./node-status";
 import { NodeHeader } from "./NodeHeader";
 import { NodeProtections } from "./NodeProtections";
@@ -55,7 +55,7 @@ export default function NodePage() {
           {isConnected(node) && <NodeCaches nodeId={node.id} />}
         </div>
         <div className="flex min-w-0 flex-col gap-5">
-          {isConnected(node) && <NodeSystem nodeId={node.id} />}
+          {isConnected(node) && <NodeSystem nodeId={node.id} driver={driverOf(node.capabilities)} />}
           {node.capabilities.length > 0 && <NodeProtections capabilities={node.capabilities.filter(isProtection)} />}
         </div>
       </div>

@@ -48,7 +48,7 @@ function Docker({ docker }: { docker: SystemInfo["docker"] }) {
   );
 }
 
-function System({ info }: { info: SystemInfo }) {
+function System({ info, driver }: { info: SystemInfo; driver?: string }) {
   const { cpu, agent, docker } = info;
   return (
     <div className="flex flex-col gap-4">
@@ -57,6 +57,7 @@ function System({ info }: { info: SystemInfo }) {
         <Fact name="System">{`${info.os}, ${info.architecture}`}</Fact>
         <Fact name="Kernel">{info.kernel}</Fact>
         <Fact name="Up">{uptime(info.uptime_seconds)}</Fact>
+        {driver && <Fact name="Driver">{driver}</Fact>}
         {cpu.model && <Fact name="Processor">{cpu.model}</Fact>}
         <Fact name="Load over 1, 5, 15 minutes">{[cpu.load_1, cpu.load_5, cpu.load_15].map((load) => load.toFixed(2)).join("  ")}</Fact>
         {info.swap.total_bytes > 0 && <Fact name="Swap">{`${formatBytes(info.swap.used_bytes)} of ${formatBytes(info.swap.total_bytes)}`}</Fact>}
@@ -86,13 +87,13 @@ function System({ info }: { info: SystemInfo }) {
 }
 
 /** What the machine is, beyond what moves every second. */
-export function NodeSystem({ nodeId }: { nodeId: string }) {
+export function NodeSystem({ nodeId, driver }: { nodeId: string; driver?: string }) {
   const { data: info, error, refetch } = useSystemInfo(nodeId);
   return (
     <Panel title="System">
       {info && (
         <div data-testid="system-info">
-          <System info={info} />
+          <System info={info} driver={driver} />
         </div>
       )}
       {!info && error && <ErrorState error={error} onRetry={() => void refetch()} />}

@@ -8,10 +8,12 @@ use crate::cli::time;
 
 pub(super) async fn run(client: &Client, node: Option<&str>, json: bool) -> Result<()> {
     let node = super::named(client, node).await?;
-    client.get::<api::SystemInfo>(&["nodes", node.id.as_str(), "system-info"]).await?.show(json, print)
+    let driver = node.capabilities.iter().find(|capability| capability.name == "driver").map(|it| it.detail.as_str());
+    let info = client.get::<api::SystemInfo>(&["nodes", node.id.as_str(), "system-info"]).await?;
+    info.show(json, |info| print(info, driver))
 }
 
-fn print(info: &api::SystemInfo) -> Result<()> {
+fn print(info: &api::SystemInfo, driver: Option<&str>) -> Result<()> {
     let of = |memory: api::Memory| format!("{} of {}", bytes(memory.used_bytes), bytes(memory.total_bytes));
     let mut fields = Fields::default();
     fields.add("hostname", &info.hostname).add("system", &info.os);
@@ -24,6 +26,7 @@ fn print(info: &api::SystemInfo) -> Result<()> {
     let api::AgentInfo { version, pid, started_at, memory_bytes } = &info.agent;
     let started = time::ago(started_at);
     fields.add("agent", format!("{version}, process {pid}, started {started}, {}", bytes(*memory_bytes)));
+    fields.add_some("driver", driver);
     fields.add("docker", docker(&info.docker));
     for software in info.software.iter().filter(|software| software.name != "docker") {
         fields.add(&software.name, &software.version);

@@ -103,9 +103,10 @@ impl Scene {
 
 fn yields(pid: u32) -> bool {
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    // `nanoscale-INSTANCE/WORKLOAD` in every hierarchy it has one in.
-    let name = groups.lines().find_map(|line| Some(&line[line.find("nanoscale-")?..]));
-    name.is_some_and(|name| Cgroup::open(name).is_ok_and(|cgroup| cgroup.is_idle()))
+    // `nanoscale-INSTANCE/WORKLOAD` in every hierarchy it has one in; as a unit, its project's slice is what yields.
+    let path = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find(|path| path.contains("/nanoscale-"));
+    let mut names = Path::new(path.unwrap_or_default().trim_start_matches('/')).ancestors().filter_map(Path::to_str);
+    names.any(|name| Cgroup::open(name).is_ok_and(|cgroup| cgroup.is_idle()))
 }
 
 fn threads_of(uid: u32) -> usize {

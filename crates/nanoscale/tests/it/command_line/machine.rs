@@ -51,7 +51,7 @@ async fn logs_and_parts_of_a_machine_from_a_shell() {
     child.wait().unwrap();
 
     let info = run(&["node", "info"]).await;
-    for part in ["hostname", "kernel", "memory", "agent", "docker", "DISK", "NETWORK"] {
+    for part in ["hostname", "kernel", "memory", "agent", "driver", "docker", "DISK", "NETWORK"] {
         assert!(info.contains(part), "{part}: {info}");
     }
     let info: api::SystemInfo = serde_json::from_str(&run(&["node", "info", "orchestrator", "--json"]).await).unwrap();
