@@ -10,14 +10,21 @@ pub(super) struct Part {
     pub(super) tests: &'static [&'static str],
     /// The same, of tests that are left out.
     pub(super) but: &'static [&'static str],
+    /// Variables to run it with, as `env` takes them.
+    pub(super) env: &'static [&'static str],
 }
 
+/// Servers of tests then have their workloads in units of systemd.
+const UNITS: &[&str] = &["NANOSCALE_TEST_DRIVER=systemd"];
+
 pub(super) const PARTS: &[Part] = &[
-    Part { package: "sandbox", kind: "lib", name: "sandbox", tests: &[], but: &[] },
+    Part { package: "sandbox", kind: "lib", name: "sandbox", tests: &[], but: &[], env: &[] },
     // Debian has npm in half a thousand packages, and nothing else needs it here.
-    Part { package: "sandbox", kind: "test", name: "it", tests: &[], but: &["npm_runs_a_script"] },
-    Part { package: "nanoscale", kind: "test", name: "it", tests: IT, but: &[] },
-    Part { package: "nanoscale", kind: "test", name: "attacks", tests: ATTACKS, but: &[] },
+    Part { package: "sandbox", kind: "test", name: "it", tests: &[], but: &["npm_runs_a_script"], env: &[] },
+    Part { package: "nanoscale", kind: "test", name: "it", tests: IT, but: &[], env: &[] },
+    Part { package: "nanoscale", kind: "test", name: "attacks", tests: ATTACKS, but: &[], env: &[] },
+    Part { package: "nanoscale", kind: "test", name: "it", tests: IT_IN_UNITS, but: &[], env: UNITS },
+    Part { package: "nanoscale", kind: "test", name: "attacks", tests: ATTACKS_IN_UNITS, but: &[], env: UNITS },
 ];
 
 const IT: &[&str] = &[
@@ -45,9 +52,18 @@ const IT: &[&str] = &[
     "processes::one_offs_run",
     // Groups are removed.
     "removal::",
+    // Transient units, over the system's D-Bus.
+    "systemd::",
     // Landlock of another kernel.
     "without_root::landlock",
 ];
 
+/// What is in other groups when it is in a unit: limits, and who tells of them; what joins another one's sandbox.
+const IT_IN_UNITS: &[&str] = &["failures::a_build_that_wants_too_much_memory", "processes::one_offs_run"];
+
 /// `pids.max` and `memory.max` against those who do not want to be limited.
 const ATTACKS: &[&str] = &["a_fork_bomb", "a_memory_bomb"];
+
+/// The same and `cpu.idle` of a slice, and all that a project tries from where it is.
+const ATTACKS_IN_UNITS: &[&str] =
+    &["a_fork_bomb", "a_memory_bomb", "a_burner_of_the_processor", "nothing_that_a_hostile_project_tries"];

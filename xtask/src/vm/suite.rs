@@ -93,11 +93,12 @@ pub(super) fn run(image: &Image, programs: &Programs, runs: &[Run]) -> Result<()
     payload.at_its_place("examples", &root().join("examples"))?;
     let mut script = String::new();
     for Run { part, names, but } in runs {
-        let Part { package, kind, name, .. } = part;
+        let Part { package, kind, name, env, .. } = part;
         let file = format!("{package}-{kind}-{name}");
         payload.program(&file, programs.find(package, kind, name)?)?;
         let but = but.iter().map(|name| format!("--skip {name} ")).collect::<String>();
-        writeln!(script, "run {MOUNT}/{file} {but}{}", names.join(" "))?;
+        let env = env.iter().map(|variable| format!("{variable} ")).collect::<String>();
+        writeln!(script, "run env {env}{MOUNT}/{file} {but}{}", names.join(" "))?;
     }
     payload.task("suite", &script)?;
     let started = Instant::now();

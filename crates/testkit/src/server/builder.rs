@@ -81,9 +81,11 @@ impl Builder {
     }
 
     /// As a user without root's rights: what a person has who just tries it.
-    pub fn unprivileged(mut self) -> Self {
-        self.form = Form::Unprivileged;
-        self
+    pub fn unprivileged(self) -> Self {
+        // No other driver is for everybody.
+        let mut unprivileged = self.config(json!({ "node": { "driver": "native" } }));
+        unprivileged.form = Form::Unprivileged;
+        unprivileged
     }
 
     /// As server, edge and node in a process each, with users of their own: what an installation is.
