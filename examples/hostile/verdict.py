@@ -83,9 +83,9 @@ def outcome(label, action):
 
 def judge(outcomes):
     outcomes = list(outcomes)
-    for refused, what in outcomes:
-        if not refused:
-            return f"SUCCEEDED: {what}"
+    reached = [what for refused, what in outcomes if not refused]
+    if reached:
+        return f"SUCCEEDED: {'; '.join(reached)}"
     return f"denied: {len(outcomes)} tries, {', '.join(sorted({what for _, what in outcomes}))}" if outcomes else \
         "SUCCEEDED: nothing was tried"
 

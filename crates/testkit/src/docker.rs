@@ -47,6 +47,22 @@ case "$QUERY_STRING" in
 esac
 "#;
 
+/// What [`Docker::python`] takes: the interpreter, its library, and the libraries that both are linked with.
+const PYTHON: &str = r#"
+library=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
+linked=$(ldd /usr/bin/python3 /bin/sh "$library"/lib-dynload/*.so | awk '/=> \//{print $3} /^	\//{print $1}' | sort -u)
+mkdir -p "$ROOT/app" "$ROOT/tmp" "$ROOT/bin"
+chmod 1777 "$ROOT/tmp"
+for file in /usr/bin/python3 $linked; do cp -L --parents "$file" "$ROOT"; done
+cp -L /bin/sh "$ROOT/bin/sh"
+cp /bin/busybox "$ROOT/bin/busybox"
+ln -s busybox "$ROOT/bin/id"
+for part in __pycache__ test config-* idlelib lib2to3 ensurepip pydoc_data; do set -- "$@" --exclude="$part"; done
+tar -cf - "$@" "$library" 2>/dev/null | tar -xf - -C "$ROOT"
+cp -r "$APP"/. "$ROOT/app"
+tar -C "$ROOT" -cf "$ARCHIVE" .
+"#;
+
 /// A real Docker daemon for all tests of this process.
 #[derive(Debug)]
 pub struct Docker {
@@ -115,6 +131,27 @@ impl Docker {
         let mut arguments = vec!["import"];
         arguments.extend(changes.iter().flat_map(|change| ["-c", change.as_str()]));
         let archive = archive.display().to_string();
+        arguments.extend([archive.as_str(), name]);
+        self.run(&arguments);
+    }
+
+    /// Makes an image of the machine's own Python and what is in `directory`, which `main.py` in there serves.
+    pub fn python(&self, name: &str, directory: &Path) {
+        let root = tempfile::tempdir_in(&self.directory).expect("make a directory");
+        let archive = self.directory.join(format!("{}.tar", self.name("image")));
+        let packed = Command::new("/bin/sh")
+            .args(["-ec", PYTHON])
+            .env("ROOT", root.path())
+            .env("APP", directory)
+            .env("ARCHIVE", &archive)
+            .status();
+        assert!(packed.expect("run a shell").success());
+        let archive = archive.display().to_string();
+        let mut arguments = vec!["import"];
+        let command = r#"CMD ["/usr/bin/python3", "main.py"]"#;
+        for change in [command, "ENV PATH=/bin:/usr/bin", "EXPOSE 8080/tcp", "USER 1234:1234", "WORKDIR /app"] {
+            arguments.extend(["-c", change]);
+        }
         arguments.extend([archive.as_str(), name]);
         self.run(&arguments);
     }

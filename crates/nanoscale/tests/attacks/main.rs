@@ -8,6 +8,7 @@
 mod apps;
 mod hostile;
 mod pressure;
+mod prey;
 
 use std::time::Duration;
 

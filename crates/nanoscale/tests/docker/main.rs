@@ -8,8 +8,11 @@
 mod apps;
 mod confinement;
 mod dockerfiles;
+mod hostile;
 mod images;
 mod lives;
+#[path = "../attacks/prey.rs"]
+mod prey;
 
 use std::time::Duration;
 
