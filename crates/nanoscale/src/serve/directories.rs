@@ -4,10 +4,14 @@ use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{getegid, geteuid};
+
+/// What a killed process was about to start has its lock for a moment longer.
+const LINGERING: Duration = Duration::from_secs(2);
 
 /// A directory that this process, and no other, works in. The lock ends with the process, however it ends.
 pub(super) struct Held {
@@ -38,13 +42,21 @@ pub(super) fn hold(path: &Path) -> Result<Held> {
             path.display()
         );
     }
-    let file = File::create(path.join("lock")).context("open the lock file")?;
+    let mut file = File::create(path.join("lock")).context("open the lock file")?;
     // Whoever may read it may hold it.
     file.set_permissions(Permissions::from_mode(0o600)).context("close the lock file")?;
-    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, error)| error)
-        .with_context(|| format!("another nanoscale works in {}; stop it first", path.display()))?;
-    Ok(Held { _lock: lock })
+    let deadline = Instant::now() + LINGERING;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Held { _lock: lock }),
+            Err((unlocked, _)) if Instant::now() < deadline => file = unlocked,
+            Err((_, error)) => {
+                return Err(error)
+                    .with_context(|| format!("another nanoscale works in {}; stop it first", path.display()));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The user whose directory this is.
