@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ids::DeploymentState;
+use serde_json::json;
 use testkit::{App, Client, TestNode, TestServer, wait_until};
 
 use super::WAIT;
@@ -12,6 +13,8 @@ use super::ssh::Ssh;
 use crate::{Row, median, percentile, row, times};
 
 const HOST: &str = "hello.localhost";
+/// Of an app on a machine that takes connections of others.
+const DIRECT: &str = "direct.localhost";
 const ROUNDS: usize = 5;
 const VISITS: usize = 400;
 /// Between two visits, which so never meet.
@@ -38,6 +41,7 @@ require('node:http').createServer((request, response) => {
 /// A way to the app, and what was measured on it.
 struct Way {
     name: &'static str,
+    host: &'static str,
     address: SocketAddr,
     /// Milliseconds.
     latencies: Vec<f64>,
@@ -49,33 +53,35 @@ struct Way {
 pub(super) async fn measure() -> Vec<Row> {
     let server = TestServer::builder(env!("CARGO_BIN_EXE_nanoscale")).start().await;
     let client = server.setup().await;
-    let one = join(&server, &client, "one").await;
-    let two = join(&server, &client, "two").await;
-    deploy(&client, &two).await;
+    let one = join(&server, &client, machine(), "one").await;
+    let two = join(&server, &client, machine(), "two").await;
+    let listens = machine().config(json!({ "worker": { "bind": "127.0.0.1:0" } }));
+    let three = join(&server, &client, listens, "three").await;
+    deploy(&client, &two, "hello").await;
+    deploy(&client, &three, "direct").await;
     let ssh = Ssh::start(two.edge_addr());
-    let way = |name, address| Way { name, address, latencies: vec![], requests: vec![], megabytes: vec![] };
+    let way = |name, address| Way { name, host: HOST, address, latencies: vec![], requests: vec![], megabytes: vec![] };
     let mut ways = vec![way("tunnel", one.edge_addr()), way("its own edge", two.edge_addr())];
+    ways.push(Way { host: DIRECT, ..way("directly", one.edge_addr()) });
     ways.extend(ssh.as_ref().ok().map(|ssh| way("OpenSSH", ssh.address)));
     for way in &ways {
-        let app = App::new(way.address, HOST);
+        let app = App::new(way.address, way.host);
         wait_until("the app is reached", WAIT, async || app.get("/").await.is_ok_and(|reply| reply.status == 200))
             .await;
     }
+    wait_until("one machine reaches another one directly", WAIT, async || one.output().contains("is reached directly"))
+        .await;
     for _ in 0..times(ROUNDS) {
         for way in &mut ways {
             way.visit().await;
-            way.requests.push(wrk(way.address));
-            way.megabytes.push(download(way.address));
+            way.requests.push(wrk(way));
+            way.megabytes.push(download(way));
         }
     }
     let mut rows = rows(&ways);
     if let Err(reason) = ssh {
         rows.push(row("the same through OpenSSH", format!("not here: {reason}")));
     }
-    rows.push(row(
-        "the same over a direct connection between the two machines",
-        "not here yet: all of it goes through the server",
-    ));
     rows
 }
 
@@ -112,17 +118,19 @@ fn rows(ways: &[Way]) -> Vec<Row> {
     ]
 }
 
-async fn join(server: &TestServer, client: &Client, name: &str) -> TestNode {
+fn machine() -> TestNode {
+    TestNode::new(env!("CARGO_BIN_EXE_nanoscale"))
+}
+
+async fn join(server: &TestServer, client: &Client, mut node: TestNode, name: &str) -> TestNode {
     let create = api::JoinTokenCreate { name: Some(name.into()), ..Default::default() };
     let token = client.join_token(&create).await.unwrap().token;
-    let mut node = TestNode::new(env!("CARGO_BIN_EXE_nanoscale"));
     node.join(&token, server.api_port()).await;
     node
 }
 
-async fn deploy(client: &Client, node: &TestNode) {
-    let create =
-        api::ProjectCreate { name: "hello".into(), node_id: Some(node.id().to_string()), ..Default::default() };
+async fn deploy(client: &Client, node: &TestNode, name: &str) {
+    let create = api::ProjectCreate { name: name.into(), node_id: Some(node.id().to_string()), ..Default::default() };
     let project = client.project_create(&create).await.unwrap().project.id;
     let directory = tempfile::tempdir().unwrap();
     let package = r#"{"name": "hello", "version": "1.0.0", "scripts": {"start": "node main.js"}}"#;
@@ -136,7 +144,7 @@ async fn deploy(client: &Client, node: &TestNode) {
 
 impl Way {
     async fn visit(&mut self) {
-        let app = App::new(self.address, HOST);
+        let app = App::new(self.address, self.host);
         app.get("/").await.unwrap();
         for _ in 0..times(VISITS) {
             tokio::time::sleep(PAUSE).await;
@@ -148,9 +156,9 @@ impl Way {
     }
 }
 
-fn wrk(address: SocketAddr) -> f64 {
+fn wrk(Way { host, address, .. }: &Way) -> f64 {
     let output = Command::new("wrk")
-        .args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{SECONDS}s"), "-H", &format!("Host: {HOST}")])
+        .args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{SECONDS}s"), "-H", &format!("Host: {host}")])
         .arg(format!("http://{address}/"))
         .output()
         .unwrap();
@@ -161,10 +169,10 @@ fn wrk(address: SocketAddr) -> f64 {
 }
 
 /// Megabytes each second.
-fn download(address: SocketAddr) -> f64 {
+fn download(Way { host, address, .. }: &Way) -> f64 {
     let output = Command::new("curl")
         .args(["-sS", "--fail", "-o", "/dev/null", "-w", "%{size_download} %{time_total}"])
-        .args(["-H", &format!("Host: {HOST}")])
+        .args(["-H", &format!("Host: {host}")])
         .arg(format!("http://{address}/large"))
         .output()
         .unwrap();
