@@ -134,6 +134,6 @@ its spark; five rounds of 1000 visits each. The visitor, who in truth is elsewhe
 Simulated nodes: the real code to join, dial and prove who one is, all in one process on the same two cores, against a server in a process of its own with
 50 projects; each reports as a real node does, every 10 s, and answers at once. A heartbeat is due 10 s after the one before was, and its lag is from then until the server
 has it, by the server's own `last_seen_at`. The deployment to many nodes is built by a real node, and its files go to all others; what these say of it is true at once.
-Tunnel: two further machines and a server are processes here; the app is on one, and visitors come to the edge of the other. Beside it one connection of OpenSSH
-from either machine to the server (`-L`, `-R`) does the same.
+Tunnel: two further machines and a server are processes here; the app is on one, and visitors come to the edge of the other. Beside it a third machine that takes
+connections of the others (`worker.bind`), and one connection of OpenSSH from either machine to the server (`-L`, `-R`) that does the same.
 ";
