@@ -6,6 +6,7 @@ use ids::NodeStatus;
 use link::KeyPair;
 use testkit::{Browser, Client, Clock, ColorScheme, GitServer, Page, TestNode, TestServer, wait_until};
 
+use crate::apps::{deploy, node_app_with, project_with};
 use crate::joining::said;
 use crate::{BUILD, SHOWN, join, machine, server, wait_for_status};
 
@@ -77,12 +78,13 @@ async fn a_server_is_added_used_drained_and_removed_in_a_browser() {
     an_invitation_is_revoked(&page).await;
     let node = a_machine_arrives(&server, &page).await;
     it_is_renamed(&page, &client, &node).await;
+    it_is_granted(&page, &client, &node).await;
     let project = something_is_deployed_there(&server, &client, &page, repo.url()).await;
     its_plot_moves(&server, &page, &node).await;
     it_is_drained(&server, &page, &node, &project).await;
     it_is_removed(&server, &page, &node, &project).await;
-    // A browser tells of every refusal: the server was in use, and is gone.
-    assert_no_errors(&page, &["409", "404"]);
+    // A browser tells of every refusal: there was no such user, the server was in use, and is gone.
+    assert_no_errors(&page, &["400", "409", "404"]);
 }
 
 async fn an_invitation_is_revoked(page: &Page) {
@@ -117,6 +119,20 @@ async fn it_is_renamed(page: &Page, client: &Client, node: &TestNode) {
     let shown = client.node_get(node.id()).await.unwrap();
     assert_eq!((shown.name.as_str(), shown.access), ("berlin", ids::NodeAccess::Everybody));
     assert_eq!(shown.labels, [("region".to_owned(), "eu-central".to_owned())].into());
+}
+
+async fn it_is_granted(page: &Page, client: &Client, node: &TestNode) {
+    let names = "[data-testid=node-form] input[placeholder*=alice]";
+    page.click("[data-testid=access-granted]").await;
+    page.fill(names, "ada, nobody").await;
+    page.click("[data-testid=node-save]").await;
+    page.wait_for_text("give user names of this cloud", SHOWN).await;
+    page.screenshot("machines-10-no-such-user").await;
+    page.fill(names, "ada").await;
+    page.click("[data-testid=node-save]").await;
+    let granted = async || client.node_get(node.id()).await.unwrap();
+    wait_until("it is granted", SHOWN, async || granted().await.granted_to == ["ada"]).await;
+    assert_eq!(granted().await.access, ids::NodeAccess::Granted);
 }
 
 async fn something_is_deployed_there(server: &TestServer, client: &Client, page: &Page, repo: &str) -> ids::ProjectId {
@@ -267,5 +283,37 @@ async fn the_state_of_each_server_is_told_in_a_word_and_live() {
     paris.start().await;
     wait_for_badge(&page, "online").await;
     wait_for_status(&client, &paris, NodeStatus::Online).await;
+    assert_no_errors(&page, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_another_replica_is_chosen_in_a_browser() {
+    let server = server().start().await;
+    let browser = Browser::start().await;
+    let (client, page) = sign_in(&server, &browser).await;
+    let one = join(&server, &client, machine(), "one").await;
+    let create = api::ProjectCreate {
+        name: "hello".into(),
+        node_id: Some(one.id().to_string()),
+        replicas: Some(2),
+        ..api::ProjectCreate::default()
+    };
+    let project = project_with(&client, create).await;
+    deploy(&client, &project, node_app_with("1", r#"console.log("I am " + process.hrtime.bigint());"#)).await;
+    wait_until("there are two", BUILD, async || {
+        client.project_get(&project).await.unwrap().placements.iter().filter(|it| it.ready).count() == 2
+    })
+    .await;
+    page.goto(&format!("{}/projects/{project}/logs", server.api_url())).await;
+    let said = "document.querySelector('[data-testid=runtime-log]').innerText.match(/I am [0-9]+/)?.[0]";
+    page.wait_for(said, SHOWN).await;
+    page.eval(&format!("void (window.said = {said})")).await;
+    let here = client.nodes().await.unwrap().into_iter().find(|node| node.embedded).unwrap().name;
+    page.choose("[data-testid=log-server]", &here).await;
+    page.wait_for(&format!("{said} && {said} !== window.said"), SHOWN).await;
+    page.screenshot("machines-11-log-of-a-replica").await;
+    page.resize(390, 844).await;
+    assert_fits(&page, "the log of a project on several servers").await;
+    page.screenshot("machines-12-log-phone").await;
     assert_no_errors(&page, &[]);
 }
