@@ -58,7 +58,7 @@ impl Driver {
 // === impl Groups ===
 
 impl Groups {
-    /// Of the node with this mark. `stop_grace_seconds` is what processes have between SIGTERM and SIGKILL when a person
+    /// Of the node with this mark. `stop_grace` is what processes have between SIGTERM and SIGKILL when a person
     /// stops their unit.
     pub(crate) fn new(driver: &Driver, instance: &str, stop_grace: std::time::Duration) -> Self {
         let driver = match driver {

@@ -187,11 +187,7 @@ fn supervise(
                 output.finish(log, redactor);
             }
             let _ = log.flush();
-            let (code, signal) = match exit {
-                sandbox::Exit::Code(code) => (Some(code), None),
-                sandbox::Exit::Signal(signal) => (None, Some(signal)),
-            };
-            return Ok(Exit { code, signal, at_ms: now_ms(), spawn_error: None, out_of_memory: false });
+            return Ok(told(exit));
         }
     }
 }
@@ -202,6 +198,15 @@ fn spare(pids: &[String]) {
     for pid in pids {
         let _ = std::fs::write(Path::new("/proc").join(pid).join("oom_score_adj"), "-1000");
     }
+}
+
+/// How a process ended just now.
+fn told(exit: sandbox::Exit) -> Exit {
+    let (code, signal) = match exit {
+        sandbox::Exit::Code(code) => (Some(code), None),
+        sandbox::Exit::Signal(signal) => (None, Some(signal)),
+    };
+    Exit { code, signal, at_ms: now_ms(), spawn_error: None, out_of_memory: false }
 }
 
 /// Gives up root for a user that owns nothing but its log; the right to signal the app stays.

@@ -15,7 +15,6 @@ use wire::shim::{Exit, frame};
 
 use super::pace::Pace;
 use super::socket::{Attachment, Socket};
-use crate::now_ms;
 use crate::terminal::record::{Reader, Writer};
 
 /// Read at once.
@@ -76,12 +75,7 @@ pub(super) fn attend(
             terminal.viewers.extend(Viewer::new(attachment, directory, &terminal.record));
         }
         if ended {
-            let exit = child.wait()?;
-            let (code, signal) = match exit {
-                sandbox::Exit::Code(code) => (Some(code), None),
-                sandbox::Exit::Signal(signal) => (None, Some(signal)),
-            };
-            let exit = Exit { code, signal, at_ms: now_ms(), spawn_error: None, out_of_memory: false };
+            let exit = super::told(child.wait()?);
             terminal.say_goodbye(&exit)?;
             return Ok(exit);
         }
