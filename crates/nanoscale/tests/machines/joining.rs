@@ -240,6 +240,8 @@ async fn a_machine_is_renamed_and_labelled() {
     let update = api::NodeUpdate { name: Some("berlin".into()), labels: Some(labels), ..Default::default() };
     let shown = client.node_update(two.id(), &update).await.unwrap();
     assert_eq!((shown.name.as_str(), shown.labels["region"].as_str()), ("berlin", "eu"));
+    // As often as it is asked, so that a plot knows what is a gap.
+    assert_eq!(client.node_metrics(two.id()).await.unwrap().interval_seconds, 10);
     for (update, expected) in [
         (json!({ "name": "a b" }), "INVALID_NAME"),
         (json!({ "labels": { "a b": "" } }), "INVALID_LABEL"),

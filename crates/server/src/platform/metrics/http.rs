@@ -51,11 +51,11 @@ async fn node_metrics(
     PathId(id): PathId<NodeId>,
     Query(asked): Query<Asked>,
 ) -> Result<axum::Json<api::MetricsHistory>> {
-    let live = nodes.samples(&id).ok_or_else(|| Error::not_found("node"))?;
+    let (period, live) = nodes.samples(&id).ok_or_else(|| Error::not_found("node"))?;
     let range = asked.range()?;
     if range == Range::TenMinutes {
         return Ok(axum::Json(api::MetricsHistory {
-            interval_seconds: 2,
+            interval_seconds: u32::try_from(period.as_secs()).unwrap_or_default(),
             samples: live.iter().map(metrics).collect(),
         }));
     }

@@ -12,8 +12,6 @@ use super::{FENCED, Link, LinkIo, Nodes};
 use crate::error::{Error, Result};
 use crate::now_ms;
 
-const METRICS_PERIOD_LOCAL: Duration = Duration::from_secs(2);
-const METRICS_PERIOD: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(500);
 /// The node of the server's own machine offers its connections beforehand, or soon after it was started.
 const OFFERED: Duration = Duration::from_secs(10);
@@ -34,7 +32,7 @@ pub(super) async fn run_local(nodes: &Nodes) {
         }
     });
     loop {
-        let ended = run(nodes, &id, nodes.accept().await, reach.clone(), METRICS_PERIOD_LOCAL).await;
+        let ended = run(nodes, &id, nodes.accept().await, reach.clone()).await;
         let fenced = ended.is_err_and(|error| error.told().0 == FENCED);
         tokio::time::sleep(if fenced { RETRY_FENCED } else { RETRY }).await;
     }
@@ -42,13 +40,13 @@ pub(super) async fn run_local(nodes: &Nodes) {
 
 /// Leads a node that has dialled, until its connection ends or it dials anew.
 pub(super) async fn run_remote(nodes: &Nodes, id: &NodeId, control: Box<dyn LinkIo>, reach: Reach) {
-    let _ = run(nodes, id, control, reach, METRICS_PERIOD).await;
+    let _ = run(nodes, id, control, reach).await;
 }
 
-async fn run(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, metrics_period: Duration) -> Result<()> {
+async fn run(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach) -> Result<()> {
     let Some((number, replaced)) = nodes.begin_session(id) else { return Err(Error::not_found("node")) };
     let ended = tokio::select! {
-        ended = lead(nodes, id, io, reach, metrics_period) => ended,
+        ended = lead(nodes, id, io, reach) => ended,
         () = replaced.cancelled() => Ok(()),
     };
     if let Err(error) = &ended {
@@ -58,7 +56,7 @@ async fn run(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, metr
     ended
 }
 
-async fn lead(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, metrics_period: Duration) -> Result<()> {
+async fn lead(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach) -> Result<()> {
     let (link, mut closes) = Link::open(io, reach).await?;
     let hello: Hello = link.get("/v1/hello").await?;
     if !(LINK_PROTOCOL_OLDEST..=LINK_PROTOCOL).contains(&hello.protocol) {
@@ -79,7 +77,7 @@ async fn lead(nodes: &Nodes, id: &NodeId, io: Box<dyn LinkIo>, reach: Reach, met
     tokio::select! {
         result = tell(nodes, id, &link) => result,
         result = listen(nodes, id, &link) => result,
-        result = sample(nodes, id, &link, metrics_period) => result,
+        result = sample(nodes, id, &link) => result,
         _ = closes.wait_for(|closed| *closed) => Ok(()),
     }
 }
@@ -121,7 +119,8 @@ async fn listen(nodes: &Nodes, id: &NodeId, link: &Link) -> Result<()> {
     }
 }
 
-async fn sample(nodes: &Nodes, id: &NodeId, link: &Link, period: Duration) -> Result<()> {
+async fn sample(nodes: &Nodes, id: &NodeId, link: &Link) -> Result<()> {
+    let period = nodes.with(id, |known| known.metrics_period()).ok_or_else(|| Error::not_found("node"))?;
     let mut tick = tokio::time::interval(period);
     loop {
         tick.tick().await;
