@@ -28,5 +28,5 @@ createRoot(root).render(
   </StrictMode>,
 );
 
-/** After what the first page needs. */
-window.setTimeout(() => void preloadPages(), 1500);
+/** After what the first page needs. Who only watches a terminal opens no other one. */
+if (window.location.pathname !== "/watch") window.setTimeout(() => void preloadPages(), 1500);

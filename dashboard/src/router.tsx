@@ -1,10 +1,11 @@
-import { lazy, type ComponentType } from "react";
+import { lazy, Suspense, type ComponentType } from "react";
 import { createBrowserRouter } from "react-router";
 
 import LoginPage from "@/features/auth/LoginPage";
 import SetupPage from "@/features/auth/SetupPage";
 import ProjectsPage from "@/features/projects/ProjectsPage";
 import { NotFound } from "@/shell/NotFound";
+import { PageFailed } from "@/shell/PageFailed";
 import { Shell } from "@/shell/Shell";
 
 type PageModule = Promise<{ default: ComponentType }>;
@@ -21,6 +22,7 @@ const ProjectLayout = page(() => import("@/features/projects/ProjectLayout"));
 const OverviewTab = page(() => import("@/features/projects/OverviewTab"));
 const DeploymentsTab = page(() => import("@/features/deployments/DeploymentsTab"));
 const LogsTab = page(() => import("@/features/logs/LogsTab"));
+const ActivityTab = page(() => import("@/features/activity/ActivityTab"));
 const EnvTab = page(() => import("@/features/env/EnvTab"));
 const SettingsTab = page(() => import("@/features/projects/SettingsTab"));
 const RunsTab = page(() => import("@/features/runs/RunsTab"));
@@ -28,8 +30,11 @@ const RunPage = page(() => import("@/features/runs/RunPage"));
 const DeploymentPage = page(() => import("@/features/deployments/DeploymentPage"));
 const NodesPage = page(() => import("@/features/nodes/NodesPage"));
 const NodePage = page(() => import("@/features/nodes/NodePage"));
+const WorkspacesPage = page(() => import("@/features/workspaces/WorkspacesPage"));
+const WorkspacePage = page(() => import("@/features/workspaces/WorkspacePage"));
 const NotificationsPage = page(() => import("@/features/notifications/NotificationsPage"));
 const NotificationChannelPage = page(() => import("@/features/notifications/ChannelPage"));
+const WatchPage = page(() => import("@/features/watch/WatchPage"));
 const SettingsPage = page(() => import("@/shell/SettingsPage"));
 
 /** Fetches the pages nobody opened yet: they must open also while the server is away, and after it was updated. */
@@ -40,6 +45,16 @@ export async function preloadPages(): Promise<void> {
 export const router = createBrowserRouter([
   { path: "/setup", element: <SetupPage /> },
   { path: "/login", element: <LoginPage /> },
+  {
+    path: "/watch",
+    element: (
+      <PageFailed>
+        <Suspense>
+          <WatchPage />
+        </Suspense>
+      </PageFailed>
+    ),
+  },
   {
     path: "/",
     element: <Shell />,
@@ -55,12 +70,15 @@ export const router = createBrowserRouter([
           { path: "deployments", element: <DeploymentsTab /> },
           { path: "runs", element: <RunsTab /> },
           { path: "logs", element: <LogsTab /> },
+          { path: "activity", element: <ActivityTab /> },
           { path: "env", element: <EnvTab /> },
           { path: "settings", element: <SettingsTab /> },
         ],
       },
       { path: "projects/:id/deployments/:deploymentId", element: <DeploymentPage /> },
       { path: "projects/:id/runs/:runId", element: <RunPage /> },
+      { path: "workspaces", element: <WorkspacesPage /> },
+      { path: "workspaces/:id", element: <WorkspacePage /> },
       { path: "servers", element: <NodesPage /> },
       { path: "servers/:id", element: <NodePage /> },
       { path: "notifications", element: <NotificationsPage /> },

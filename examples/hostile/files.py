@@ -119,7 +119,7 @@ def leave_the_cgroup():
 
 def write_to_its_own_release():
     if not verdict.RUNNING:
-        return "contained: a build makes its release"
+        return "contained: a build makes its release, a workspace is its owner's"
     here = os.path.dirname(os.path.abspath(__file__))
     attempts = [(name, lambda name=name: scribble(os.path.join(here, name))) for name in ("main.py", "new")]
     attempts += [

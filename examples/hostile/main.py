@@ -1,4 +1,5 @@
-"""`main.py build` attacks once and keeps what came of it; without an argument it is an app that attacks when asked."""
+"""`main.py build` attacks once and keeps what came of it, `main.py workspace TARGETS` says it; without an argument it is an app that
+attacks when asked."""
 import http.server
 import json
 import os
@@ -57,6 +58,13 @@ if sys.argv[1:] == ["build"]:
     told = everything()
     with open("built.json", "w") as out:
         json.dump({"uid": os.getuid(), "told": told}, out)
+elif sys.argv[1:2] == ["workspace"]:
+    with open(sys.argv[2]) as known:
+        verdict.TARGETS.update(json.load(known))
+    # Its path and its socket come with the workspace, not with an app.
+    import workspace
+    ATTACKS.update((attack.__name__, attack) for attack in workspace.ATTACKS)
+    print(json.dumps(everything()))
 else:
     verdict.RUNNING = True
     http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), App).serve_forever()

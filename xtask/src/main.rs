@@ -69,6 +69,7 @@ fn run(rest: &[String]) -> Result<()> {
 /// kernel, on another one.
 fn test(rest: &[String]) -> Result<()> {
     packages::install()?;
+    dashboard::install_xterm()?;
     dashboard::build()?;
     dashboard::test()?;
     cargo(&["test", "--workspace"]).args(rest).run()?;

@@ -32,6 +32,12 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/sbin/dockerd", "docker.io"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/bin/busybox", "busybox-static"),
+    // What draws screens.
+    ("/usr/bin/vim", "vim"),
+    ("/usr/bin/htop", "htop"),
+    ("/usr/bin/top", "procps"),
+    ("/usr/bin/tmux", "tmux"),
+    ("/usr/bin/less", "less"),
 ];
 
 /// Rust, where a sandbox finds it: rustup below a home directory is out of its sight.
@@ -63,7 +69,8 @@ pub(crate) fn install() -> Result<()> {
 }
 
 pub(crate) fn install_peers() -> Result<()> {
-    ensure(PEERS)
+    ensure(PEERS)?;
+    toolchains::install_peers()
 }
 
 pub(crate) fn install_emulator() -> Result<()> {

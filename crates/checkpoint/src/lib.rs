@@ -10,7 +10,10 @@
 #[cfg(debug_assertions)]
 mod wait;
 
-use Flow::{Cancel, Delete, Deploy, Drain, Job, Join, Move, Redeploy, Remove, Reschedule, Rollback, Spread};
+use Flow::{
+    Cancel, Delete, Deploy, Drain, Job, Join, Move, Redeploy, Remove, Reschedule, Rollback, Spread, Terminal,
+    WorkspaceCreate, WorkspaceDelete, WorkspaceRebuild, WorkspaceStart, WorkspaceStop,
+};
 
 /// Names the socket on which a test listens.
 pub const VARIABLE: &str = "NANOSCALE_TEST_CHECKPOINTS";
@@ -40,6 +43,14 @@ pub enum Flow {
     Redeploy,
     /// Of a node.
     Remove,
+    WorkspaceCreate,
+    /// In a workspace that runs.
+    Terminal,
+    WorkspaceStop,
+    /// Of one that was stopped.
+    WorkspaceStart,
+    WorkspaceRebuild,
+    WorkspaceDelete,
 }
 
 /// Whose code reaches a step.
@@ -126,9 +137,9 @@ checkpoints! {
     /// A project's row says that it goes; all of it runs.
     DeleteRecorded = "delete-recorded", Server, [Delete];
     /// A project's files are out of the way; its logs and users are there.
-    GroupHalfErased = "group-half-erased", Node, [Delete, Move, Drain];
+    GroupHalfErased = "group-half-erased", Node, [Delete, Move, Drain, WorkspaceDelete];
     /// Nothing of a project is left at its node; nobody was told.
-    GroupErased = "group-erased", Node, [Delete, Move, Drain];
+    GroupErased = "group-erased", Node, [Delete, Move, Drain, WorkspaceDelete];
     /// The server knows that a node has nothing of the project any more; its rows are there.
     RemovalReported = "removal-reported", Server, [Delete];
     /// A project's rows are gone; who asked for it was not told.
@@ -152,13 +163,17 @@ checkpoints! {
     /// A run's row has its end; its node keeps the run directory.
     RunEndRecorded = "run-end-recorded", Server, [Job];
     /// A shim knows what to start; nobody can find the shim.
-    ShimTold = "shim-told", Shim, [Deploy, Job];
+    ShimTold = "shim-told", Shim,
+        [Deploy, Job, WorkspaceCreate, Terminal, WorkspaceStart, WorkspaceRebuild];
     /// A shim has started its process, and can be found; it answers nobody yet.
-    ShimStarted = "shim-started", Shim, [Deploy, Job];
+    ShimStarted = "shim-started", Shim,
+        [Deploy, Job, WorkspaceCreate, Terminal, WorkspaceStart, WorkspaceRebuild];
     /// A shim's process has ended; how is not on disk.
-    ShimSawEnd = "shim-saw-end", Shim, [Job];
+    ShimSawEnd = "shim-saw-end", Shim,
+        [Job, WorkspaceCreate, WorkspaceStop, WorkspaceRebuild, WorkspaceDelete];
     /// How a shim's process ended is on disk; who waits for it was not told.
-    ShimMarkedEnd = "shim-marked-end", Shim, [Job];
+    ShimMarkedEnd = "shim-marked-end", Shim,
+        [Job, WorkspaceCreate, WorkspaceStop, WorkspaceRebuild, WorkspaceDelete];
     /// A machine's key is on its disk; nobody knows of it.
     MachineKeyMade = "machine-key-made", Node, [Join];
     /// A machine knows that the right cluster answers; it has said nothing of itself.
@@ -199,6 +214,33 @@ checkpoints! {
     RemovalHeard = "removal-heard", Node, [Remove];
     /// That a removed node runs nothing is on its disk; it does not know yet for how long.
     RemovalObeyed = "removal-obeyed", Node, [Remove];
+    /// The row of a workspace is there; its node was not told, nor was its owner.
+    WorkspaceRecorded = "workspace-recorded", Server, [WorkspaceCreate];
+    /// What its owner asked for stands in a workspace's row; its node was not told.
+    WorkspaceAsked = "workspace-asked", Server, [WorkspaceStop, WorkspaceStart, WorkspaceRebuild, WorkspaceDelete];
+    /// What its node says of a workspace is written into its row and not committed.
+    WorkspaceReported = "workspace-reported", Server,
+        [WorkspaceCreate, WorkspaceStop, WorkspaceStart, WorkspaceRebuild, WorkspaceDelete];
+    /// That a workspace's sandbox is begun is on disk; it was not started.
+    SandboxMarked = "sandbox-marked", Node, [WorkspaceCreate, WorkspaceStart, WorkspaceRebuild];
+    /// A workspace's sandbox is there; nothing on the disk says so.
+    SandboxStarted = "sandbox-started", Node, [WorkspaceCreate, WorkspaceStart, WorkspaceRebuild];
+    /// That a step of a workspace's start is begun is on disk; it was not started.
+    StepMarked = "step-marked", Node, [WorkspaceCreate, WorkspaceRebuild];
+    /// A step's process has ended; what it came to is not on disk.
+    StepEnded = "step-ended", Node, [WorkspaceCreate, WorkspaceRebuild];
+    /// That a step has succeeded is on disk; that it is not taken again is not.
+    StepSucceeded = "step-succeeded", Node, [WorkspaceCreate, WorkspaceRebuild];
+    /// A workspace is ready; nothing on the disk says so.
+    StepsTaken = "steps-taken", Node, [WorkspaceCreate, WorkspaceStart, WorkspaceRebuild];
+    /// That there is a terminal is on disk; it was not started.
+    TerminalMarked = "terminal-marked", Node, [Terminal];
+    /// A terminal's shell runs; who asked for it was not told.
+    TerminalStarted = "terminal-started", Node, [Terminal];
+    /// No process of a workspace runs; how its terminals ended is not on disk, and their run directories are there.
+    WorkspaceEnded = "workspace-ended", Node, [WorkspaceStop, WorkspaceRebuild, WorkspaceDelete];
+    /// The files that a rebuild replaces are out of the way; what is on disk tells of them.
+    HomesDiscarded = "homes-discarded", Node, [WorkspaceRebuild];
 }
 
 /// Waits here for as long as a test holds this step.

@@ -31,7 +31,7 @@ pub struct Release {
     pub created_at: i64,
 }
 
-/// What a release makes run, apart from its files. Not `Debug`: its variables are opened.
+/// What a release makes run, apart from its own files. Not `Debug`: its variables are opened.
 #[derive(Clone, Default)]
 pub struct Contents {
     pub kind: String,
@@ -42,6 +42,8 @@ pub struct Contents {
     /// What its commands run in, where that is an image.
     pub image: Option<String>,
     pub env: BTreeMap<String, String>,
+    /// The owner's, by path.
+    pub files: BTreeMap<String, String>,
     /// What answers visitors.
     pub web: Option<String>,
     pub workers: BTreeMap<String, String>,
@@ -61,10 +63,10 @@ pub struct Diff {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// `web`, `worker.queue`, `env.GREETING`, `limits.memory_mb`.
+    /// `web`, `worker.queue`, `env.GREETING`, `file.~/.npmrc`, `limits.memory_mb`.
     pub what: String,
     pub kind: ChangeKind,
-    /// Absent where it is not there, and for a variable: values are not told.
+    /// Absent where it is not there, and for a variable or a file: values are not told.
     pub from: Option<String>,
     pub to: Option<String>,
     pub note: Option<&'static str>,
@@ -90,7 +92,8 @@ pub fn diff(from: &Contents, to: &Contents) -> Diff {
     diff.named("worker", &from.workers, &to.workers);
     diff.named("schedule", &from.schedules, &to.schedules);
     diff.optional("release_command", from.release_command.as_deref(), to.release_command.as_deref(), None);
-    diff.variables(&from.env, &to.env);
+    diff.untold("env", &from.env, &to.env);
+    diff.untold("file", &from.files, &to.files);
     diff.runtime(&from.runtime, &to.runtime);
     if from.release_command.is_some() || to.release_command.is_some() {
         diff.notes.push(NOT_RUN);
@@ -126,10 +129,11 @@ impl Diff {
         }
     }
 
-    fn variables(&mut self, from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) {
+    /// What may be secret is told of by name only.
+    fn untold(&mut self, what: &str, from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) {
         for name in names(from, to) {
             if let Some(kind) = kind(from.get(name), to.get(name)) {
-                self.changes.push(Change { what: format!("env.{name}"), kind, from: None, to: None, note: None });
+                self.changes.push(Change { what: format!("{what}.{name}"), kind, from: None, to: None, note: None });
             }
         }
     }

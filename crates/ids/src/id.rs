@@ -77,10 +77,39 @@ id! {
     ReleaseId,
     /// One run of a command to its end: a scheduled job, a release command, a one-off.
     RunId,
+    /// A checkout of a project on a node, where one person works.
+    WorkspaceId,
+    /// A terminal of a workspace.
+    TerminalId,
+    /// A link by which others may watch a terminal.
+    TerminalLinkId,
     /// A place where people are told of what happens.
     NotificationChannelId,
     /// The telling of one fact to one channel.
     NotificationDeliveryId,
+}
+
+impl WorkspaceId {
+    /// What a node knows its files, users and processes by: a group of their own.
+    pub fn group(&self) -> ProjectId {
+        ProjectId(self.0.clone())
+    }
+}
+
+impl TerminalId {
+    /// The same 128 bits as a UUID (RFC 9562), for clients that number terminals themselves.
+    pub fn to_uuid(&self) -> String {
+        // Nothing else is ever in one.
+        let bits = ulid::Ulid::from_string(&self.0).unwrap_or_default();
+        uuid::Uuid::from_u128(bits.0).to_string()
+    }
+
+    /// # Errors
+    /// When the text is no UUID.
+    pub fn from_uuid(text: &str) -> Result<Self, Invalid> {
+        let bits = text.parse::<uuid::Uuid>().map_err(|_| Invalid::new("an id is a UUID"))?.as_u128();
+        Ok(Self(ulid::Ulid(bits).to_string().to_ascii_lowercase()))
+    }
 }
 
 /// Lists and what is kept of them go by id: where the clock goes back, ids stand still.
@@ -100,7 +129,7 @@ fn parse(text: &str) -> Result<String, Invalid> {
 
 #[cfg(test)]
 mod tests {
-    use super::ProjectId;
+    use super::{ProjectId, TerminalId};
 
     #[test]
     fn ids_round_trip_and_refuse_everything_else() {
@@ -109,5 +138,16 @@ mod tests {
         for bad in ["", "x", "../../etc/passwd", "01J9Z3K4W5X6Y7Z8A9B0C1D2E3", "01j9z3k4w5x6y7z8a9b0c1d2e!"] {
             assert!(bad.parse::<ProjectId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_terminal_has_a_uuid_and_a_uuid_is_a_terminal() {
+        let id = TerminalId::new();
+        assert_eq!(TerminalId::from_uuid(&id.to_uuid()).unwrap(), id);
+        for text in ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-4fff-bfff-ffffffffffff"] {
+            let id = TerminalId::from_uuid(text).unwrap();
+            assert_eq!(id.as_str().parse::<TerminalId>().unwrap().to_uuid(), text);
+        }
+        assert!(TerminalId::from_uuid("terminal-1").is_err());
     }
 }

@@ -9,22 +9,25 @@ mod image;
 mod machine;
 mod name;
 mod network;
+mod path;
 mod state;
 mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
 pub use id::{
     DeploymentId, JoinTokenId, NodeId, NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId,
-    SessionId, TokenId, UserId,
+    SessionId, TerminalId, TerminalLinkId, TokenId, UserId, WorkspaceId,
 };
 pub use image::ImageReference;
 pub use machine::{Label, NodeName};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
+pub use path::RuntimePath;
 pub use state::{
-    Builder, ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogLevel, LogStream, MachineLogSource,
-    NodeAccess, NodeState, NodeStatus, NotificationEvent, NotificationKind, Outward, PlacementState, ProjectStatus,
-    RunKind, RunState, SmtpTls, SourceKind, Trigger,
+    ActivityKind, Builder, ChangeKind, DeliveryState, DeploymentState, HealthStatus, LogLevel, LogStream,
+    MachineLogSource, NodeAccess, NodeState, NodeStatus, NotificationEvent, NotificationKind, Outward, PlacementState,
+    PortAccess, ProjectStatus, RunKind, RunState, SleepCause, SmtpTls, SourceKind, StepState, Trigger, UseKind,
+    WorkspaceState,
 };
 pub use workload::{ProcessName, WorkloadId};
 

@@ -47,6 +47,87 @@ text_enum! {
 }
 
 text_enum! {
+    /// What a workspace does. `creating → running | recovery → stopping → stopped`, or `error` when it cannot start.
+    WorkspaceState {
+        /// Its node prepares it.
+        Creating = "creating",
+        /// Terminals can be opened.
+        Running = "running",
+        /// The same, without what a step of its start should have brought: its log says what failed.
+        Recovery = "recovery",
+        /// Its processes are being ended.
+        Stopping = "stopping",
+        /// Nothing of it runs; its files are kept.
+        Stopped = "stopped",
+        /// It could not be started.
+        Error = "error",
+        /// Its files are being removed.
+        Deleting = "deleting",
+    }
+}
+
+impl WorkspaceState {
+    /// Whether its node keeps it running, or tries to.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Creating | Self::Running | Self::Recovery)
+    }
+
+    /// Whether terminals can be opened.
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Running | Self::Recovery)
+    }
+}
+
+text_enum! {
+    /// Who reaches what listens on a port of a workspace, beside its owner.
+    PortAccess {
+        Private = "private",
+        /// Whoever has the link.
+        Link = "link",
+        /// Everybody with an account here.
+        Team = "team",
+        Public = "public",
+    }
+}
+
+text_enum! {
+    /// How a workspace was used last.
+    UseKind {
+        /// Not at all since its start.
+        Started = "started",
+        /// Something was typed into a terminal.
+        Typed = "typed",
+        /// A program put something out in a terminal.
+        Printed = "printed",
+        /// Programs computed.
+        Computed = "computed",
+        /// Something was asked of a port.
+        Port = "port",
+    }
+}
+
+text_enum! {
+    /// Why a workspace will be stopped by itself.
+    SleepCause {
+        /// Nothing happens in it.
+        Idle = "idle",
+        ShutdownDeadline = "shutdown_deadline",
+    }
+}
+
+text_enum! {
+    /// How far a step of a workspace's start has come.
+    StepState {
+        Running = "running",
+        Succeeded = "succeeded",
+        /// The later ones are still tried where they can be.
+        Failed = "failed",
+        /// There was nothing to do.
+        Skipped = "skipped",
+    }
+}
+
+text_enum! {
     /// How far a deployment has come. `queued → building → starting → live → retired`, or out of the way early.
     DeploymentState {
         /// Waits for the one before it.
@@ -310,6 +391,22 @@ impl NotificationEvent {
     /// Whether a channel tells of it that was made without a choice: troubles are told, good news on request.
     pub fn on_by_default(self) -> bool {
         self != Self::DeploymentLive
+    }
+}
+
+text_enum! {
+    /// What people who work on a project read of it.
+    ActivityKind {
+        WorkspaceCreated = "workspace.created",
+        WorkspaceStopped = "workspace.stopped",
+        WorkspaceRestarted = "workspace.restarted",
+        /// Made anew from its repository.
+        WorkspaceRebuilt = "workspace.rebuilt",
+        /// It could not be started.
+        WorkspaceFailed = "workspace.failed",
+        WorkspaceDeleted = "workspace.deleted",
+        DeploymentLive = "deployment.live",
+        DeploymentFailed = "deployment.failed",
     }
 }
 

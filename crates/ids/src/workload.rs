@@ -3,10 +3,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeploymentId, Invalid, RunId};
+use crate::{DeploymentId, Invalid, RunId, TerminalId, WorkspaceId};
 
 /// One confined process that a node looks after: the build or the web process of a deployment (the
-/// deployment's id), another process of it (`<deployment>.<process>`), or a run (the run's id).
+/// deployment's id), another process of it (`<deployment>.<process>`), a run (the run's id), a workspace (its id) or a
+/// terminal of one (`<workspace>.<terminal>`).
 /// Names its directory, cgroup and log.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -23,6 +24,17 @@ impl WorkloadId {
     /// The workload of a process other than `web`.
     pub fn process(deployment: &DeploymentId, process: &ProcessName) -> Self {
         Self(format!("{deployment}.{}", process.0))
+    }
+
+    /// The shell of a terminal.
+    pub fn terminal(workspace: &WorkspaceId, terminal: &TerminalId) -> Self {
+        Self(format!("{workspace}.{terminal}"))
+    }
+
+    /// A step of a workspace's start, by a name of our own.
+    pub fn step(workspace: &WorkspaceId, name: &'static str) -> Self {
+        debug_assert!(name.parse::<ProcessName>().is_ok());
+        Self(format!("{workspace}.{name}"))
     }
 
     pub fn as_str(&self) -> &str {
@@ -48,6 +60,12 @@ impl From<&DeploymentId> for WorkloadId {
 
 impl From<&RunId> for WorkloadId {
     fn from(id: &RunId) -> Self {
+        Self(id.as_str().to_owned())
+    }
+}
+
+impl From<&WorkspaceId> for WorkloadId {
+    fn from(id: &WorkspaceId) -> Self {
         Self(id.as_str().to_owned())
     }
 }

@@ -20,6 +20,8 @@ mod product;
 mod proxy;
 #[path = "main/sandbox.rs"]
 mod sandboxed;
+#[path = "main/workspaces.rs"]
+mod workspaces;
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -90,10 +92,18 @@ fn main() {
         let part = only.as_deref().filter(|only| *only != "machines");
         rows.extend(runtime.block_on(machines::measure(part, count)));
     }
+    if wanted("workspaces") || workspaces::PARTS.iter().any(|part| wanted(part)) {
+        let part = only.as_deref().filter(|only| *only != "workspaces");
+        rows.extend(runtime.block_on(workspaces::measure(part)));
+    }
     let table = table(&rows);
     println!("{table}");
     if only.is_none() && !*QUICK {
-        std::fs::write(testkit::workspace().join("docs/BENCHMARKS.md"), page(&table, load)).unwrap();
+        let path = testkit::workspace().join("docs/BENCHMARKS.md");
+        // Sections of their own are of other programs.
+        let before = std::fs::read_to_string(&path).unwrap();
+        let sections = before.find("\n## ").map_or("", |at| &before[at..]);
+        std::fs::write(&path, page(&table, load) + sections).unwrap();
     }
 }
 
@@ -136,4 +146,7 @@ Simulated nodes: the real code to join, dial and prove who one is, all in one pr
 has it, by the server's own `last_seen_at`. The deployment to many nodes is built by a real node, and its files go to all others; what these say of it is true at once.
 Tunnel: two further machines and a server are processes here; the app is on one, and visitors come to the edge of the other. Beside it a third machine that takes
 connections of the others (`worker.bind`), and one connection of OpenSSH from either machine to the server (`-L`, `-R`) that does the same.
+Terminals: one client for all, over a WebSocket, which says what each page would (that output was seen); the same `bash -l` behind each, ours in a workspace's sandbox, reached by way of a
+server and a node that are processes of their own, theirs started by their own process. ttyd is the release 1.7.7, WeTTY 3.2 from npm; neither compresses here, as the client does not ask for it.
+sshx is left out: its page encrypts and decrypts end to end, in a protocol of its own, which the one client for all does not speak.
 ";

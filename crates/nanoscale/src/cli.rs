@@ -5,19 +5,24 @@ mod audit;
 mod client;
 mod confirm;
 mod find;
+mod keys;
 mod output;
 mod plot;
 mod secret;
 mod size;
 mod time;
 
+mod git_credential;
 mod login;
 mod node;
 mod notify;
+mod settings;
 mod token;
+mod user;
 
 mod dotenv;
 mod env;
+mod file;
 mod project;
 
 mod deploy;
@@ -31,9 +36,13 @@ mod once;
 mod runs;
 mod schedule;
 
+mod activity;
 mod follow;
 mod logs;
 mod sse;
+
+mod terminal;
+mod ws;
 
 use std::process::ExitCode;
 
@@ -41,6 +50,7 @@ use anyhow::Result;
 
 pub(crate) use account::is_loopback;
 use client::ClientError;
+pub(crate) use keys::KeysCommand;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum ClientCommand {
@@ -69,6 +79,15 @@ pub(crate) enum ClientCommand {
     /// It sees what the process sees, and ends with it. The exit code is 124 when the command was stopped at its time
     /// limit, 130 when somebody stopped it, and 1 when it ended by a signal or could not run. Ctrl-C stops it.
     Exec(once::ExecArgs),
+    /// Workspaces: list, create, show, stop, start, rebuild, delete, log, ports, open.
+    Ws(ws::WsArgs),
+    /// A terminal of a workspace, in this one. Ends with the exit code of what ran there.
+    ///
+    /// Ctrl-] leaves, and the terminal goes on. Where standard input is no terminal it is passed on to its end, so that
+    /// scripts can use it.
+    Terminal(terminal::TerminalArgs),
+    /// What happened in a project, newest first.
+    Activity(activity::ActivityArgs),
     /// What was run: release commands, scheduled jobs, one-offs.
     Runs(runs::RunsArgs),
     /// Scheduled jobs: list, set, remove, run, history.
@@ -79,6 +98,8 @@ pub(crate) enum ClientCommand {
     Deployment(deployment::DeploymentArgs),
     /// Environment variables of a project.
     Env(env::EnvArgs),
+    /// Files that a project's processes and workspaces find: list, set, show, remove.
+    File(file::FileArgs),
     /// The machines that apps run on.
     Node(node::NodeArgs),
     /// Tell people what happens: by webhook, Slack or mail.
@@ -87,6 +108,12 @@ pub(crate) enum ClientCommand {
     Audit(audit::AuditArgs),
     /// API tokens.
     Token(token::TokenArgs),
+    /// People who may sign in: list, add. For administrators.
+    User(user::UserArgs),
+    /// What your workspaces show to git servers: list, set, remove.
+    GitCredential(git_credential::GitCredentialArgs),
+    /// Your own settings.
+    Settings(settings::SettingsArgs),
 }
 
 /// Whether a person or a script reads the output.
@@ -99,7 +126,16 @@ pub(crate) struct Format {
 
 /// Does what the command says. A failure is printed here, with what to do about it.
 pub(crate) async fn run(command: ClientCommand) -> Result<ExitCode> {
-    match Box::pin(dispatch(command)).await {
+    told(Box::pin(dispatch(command)).await)
+}
+
+/// The same for what is a command of the operator's, too.
+pub(crate) async fn keys(command: &KeysCommand) -> Result<ExitCode> {
+    told(keys::run(command).await)
+}
+
+fn told(outcome: Result<ExitCode>) -> Result<ExitCode> {
+    match outcome {
         Ok(code) => Ok(code),
         Err(error) if reader_left(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => {
@@ -123,15 +159,22 @@ async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
         ClientCommand::Logs(args) => logs::run(args).await,
         ClientCommand::Run(args) => once::run(args).await,
         ClientCommand::Exec(args) => once::exec(args).await,
+        ClientCommand::Ws(args) => ws::run(args).await,
+        ClientCommand::Terminal(args) => terminal::run(args).await,
+        ClientCommand::Activity(args) => activity::run(args).await,
         ClientCommand::Runs(args) => runs::run(args).await,
         ClientCommand::Schedule(args) => schedule::run(args).await,
         ClientCommand::Project(args) => project::run(args).await,
         ClientCommand::Deployment(args) => deployment::run(args).await,
         ClientCommand::Env(args) => env::run(args).await,
+        ClientCommand::File(args) => file::run(args).await,
         ClientCommand::Node(args) => node::run(args).await,
         ClientCommand::Notify(args) => notify::run(args).await,
         ClientCommand::Audit(args) => audit::run(args).await,
         ClientCommand::Token(args) => token::run(args).await,
+        ClientCommand::User(args) => user::run(args).await,
+        ClientCommand::GitCredential(args) => git_credential::run(args).await,
+        ClientCommand::Settings(args) => settings::run(args).await,
     }
 }
 

@@ -2,6 +2,7 @@
 //! Every mistake is found before any is reported.
 
 mod settings;
+mod tokens;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -51,7 +52,10 @@ pub(crate) struct Config {
     /// Who has it may read the server's metrics.
     pub(crate) metrics_token: Option<Secret>,
     pub(crate) limits: Limits,
+    pub(crate) runtime: server::RuntimeLimits,
     pub(crate) machine: Machine,
+    pub(crate) tokens: server::TokenConfig,
+    pub(crate) activity_retention: Duration,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
 }
@@ -68,6 +72,11 @@ pub(crate) struct Limits {
     pub(crate) app_memory_bytes: u64,
     pub(crate) volume_bytes: u64,
     pub(crate) start_timeout: Duration,
+    pub(crate) workspaces_per_user: u64,
+    pub(crate) workspaces_per_node: u64,
+    pub(crate) rates: server::RateLimits,
+    pub(crate) workspace_memory_mb: u64,
+    pub(crate) workspace_timeout: Duration,
     pub(crate) settle: Duration,
     pub(crate) drain: Duration,
     pub(crate) stop_grace: Duration,
@@ -165,6 +174,11 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         app_memory_bytes: megabytes(values.number("limits.app_memory_mb")),
         volume_bytes: megabytes(values.number("limits.volume_mb")),
         start_timeout: Duration::from_secs(values.number("limits.start_timeout_seconds")),
+        workspaces_per_user: values.number("limits.workspaces_per_user"),
+        workspaces_per_node: values.number("limits.workspaces_per_node"),
+        rates: rates(&mut values),
+        workspace_memory_mb: values.number("limits.workspace_memory_mb"),
+        workspace_timeout: Duration::from_secs(values.number("limits.workspace_timeout_seconds")),
         settle: Duration::from_millis(values.number("limits.settle_ms")),
         drain: Duration::from_secs(values.number("limits.drain_seconds")),
         stop_grace: Duration::from_secs(values.number("limits.stop_grace_seconds")),
@@ -178,6 +192,8 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         disk_notice_percent: values.number("limits.disk_notice_percent"),
     };
     let machine = machine(&mut values);
+    let runtime = runtime(&mut values);
+    let tokens = tokens::read(&mut values);
     let config = Config {
         api_bind: values.address("orchestrator.bind_address", "127.0.0.1:4000"),
         edge_http_bind: values.address("edge.http_bind", edge_default),
@@ -201,10 +217,33 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         data_dir,
         database_url,
         limits,
+        runtime,
         machine,
+        tokens,
+        activity_retention: Duration::from_secs(24 * 3600 * values.number("activity.retention_days")),
         warnings: values.warnings(),
     };
     values.finish(config)
+}
+
+fn runtime(values: &mut Values) -> server::RuntimeLimits {
+    let mut count = |path| usize::try_from(values.number(path)).unwrap_or(usize::MAX);
+    server::RuntimeLimits {
+        env_vars: count("limits.env_vars"),
+        files: count("limits.files"),
+        value_bytes: count("limits.env_value_bytes"),
+        content_bytes: count("limits.file_bytes"),
+        path_length: count("limits.file_path_length"),
+    }
+}
+
+fn rates(values: &mut Values) -> server::RateLimits {
+    let mut count = |path| u32::try_from(values.number(path)).unwrap_or(u32::MAX);
+    server::RateLimits {
+        workspace_create: count("limits.rate_workspace_create"),
+        terminal_token: count("limits.rate_terminal_token"),
+        credential_update: count("limits.rate_credential_update"),
+    }
 }
 
 fn machine(values: &mut Values) -> Machine {
@@ -349,6 +388,41 @@ mod tests {
             "SYSINFO_DOCKER_LIST_TIMEOUT",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(name)), "{name} is not in {mistakes:#?}");
+        }
+    }
+
+    #[test]
+    fn a_workspaces_time_is_in_seconds_and_its_variable_in_milliseconds() {
+        let timeout = |json: &str, value: &str| {
+            read(json, &[("PROVISIONING_TIMEOUT_MS", value)]).map(|config| config.limits.workspace_timeout)
+        };
+        let file = r#"{"limits":{"workspace_timeout_seconds":30}}"#;
+        assert_eq!(timeout("{}", "").unwrap(), Duration::from_secs(600));
+        assert_eq!(timeout(file, "").unwrap(), Duration::from_secs(30));
+        assert_eq!(timeout(file, "1800000").unwrap(), Duration::from_secs(1800));
+        assert_eq!(timeout(file, "1500").unwrap(), Duration::from_secs(2));
+        assert!(timeout("{}", "soon").unwrap_err().0[0].contains("PROVISIONING_TIMEOUT_MS"));
+        assert!(timeout("{}", "0").is_err());
+    }
+
+    #[test]
+    fn the_variables_of_runtime_limits_are_understood_and_mistakes_name_them() {
+        let runtime = read("{}", &[]).unwrap().runtime;
+        assert_eq!((runtime.env_vars, runtime.files, runtime.path_length), (150, 50, 256));
+        assert_eq!((runtime.value_bytes, runtime.content_bytes), (8192, 131_072));
+        let names = [
+            "MAX_PROJECT_RUNTIME_ENV_VARS_PER_PROJECT",
+            "MAX_PROJECT_RUNTIME_FILES_PER_PROJECT",
+            "MAX_PROJECT_RUNTIME_ENV_VALUE_BYTES",
+            "MAX_PROJECT_RUNTIME_FILE_CONTENT_BYTES",
+            "MAX_PROJECT_RUNTIME_FILE_PATH_LENGTH",
+        ];
+        let runtime = read("{}", &names.map(|name| (name, "7"))).unwrap().runtime;
+        assert_eq!((runtime.env_vars, runtime.files, runtime.path_length), (7, 7, 7));
+        assert_eq!((runtime.value_bytes, runtime.content_bytes), (7, 7));
+        for wrong in ["0", "-1", "NaN", "1.5"] {
+            let mistakes = read("{}", &names.map(|name| (name, wrong))).unwrap_err().0;
+            assert!(names.iter().all(|name| mistakes.iter().any(|it| it.contains(name))), "{wrong}: {mistakes:#?}");
         }
     }
 

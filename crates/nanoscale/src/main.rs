@@ -67,7 +67,7 @@ enum Command {
         #[command(subcommand)]
         command: operator::ConfigCommand,
     },
-    /// Make keys for secrets at rest.
+    /// Make keys for secrets at rest; list and rotate the keys that tokens are signed with.
     Keys {
         #[command(subcommand)]
         command: operator::KeysCommand,
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
         Command::Join(args) => serve::run(Part::Joined(args), config, &log),
         Command::Setup => operator::setup(config),
         Command::Config { command } => operator::config(command, config),
-        Command::Keys { command } => operator::keys(&command),
+        Command::Keys { command } => operator::keys(command),
         Command::Migrate => operator::migrate(config),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "nanoscale", &mut std::io::stdout());

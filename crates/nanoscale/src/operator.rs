@@ -24,6 +24,8 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "FILE", default_value = "keys.json")]
         out: PathBuf,
     },
+    #[command(flatten)]
+    Signing(crate::cli::KeysCommand),
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
@@ -42,8 +44,11 @@ pub(crate) fn config(command: ConfigCommand, path: Option<&Path>) -> Result<Exit
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
-pub(crate) fn keys(command: &KeysCommand) -> Result<ExitCode> {
-    let KeysCommand::Generate { out } = command;
+pub(crate) fn keys(command: KeysCommand) -> Result<ExitCode> {
+    let out = match &command {
+        KeysCommand::Generate { out } => out,
+        KeysCommand::Signing(command) => return crate::block_on(crate::cli::keys(command)),
+    };
     server::KeyRing::generate()
         .create(out)
         .with_context(|| format!("write {}; a key ring that is there is never overwritten", out.display()))?;

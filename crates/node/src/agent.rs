@@ -21,9 +21,11 @@ mod process;
 mod release;
 mod routes;
 mod step;
+mod terminals;
 mod usage;
 mod volumes;
 mod workload;
+mod workspace;
 mod yielding;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ids::{DeploymentId, ProjectId, WorkloadId};
+use ids::{DeploymentId, ProjectId, WorkloadId, WorkspaceId};
 use ipnet::Ipv4Net;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -148,6 +150,8 @@ struct Inner {
     admission: admission::Admission,
     volumes: volumes::Volumes,
     state: Mutex<State>,
+    /// Held while what is known of a terminal is read and written anew: one is added, renamed, or has ended.
+    marking: Mutex<()>,
     observed: watch::Sender<Observed>,
     /// Something in `state` changed.
     wake: Notify,
@@ -168,6 +172,8 @@ struct State {
     builds: BTreeMap<DeploymentId, build::Running>,
     workloads: BTreeMap<WorkloadId, workload::Running>,
     jobs: BTreeMap<WorkloadId, job::Running>,
+    workspaces: BTreeMap<WorkspaceId, workspace::Running>,
+    hubs: terminals::Hubs,
     /// Sources that are only looked at.
     previews: BTreeSet<WorkloadId>,
     routes: routes::Applied,
@@ -221,6 +227,7 @@ impl Agent {
                 peers,
                 saved,
                 state: Mutex::new(State { desired, ..State::default() }),
+                marking: Mutex::new(()),
                 observed: watch::Sender::new(Observed::default()),
                 wake: Notify::new(),
                 trash: Notify::new(),
@@ -302,6 +309,15 @@ impl Agent {
             Some(direct) => direct.serve(self, listener).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Asks the control plane something short.
+    pub(crate) async fn ask_control_plane(
+        &self,
+        path: &str,
+        question: Vec<u8>,
+    ) -> io::Result<(hyper::StatusCode, bytes::Bytes)> {
+        self.inner.peers.ask(path, question).await
     }
 
     pub(crate) fn direct(&self) -> Option<&Direct> {
@@ -389,6 +405,7 @@ impl Agent {
             routes: state.routes.status(),
             routed: state.routes.fence(),
             removed_groups: state.removed_groups.iter().cloned().collect(),
+            workspaces: state.workspaces.values().map(|workspace| workspace.status.clone()).collect(),
         };
         self.inner.observed.send_if_modified(|last| {
             seen.revision = last.revision;

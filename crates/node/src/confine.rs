@@ -2,6 +2,8 @@
 //! builds their group's cache, and nothing else of this machine but the system.
 
 mod environment;
+mod files;
+pub(crate) mod workspace;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +14,7 @@ use ids::{DeploymentId, LogStream, ProjectId, WorkloadId};
 use sandbox::cgroup::Cgroup;
 use sandbox::{Access, Identity, Mount, Network, Rlimits};
 use wire::shim::Exit;
-use wire::{Limits, Runtime, Volume};
+use wire::{Limits, Runtime, RuntimeFile, Volume};
 
 pub(crate) use environment::PROGRAM_DIRECTORIES;
 use environment::environment;
@@ -47,6 +49,8 @@ pub(crate) struct Job<'a> {
     pub(crate) owner_env: &'a [(String, String)],
     /// A file of the node it may read, and where it sees it.
     pub(crate) file: Option<(PathBuf, &'static str)>,
+    /// The owner's.
+    pub(crate) files: &'a [RuntimeFile],
     pub(crate) volumes: &'a [Volume],
     pub(crate) network: Network,
     /// The init of a sandbox to be in, instead of one of its own.
@@ -101,6 +105,10 @@ impl Confine {
         Some(bytes)
     }
 
+    pub(crate) fn forget_result(&self, id: &WorkloadId) {
+        let _ = std::fs::remove_file(self.tmp_dir(id).join(crate::confined::RESULT));
+    }
+
     /// Sets what the processes may use that will run as `id`. Where the kernel gives no limits the node reports so, and goes
     /// on without.
     pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits) {
@@ -124,6 +132,15 @@ impl Confine {
             spec.sandbox.cgroup = Some(group);
             spec.in_unit = true;
         }
+        shim.tell(&spec).await
+    }
+
+    /// The same for a process that is in the group of another one, as its spec says, and has its limits: only its shim has a unit
+    /// of its own, where there are units.
+    pub(crate) async fn start_in(&self, what: &Described<'_>, mut spec: ShimSpec) -> io::Result<Result<Shim, Exit>> {
+        let shim = Waiting::start(&self.program)?;
+        let pid = shim.pid().ok_or_else(|| io::Error::other("the shim has ended"))?;
+        spec.in_unit = self.groups.enter(what, pid).await?.is_some();
         shim.tell(&spec).await
     }
 
@@ -208,8 +225,12 @@ impl Confine {
         let cache = seen(self.layout.cache(job.group), "/cache");
         let program = seen(self.program.clone(), "/nanoscale");
         let mut mounts = self.mounts(job, &app, &cache)?;
+        let mut files = Vec::new();
         let argv = match &job.program {
-            Program::Command(argv) => argv.to_vec(),
+            Program::Command(argv) => {
+                files = files::of_sandbox(job.files, &tmp, &app);
+                argv.to_vec()
+            }
             Program::Internal(name, request) => {
                 mounts.push(mount(self.program.clone(), &program, Access::ReadOnly));
                 vec![program.display().to_string(), "internal".into(), (*name).into(), request.clone()]
@@ -228,6 +249,7 @@ impl Confine {
                 identity: ids.map(|ids| Identity { uid: user(ids), gid: ids.gid }),
                 trusted: false,
                 mounts,
+                files,
                 network: job.network.clone(),
                 join: job.inside,
                 cgroup: self.cgroup(job.id).map(|group| group.name().to_owned()),
@@ -244,6 +266,7 @@ impl Confine {
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
             in_unit: false,
+            outlasts: false,
         })
     }
 
@@ -266,6 +289,7 @@ impl Confine {
                 identity: None,
                 trusted: true,
                 mounts: Vec::new(),
+                files: Vec::new(),
                 network: Network::Host,
                 join: None,
                 cgroup: self.cgroup(job.id).map(|group| group.name().to_owned()),
@@ -281,6 +305,7 @@ impl Confine {
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
             in_unit: false,
+            outlasts: false,
         })
     }
 

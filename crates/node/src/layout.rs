@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
+use ids::{DeploymentId, ProcessName, ProjectId, TerminalId, WorkloadId};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -112,6 +112,30 @@ impl Layout {
 
     pub(crate) fn volumes(&self, group: &ProjectId) -> PathBuf {
         self.group(group).join("volumes")
+    }
+
+    /// The files of a workspace; those of another generation are not wanted any more.
+    pub(crate) fn home(&self, group: &ProjectId, generation: i64) -> PathBuf {
+        self.group(group).join(format!("home-{generation}"))
+    }
+
+    /// What outlives the node's process of a workspace.
+    pub(crate) fn workspace(&self, group: &ProjectId) -> PathBuf {
+        self.group(group).join("workspace.json")
+    }
+
+    /// When it was last used.
+    pub(crate) fn workspace_use(&self, group: &ProjectId) -> PathBuf {
+        self.group(group).join("used.json")
+    }
+
+    /// What its terminals have put out, also those that have ended.
+    pub(crate) fn terminals(&self, group: &ProjectId) -> PathBuf {
+        self.group_logs(group).join("terminals")
+    }
+
+    pub(crate) fn terminal(&self, group: &ProjectId, terminal: &TerminalId) -> PathBuf {
+        self.terminals(group).join(terminal.as_str())
     }
 
     pub(crate) fn releases(&self, group: &ProjectId) -> PathBuf {

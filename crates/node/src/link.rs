@@ -6,6 +6,7 @@ mod logs;
 mod machine;
 pub(crate) mod peers;
 mod releases;
+mod terminals;
 
 use std::time::Duration;
 
@@ -80,6 +81,7 @@ pub(crate) fn router(agent: Agent) -> Router {
         .route("/v1/logs/run/{group}", get(logs::run))
         .route("/v1/logs/run/{group}/page", get(logs::run_page))
         .merge(machine::routes())
+        .merge(terminals::routes())
         // A desired state grows with the projects in it, and the caller may be taken over.
         .layer(axum::extract::DefaultBodyLimit::max(DESIRED_MAX))
         .with_state(agent)

@@ -105,11 +105,11 @@ impl Networks {
 
     /// Takes up the links of what is wanted and may run already: what an earlier process started keeps what it
     /// may reach. They are in the table when it is written next.
-    pub(crate) async fn expect(&self, wanted: impl Iterator<Item = (&WorkloadId, &NetworkPolicy)>) {
+    pub(crate) async fn expect(&self, wanted: impl Iterator<Item = (WorkloadId, &NetworkPolicy)>) {
         let mut state = self.state.lock().await;
         for (id, policy) in wanted.filter(|(_, policy)| policy.outward != Outward::None) {
             let State { links, unresolved, .. } = &mut *state;
-            if let Entry::Vacant(unknown) = links.entry(self.link_name(id)) {
+            if let Entry::Vacant(unknown) = links.entry(self.link_name(&id)) {
                 unknown.insert(policy.clone());
                 *unresolved = true;
             }

@@ -11,8 +11,10 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use edge::Origin;
 use edge::control::Member;
+use hyper::StatusCode;
 use ids::NodeId;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -61,6 +63,11 @@ impl Peers {
             origin: Origin::Socket(self.directory.join(node.as_str()).join(&route.host)),
         });
         members.collect()
+    }
+
+    /// Asks the control plane something.
+    pub(crate) async fn ask(&self, path: &str, question: Vec<u8>) -> io::Result<(StatusCode, Bytes)> {
+        self.ways.tunnel.channel().await?.ask(path, question).await
     }
 
     pub(crate) fn direct(&self) -> Option<&Direct> {
@@ -168,7 +175,7 @@ fn make(directory: &Path, group: Option<u32>) -> io::Result<()> {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o710))
 }
 
-fn bind(directory: &Path, name: &str, group: Option<u32>) -> io::Result<UnixListener> {
+pub(crate) fn bind(directory: &Path, name: &str, group: Option<u32>) -> io::Result<UnixListener> {
     remove_file(&directory.join(name))?;
     // A socket's path has at most 107 bytes (unix(7)); one below an open directory always fits.
     let open = std::fs::File::open(directory)?;

@@ -24,7 +24,7 @@ use sandbox::cgroup::Cgroup;
 use serde::{Deserialize, Serialize};
 use wire::shim::Exit;
 
-pub(crate) use client::{Shim, Waiting, read_exit};
+pub(crate) use client::{Attached, Shim, Waiting, read_exit};
 use output::Output;
 use pace::Pace;
 use socket::Socket;
@@ -32,6 +32,7 @@ use socket::Socket;
 use crate::layout::write_atomic;
 use crate::log::Writer;
 use crate::now_ms;
+use crate::terminal::directory::Directory;
 
 /// What a shim is told on its standard input, in one line. The node keeps the other end open until the shim can be found:
 /// one whose node has gone before starts nothing, as the next node would not know of it.
@@ -49,6 +50,9 @@ pub(crate) struct ShimSpec {
     /// This process is in a unit of systemd's with the one that it runs.
     #[serde(default)]
     pub(crate) in_unit: bool,
+    /// What it runs is our own, beside which others run: want of memory ends those, however small each is.
+    #[serde(default)]
+    pub(crate) outlasts: bool,
 }
 
 pub(crate) const SOCKET: &str = "shim.sock";
@@ -98,8 +102,13 @@ fn run(spec: ShimSpec) -> io::Result<()> {
         // Who stops the unit means the process, and this one is to say how that ended. What it starts has its own mask.
         SigSet::from(Signal::SIGTERM).thread_block()?;
     }
-    // Now, as the way to it may be closed later.
+    // Now, as the way to them may be closed later.
+    let records = Directory::open(&spec.log_dir)?;
     let group = spec.sandbox.cgroup.as_ref().and_then(|name| Cgroup::open(name).ok());
+    if spec.outlasts {
+        // Handed down to what is started from here.
+        spare(&["self".into()]);
+    }
     let child = match sandbox::spawn(&spec.sandbox) {
         Ok(child) => child,
         Err(error) => {
@@ -127,7 +136,8 @@ fn run(spec: ShimSpec) -> io::Result<()> {
             supervise(&child, outputs, &mut socket, &mut log, &redactor)?
         }
         sandbox::Output::Terminal(outer) => {
-            terminal::attend(&child, outer, &mut socket, &spec.log_dir.join(TERMINAL), spec.log_max_bytes)?
+            let size = spec.sandbox.terminal.unwrap_or(sandbox::WindowSize { rows: 24, columns: 80 });
+            terminal::attend(&child, outer, &mut socket, &records.make(TERMINAL)?, spec.log_max_bytes, size)?
         }
     };
     exit.out_of_memory = group.is_some_and(|group| group.oom_kills() > 0);

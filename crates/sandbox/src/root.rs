@@ -20,12 +20,13 @@ use rustix::mount::{
 };
 
 use crate::error::{Failure, Step};
+use crate::files;
 use crate::spec::{Access, Identity, Mount, Spec};
 use crate::sys::{self, MountAttr};
 
-const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
-const NO_SUID: u64 = libc::MOUNT_ATTR_NOSUID;
-const NO_DEV: u64 = libc::MOUNT_ATTR_NODEV;
+pub(crate) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+pub(crate) const NO_SUID: u64 = libc::MOUNT_ATTR_NOSUID;
+pub(crate) const NO_DEV: u64 = libc::MOUNT_ATTR_NODEV;
 const NO_EXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
 
 /// Where programs and libraries are. A link on the host (merged /usr) is a link inside.
@@ -94,8 +95,9 @@ pub(crate) fn build(spec: &Spec, identity: Identity) -> Result<(), Failure> {
     let mut own = spec.mounts.iter().map(take_mount).collect::<Result<Vec<_>, _>>()?;
     own.sort_by_key(|tree| tree.target.components().count());
 
+    let size = format!("{}k", 4096 + files::kibibytes(&spec.files));
     let root =
-        filesystem("tmpfs", &[("mode", "0755"), ("size", "4m")], MountAttrFlags::MOUNT_ATTR_NODEV).map_err(at("/"))?;
+        filesystem("tmpfs", &[("mode", "0755"), ("size", &size)], MountAttrFlags::MOUNT_ATTR_NODEV).map_err(at("/"))?;
     attach(&root, CWD, OsStr::new("/tmp")).map_err(at("/"))?;
 
     make_users(spec, identity, &root)?;
@@ -108,6 +110,7 @@ pub(crate) fn build(spec: &Spec, identity: Identity) -> Result<(), Failure> {
         let is_dir = is_dir(&tree.fd).map_err(Failure::at(Step::Mount, &tree.target))?;
         attach_at(&tree.fd, &root, &tree.target, is_dir)?;
     }
+    files::place(spec, identity, &root)?;
 
     rustix::process::fchdir(&root).map_err(at("/"))?;
     rustix::process::pivot_root(".", ".").map_err(at("/"))?;
@@ -162,7 +165,7 @@ fn take(source: &Path, target: PathBuf, attributes: u64) -> Result<Tree, Failure
     Ok(Tree { fd, target })
 }
 
-fn set_attributes(fd: BorrowedFd<'_>, recursive: bool, attributes: u64) -> Result<(), Errno> {
+pub(crate) fn set_attributes(fd: BorrowedFd<'_>, recursive: bool, attributes: u64) -> Result<(), Errno> {
     let attr = MountAttr { set: attributes, clear: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
     sys::mount_setattr(fd, recursive, &attr)
 }
@@ -226,7 +229,7 @@ fn make_users(spec: &Spec, identity: Identity, root: &OwnedFd) -> Result<(), Fai
     Ok(())
 }
 
-fn attach_at(tree: &OwnedFd, root: &OwnedFd, target: &Path, is_dir: bool) -> Result<(), Failure> {
+pub(crate) fn attach_at(tree: &OwnedFd, root: &OwnedFd, target: &Path, is_dir: bool) -> Result<(), Failure> {
     let (parent, name) = parent_of(root, target)?;
     let made = if is_dir {
         rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))
@@ -244,8 +247,9 @@ fn attach(tree: &OwnedFd, parent: impl AsFd, name: &OsStr) -> Result<(), Errno> 
     rustix::mount::move_mount(tree.as_fd(), "", parent.as_fd(), name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-const NEW_FILE: OFlags = OFlags::CREATE.union(OFlags::EXCL).union(OFlags::WRONLY).union(OFlags::CLOEXEC);
-const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(crate) const NEW_FILE: OFlags = OFlags::CREATE.union(OFlags::EXCL).union(OFlags::WRONLY).union(OFlags::CLOEXEC);
+pub(crate) const DIRECTORY: OFlags =
+    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Failure> {
     let (parent, name) = parent_of(root, path)?;
@@ -253,7 +257,7 @@ fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Failure> {
 }
 
 /// Opens the directory `path` is in, making it where missing, and gives the last name.
-fn parent_of<'a>(root: &OwnedFd, path: &'a Path) -> Result<(OwnedFd, &'a OsStr), Failure> {
+pub(crate) fn parent_of<'a>(root: &OwnedFd, path: &'a Path) -> Result<(OwnedFd, &'a OsStr), Failure> {
     let failed = |errno| Failure::at(Step::Mount, path)(errno);
     let mut names: Vec<_> = path.iter().skip(1).collect();
     let last = names.pop().ok_or(Errno::INVAL).map_err(failed)?;

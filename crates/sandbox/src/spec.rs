@@ -30,6 +30,9 @@ pub struct Spec {
     /// What the process sees beside the base system, parents before their children.
     #[serde(default)]
     pub mounts: Vec<Mount>,
+    /// Files that are made for the process, in memory, over whatever lies there. Without namespaces there are none.
+    #[serde(default)]
+    pub files: Vec<File>,
     #[serde(default)]
     pub network: Network,
     /// Runs in the namespaces of the sandbox with this init ([`crate::Child::pid`]), which must live.
@@ -80,6 +83,23 @@ pub struct Mount {
     /// Absolute, inside. Missing directories on the way are made.
     pub target: PathBuf,
     pub access: Access,
+}
+
+/// A file that belongs to the process's user, and that nobody else reads.
+///
+/// In the sandbox's own `/tmp` it is an ordinary one. Elsewhere it is mounted and cannot be changed; where a read-only
+/// mount lies around it, that needs a file in the same place.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Absolute, inside. Missing directories on the way are made.
+    pub target: PathBuf,
+    pub content: String,
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("File").field("target", &self.target).finish_non_exhaustive()
+    }
 }
 
 /// What the process may do below a mount, beside what file permissions say.
@@ -204,7 +224,8 @@ impl Spec {
         if self.home.to_string_lossy().contains([':', '\n']) {
             return invalid(format!("home {:?} cannot be in /etc/passwd", self.home));
         }
-        for path in self.mounts.iter().map(|mount| &mount.target).chain([&self.cwd, &self.home]) {
+        let targets = self.mounts.iter().map(|mount| &mount.target).chain(self.files.iter().map(|file| &file.target));
+        for path in targets.chain([&self.cwd, &self.home]) {
             if !is_plain(path) {
                 return invalid(format!("path {path:?} is not absolute and plain"));
             }
@@ -214,6 +235,9 @@ impl Spec {
                 return invalid(format!("{} ports are more than {PORTS}", ports.len()));
             }
             link.as_ref().map_or(Ok(()), Link::check)?;
+        }
+        if self.files.iter().any(|file| file.target.parent().is_none()) {
+            return invalid("a file cannot be `/`".into());
         }
         match self.mounts.iter().find(|mount| mount.target == Path::new("/") || !mount.source.is_absolute()) {
             Some(mount) => invalid(format!("mount of {:?} on {:?} is not possible", mount.source, mount.target)),

@@ -1,5 +1,7 @@
 //! What can go wrong, without a transport; the only file that maps it to HTTP.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -15,7 +17,14 @@ enum Kind {
     MethodNotAllowed,
     Conflict,
     TooLarge,
-    TooMany { retry_after_seconds: i64 },
+    TooMany {
+        retry_after_seconds: i64,
+    },
+    /// More than `limit` in a time that is over in `left_seconds`.
+    RateLimited {
+        limit: u32,
+        left_seconds: u32,
+    },
     Unavailable,
     NoRoom,
     Internal,
@@ -25,11 +34,11 @@ enum Kind {
 #[derive(Debug)]
 pub(crate) struct Error {
     kind: Kind,
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
     field: Option<String>,
     /// Everything that is wrong, where that is more than the field above.
-    problems: Vec<Problem>,
+    problems: Box<[Problem]>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -68,11 +77,11 @@ impl Problems {
 
 impl Error {
     fn with(self, problems: Vec<Problem>) -> Self {
-        Self { problems, ..self }
+        Self { problems: problems.into(), ..self }
     }
 
-    fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), field: None, problems: Vec::new(), cause: None }
+    fn new(kind: Kind, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { kind, code: code.into(), message: message.into(), field: None, problems: Box::default(), cause: None }
     }
 
     /// A field of the request says what it may not.
@@ -139,6 +148,11 @@ impl Error {
         Self::new(Kind::Conflict, code, message)
     }
 
+    /// What a node says to a request: that it has no room, or that it cannot be done as things are.
+    pub(crate) fn of_node(failure: wire::Failure, has_room: bool) -> Self {
+        Self::new(if has_room { Kind::Conflict } else { Kind::NoRoom }, failure.code, failure.reason)
+    }
+
     /// What the log says of it.
     pub(crate) fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()), ..self }
@@ -168,6 +182,12 @@ impl Error {
             "TOO_MANY_ATTEMPTS",
             "too many sign-ins wait at this moment; try again in 2 s",
         )
+    }
+
+    /// Says what there may be how often.
+    pub(crate) fn rate_limited(what: &str, limit: u32, left_seconds: u32) -> Self {
+        let kind = Kind::RateLimited { limit, left_seconds };
+        Self::new(kind, "RATE_LIMIT_EXCEEDED", format!("{what}; try again in {left_seconds} s"))
     }
 
     pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
@@ -215,9 +235,27 @@ impl Error {
         }
     }
 
+    /// Whether it is so again the next time, unless somebody does something about it.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.kind == Kind::Conflict
+    }
+
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        self.kind == Kind::Unauthenticated
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.kind == Kind::NotFound
+    }
+
+    /// Whether it may be otherwise in a moment, without anybody's doing.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable | Kind::Internal)
+    }
+
     /// Code and sentence, for what is told later than in an answer.
-    pub(crate) fn told(&self) -> (&'static str, &str) {
-        (self.code, &self.message)
+    pub(crate) fn told(&self) -> (&str, &str) {
+        (&self.code, &self.message)
     }
 
     fn status(&self) -> StatusCode {
@@ -229,7 +267,7 @@ impl Error {
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Kind::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Kind::TooMany { .. } | Kind::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -294,15 +332,26 @@ impl IntoResponse for Error {
             }
             details
         });
-        let body = api::ErrorBody { error: self.code.into(), message: self.message, details };
+        let body = api::ErrorBody { error: self.code.into_owned(), message: self.message, details };
         let mut response = (status, axum::Json(body)).into_response();
         let retry_after = match self.kind {
             Kind::TooMany { retry_after_seconds } => Some(retry_after_seconds),
+            Kind::RateLimited { left_seconds, .. } => Some(left_seconds.into()),
             Kind::Unavailable => Some(2),
             _ => None,
         };
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Kind::RateLimited { limit, left_seconds } = self.kind {
+            let reset = crate::now_ms() / 1000 + i64::from(left_seconds);
+            for (name, value) in [
+                ("x-ratelimit-limit", HeaderValue::from(limit)),
+                ("x-ratelimit-remaining", HeaderValue::from(0)),
+                ("x-ratelimit-reset", HeaderValue::from(reset)),
+            ] {
+                response.headers_mut().insert(name, value);
+            }
         }
         response
     }

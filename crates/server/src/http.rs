@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::Error;
 use crate::state::AppState;
-use crate::{apps, platform, ui};
+use crate::{apps, platform, ui, workspaces};
 
 /// Bodies of JSON requests; uploads have their own bound.
 const JSON_MAX: usize = 2 << 20;
@@ -23,10 +23,13 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(api::Shapes::openapi())
         .merge(platform::health::routes())
         .merge(platform::identity::http::routes())
+        .merge(platform::signing::http::routes())
         .merge(platform::environment::routes())
+        .merge(platform::git::routes())
         .merge(platform::nodes::http::routes())
         .merge(platform::metrics::http::routes())
         .merge(platform::audit::routes())
+        .merge(platform::activity::http::routes())
         .merge(platform::programs::http::routes())
         .merge(platform::caches::routes())
         .merge(platform::machine_logs::http::routes())
@@ -37,6 +40,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(apps::uploads::routes())
         .merge(apps::runs::http::routes())
         .merge(apps::logs::http::routes())
+        .merge(workspaces::http::routes())
+        .merge(workspaces::ports::http::routes())
 }
 
 pub(crate) fn router(state: AppState) -> Router {
@@ -47,6 +52,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(middleware::from_fn(finish))
         .layer(middleware::from_fn(secure_headers))
         .layer(middleware::from_fn_with_state(state.clone(), platform::metrics::exporter::count))
+        // Before everything else: what is for a workspace's host is none of the dashboard's.
+        .layer(middleware::from_fn_with_state(state.clone(), workspaces::ports::dispatch))
         .with_state(state)
 }
 

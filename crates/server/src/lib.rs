@@ -12,15 +12,26 @@ mod listen;
 mod platform;
 mod state;
 mod ui;
+mod workspaces;
 
 pub use listen::{Certificate, Listener};
 pub use platform::nodes::{Accept, LinkIo, LocalNode, Patience};
+pub use platform::signing::SigningKey;
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{BuildError, Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, Server};
+pub use state::{
+    BuildError, Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, RateLimits, RuntimeLimits, Server,
+    TokenConfig,
+};
 
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     http::routes().into_openapi()
+}
+
+/// The time from now to then, as long as there can be one when there is no then.
+fn until(then: Option<i64>) -> std::time::Duration {
+    let wait = then.map_or(i64::MAX, |then| (then - now_ms()).max(10));
+    std::time::Duration::from_millis(u64::try_from(wait).unwrap_or_default())
 }
 
 /// Milliseconds since 1970 of the system's clock.

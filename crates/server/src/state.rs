@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use ids::BaseDomain;
+use ids::{BaseDomain, WorkspaceId};
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,9 +16,11 @@ use crate::apps::runs::Runs;
 use crate::apps::uploads::Uploads;
 use crate::error::Error;
 use crate::listen::{self, Listener};
+use crate::platform::activity::Activity;
 use crate::platform::audit::Audit;
 use crate::platform::environment::Environment;
 use crate::platform::events::Events;
+use crate::platform::git::GitCredentials;
 use crate::platform::health::Health;
 use crate::platform::identity::Identity;
 use crate::platform::machine_logs::MachineLogs;
@@ -28,7 +30,11 @@ use crate::platform::nodes::{LocalNode, Nodes, Patience};
 use crate::platform::notifications::Notifications;
 use crate::platform::programs::Programs;
 use crate::platform::projects::Projects;
+use crate::platform::rates::Rates;
+use crate::platform::signing::{Signing, SigningKey};
 use crate::platform::vault::Vault;
+use crate::workspaces::ports::Ports;
+use crate::workspaces::{self, Workspaces};
 
 /// How a server is set up.
 #[derive(Clone)]
@@ -55,7 +61,58 @@ pub struct Config {
     pub notifications: NotificationConfig,
     pub metrics: MetricsConfig,
     pub limits: Limits,
+    pub runtime: RuntimeLimits,
     pub machine_logs: MachineLogConfig,
+    pub tokens: TokenConfig,
+    /// How long what happened in a project can be read.
+    pub activity_retention: Duration,
+}
+
+impl Config {
+    /// By which browsers come.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.notifications.public_url.starts_with("https:") { "https" } else { "http" }
+    }
+
+    /// Where a browser finds a workspace, or what listens on a port of it: beside the dashboard, under a name of its own.
+    pub(crate) fn workspace_url(&self, id: &WorkspaceId, port: Option<u16>) -> String {
+        let public = url::Url::parse(&self.notifications.public_url).ok();
+        let at = public.as_ref().and_then(|url| Some(format!(":{}", url.port()?))).unwrap_or_default();
+        let port = port.map(|port| format!("--{port}")).unwrap_or_default();
+        format!("{}://ws-{id}{port}.{}{at}", self.scheme(), self.base_domain.as_str())
+    }
+}
+
+/// How tokens that others verify are made.
+#[derive(Debug, Clone)]
+pub struct TokenConfig {
+    /// What signs them; one that is kept in the database when absent.
+    pub key: Option<SigningKey>,
+    /// How long a token for terminals is good.
+    pub terminal: Duration,
+    /// The same of one for reports of machines.
+    pub callback: Duration,
+}
+
+/// What a project's processes may be given.
+#[derive(Debug, Clone, Copy)]
+pub struct RuntimeLimits {
+    /// Variables and files of a project.
+    pub env_vars: usize,
+    pub files: usize,
+    /// Bytes of one value, and of one file.
+    pub value_bytes: usize,
+    pub content_bytes: usize,
+    /// Characters.
+    pub path_length: usize,
+}
+
+/// How often one person may do something in an hour; 0 is as often as they want.
+#[derive(Debug, Clone, Copy)]
+pub struct RateLimits {
+    pub workspace_create: u32,
+    pub terminal_token: u32,
+    pub credential_update: u32,
 }
 
 /// How logs of machines are given out.
@@ -103,6 +160,14 @@ pub struct Limits {
     /// Of a volume without a size of its own.
     pub volume_bytes: u64,
     pub start_timeout: Duration,
+    /// Workspaces that one user, and that one node, may have active.
+    pub workspaces_per_user: u64,
+    pub workspaces_per_node: u64,
+    pub rates: RateLimits,
+    /// Of a workspace that asks for no other.
+    pub workspace_memory_mb: u64,
+    /// A workspace has to be ready by then.
+    pub workspace_timeout: Duration,
     /// How long a new release must have been up before it replaces a live one.
     pub settle: Duration,
     pub releases_kept: usize,
@@ -116,18 +181,24 @@ pub struct Limits {
 #[derive(Clone, FromRef)]
 pub(crate) struct AppState {
     pub(crate) identity: Identity,
+    pub(crate) signing: Signing,
+    pub(crate) rates: Rates,
     pub(crate) projects: Projects,
     pub(crate) environment: Environment,
+    pub(crate) git_credentials: GitCredentials,
     pub(crate) deployments: Deployments,
     pub(crate) uploads: Uploads,
     pub(crate) runs: Runs,
     pub(crate) logs: Logs,
+    pub(crate) workspaces: Workspaces,
+    pub(crate) ports: Ports,
     pub(crate) machine_logs: MachineLogs,
     pub(crate) nodes: Nodes,
     pub(crate) history: History,
     pub(crate) exporter: Exporter,
     pub(crate) events: Events,
     pub(crate) audit: Audit,
+    pub(crate) activity: Activity,
     pub(crate) notifications: Notifications,
     pub(crate) health: Health,
     pub(crate) programs: Programs,
@@ -178,9 +249,12 @@ impl Server {
         let patience = config.limits.patience;
         let nodes =
             Nodes::new(store.clone(), vault.clone(), history.clone(), epoch, local, patience, closing.clone()).await?;
-        let environment = Environment::new(store.clone(), vault.clone());
-        let notifications = Notifications::new(store.clone(), vault, config.notifications.clone());
+        let environment = Environment::new(store.clone(), vault.clone(), config.runtime);
+        let git_credentials = GitCredentials::new(store.clone(), vault.clone(), config.clone());
+        let notifications = Notifications::new(store.clone(), vault.clone(), config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());
+        let identity = Identity::new(store.clone(), config.clone());
+        let activity = Activity::new(store.clone(), identity.clone(), config.activity_retention, closing.clone());
         let deployments = Deployments::new(
             store.clone(),
             config.clone(),
@@ -188,8 +262,9 @@ impl Server {
             projects.clone(),
             environment.clone(),
             notifications.clone(),
+            activity.clone(),
         );
-        let identity = Identity::new(store.clone(), config.clone());
+        let signing = Signing::new(store.clone(), vault.clone(), identity.clone(), config.clone());
         let logs = Logs::new(
             nodes.clone(),
             deployments.clone(),
@@ -200,8 +275,32 @@ impl Server {
         );
         let machine_logs =
             MachineLogs::new(nodes.clone(), identity.clone(), config.machine_logs.clone(), closing.clone());
+        let tasks = TaskTracker::new();
+        let workspaces = Workspaces::new(workspaces::Parts {
+            store: store.clone(),
+            config: config.clone(),
+            nodes: nodes.clone(),
+            projects: projects.clone(),
+            environment: environment.clone(),
+            identity: identity.clone(),
+            activity: activity.clone(),
+            closing: closing.clone(),
+            tasks: tasks.clone(),
+        });
+        workspaces.answer_git(git_credentials.clone());
         let state = AppState {
+            ports: Ports::new(
+                store.clone(),
+                config.clone(),
+                nodes.clone(),
+                identity.clone(),
+                workspaces.clone(),
+                vault.clone(),
+            ),
             identity,
+            signing,
+            rates: Rates::new(config.limits.rates),
+            workspaces,
             public_url: PublicUrl(config.public_url.clone()),
             programs: Programs::new(&config, nodes.cluster_key()),
             runs: Runs::new(store.clone(), deployments.clone()),
@@ -211,15 +310,17 @@ impl Server {
             logs,
             machine_logs,
             audit: Audit::new(store.clone()),
+            activity,
             events: Events::new(store.clone(), closing.clone()),
             health: Health::new(store, nodes.clone()),
             notifications,
             projects,
             environment,
+            git_credentials,
             deployments,
             nodes,
         };
-        Ok(Self { state, tasks: TaskTracker::new(), closing })
+        Ok(Self { state, tasks, closing })
     }
 
     /// Whether the first-run setup is still to be done.
@@ -229,9 +330,13 @@ impl Server {
 
     /// Serves `listener` and works in the background until `shutdown`; then finishes what is under way.
     pub async fn run(self, listener: Listener, shutdown: impl Future<Output = ()>) {
-        let AppState { deployments, uploads, nodes, notifications, history, .. } = self.state.clone();
+        let AppState { deployments, uploads, workspaces, nodes, notifications, history, activity, signing, .. } =
+            self.state.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
+        self.tasks.spawn(stoppable(closing.clone(), async move { workspaces.reconcile_forever().await }));
+        self.tasks.spawn(stoppable(closing.clone(), async move { activity.purge_forever().await }));
+        self.tasks.spawn(stoppable(closing.clone(), async move { signing.forget_forever().await }));
         let (watched, watcher) = (nodes.clone(), notifications.clone());
         self.tasks.spawn(stoppable(closing.clone(), async move { nodes.run().await }));
         self.tasks.spawn(stoppable(closing.clone(), async move { watcher.watch_disks(&watched).await }));
@@ -258,5 +363,63 @@ async fn stoppable(closing: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! {
         () = work => {}
         () = closing.cancelled() => {}
+    }
+}
+
+/// A configuration with which services can be looked at.
+#[cfg(test)]
+pub(crate) fn test_config(directory: &std::path::Path, tokens: TokenConfig) -> Config {
+    let second = Duration::from_secs(1);
+    Config {
+        data_dir: directory.to_owned(),
+        base_domain: "example.com".parse().unwrap(),
+        public_url: None,
+        certificate_pin: None,
+        programs_dir: directory.to_owned(),
+        edge_port: 80,
+        setup_code: "code".into(),
+        secure_cookies: false,
+        git_allow_hosts: Vec::new(),
+        image_allow_hosts: Vec::new(),
+        notifications: NotificationConfig {
+            public_url: "https://example.com".into(),
+            allow_hosts: Vec::new(),
+            first_retry: second,
+            disk_notice_percent: 90,
+        },
+        metrics: MetricsConfig { database_url: "sqlite::memory:".into(), token: None },
+        limits: Limits {
+            build_memory_bytes: 1 << 30,
+            build_timeout: second,
+            app_memory_bytes: 1 << 30,
+            volume_bytes: 1 << 30,
+            start_timeout: second,
+            workspaces_per_user: 10,
+            workspaces_per_node: 10,
+            rates: RateLimits { workspace_create: 0, terminal_token: 0, credential_update: 0 },
+            workspace_memory_mb: 1024,
+            workspace_timeout: second,
+            settle: second,
+            releases_kept: 5,
+            patience: Patience { stale_after: second, reschedule_after: second },
+            upload_bytes: 1 << 20,
+            disk_reserve_bytes: 0,
+        },
+        runtime: RuntimeLimits {
+            env_vars: 150,
+            files: 50,
+            value_bytes: 8192,
+            content_bytes: 131_072,
+            path_length: 256,
+        },
+        machine_logs: MachineLogConfig {
+            page_lines: 1,
+            page_lines_max: 1,
+            stream_lines: 1,
+            ping_interval: second,
+            pong_timeout: second,
+        },
+        tokens,
+        activity_retention: second,
     }
 }

@@ -76,12 +76,22 @@ impl Tx {
     }
 
     pub async fn user_list(&mut self) -> StoreResult<Vec<User>> {
-        let rows = sqlx::query("select id as user_id, username, role from users").fetch_all(&mut *self.inner).await?;
+        let rows = sqlx::query("select id as user_id, username, role from users order by username")
+            .fetch_all(&mut *self.inner)
+            .await?;
         rows.iter().map(user).collect()
     }
 
-    /// Makes the first user; [`StoreError::Taken`] when setup was completed before.
-    pub async fn setup_complete(&mut self, user: &User, password_hash: &str, now: i64) -> StoreResult<()> {
+    pub async fn user(&mut self, id: &UserId) -> StoreResult<Option<User>> {
+        let row = sqlx::query("select id as user_id, username, role from users where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    /// Makes a user; [`StoreError::Taken`] when somebody has the name.
+    pub async fn user_insert(&mut self, user: &User, password_hash: &str, now: i64) -> StoreResult<()> {
         sqlx::query("insert into users (id, username, password_hash, role, created_at) values ($1, $2, $3, $4, $5)")
             .bind(user.id.as_str())
             .bind(&user.username)
@@ -90,6 +100,12 @@ impl Tx {
             .bind(now)
             .execute(&mut *self.inner)
             .await?;
+        Ok(())
+    }
+
+    /// Makes the first user; [`StoreError::Taken`] when setup was completed before.
+    pub async fn setup_complete(&mut self, user: &User, password_hash: &str, now: i64) -> StoreResult<()> {
+        self.user_insert(user, password_hash, now).await?;
         sqlx::query("insert into setup (singleton, user_id) values (1, $1)")
             .bind(user.id.as_str())
             .execute(&mut *self.inner)
@@ -145,6 +161,24 @@ impl Tx {
             })
         })
         .transpose()
+    }
+
+    /// What is kept of a session's secret.
+    pub async fn session_hash(&mut self, id: &SessionId) -> StoreResult<Option<String>> {
+        let row = sqlx::query("select token_hash from sessions where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// What is kept of an API token.
+    pub async fn token_hash(&mut self, id: &TokenId) -> StoreResult<Option<String>> {
+        let row = sqlx::query("select token_hash from api_tokens where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     pub async fn session_delete(&mut self, token_hash: &str) -> StoreResult<()> {

@@ -3,6 +3,7 @@
 //! One SQL text serves both engines; `dialect.rs` holds what differs. A change of state is
 //! compare-and-set and says whether it won. Rows stay in here; domain types come out.
 
+mod activity;
 mod audit;
 mod auth;
 mod cluster;
@@ -19,18 +20,30 @@ mod placement;
 mod project;
 mod release;
 mod run;
+mod signing;
+mod terminal_link;
 mod text;
 mod tx;
+mod work;
+mod workspace;
+mod workspace_port;
 
+pub use activity::{ActivityFilter, NewActivity, StoredActivity};
 pub use audit::AuditEvent;
 pub use auth::{LoginAttempt, NewToken, SessionOwner, StoredToken, TokenOwner};
 pub use cluster::StoredCluster;
 pub use delivery::DeliveryAttempt;
 pub use deployment::DeploymentChange;
+pub use env::{StoredFile, StoredVariable};
 pub use error::{StoreError, StoreResult};
 pub use event::StoredEvent;
 pub use metrics::{MetricsBatch, MetricsStore, NodeSample, Peak, ProcessSample, Resolution};
 pub use node::NodePatch;
 pub use project::ProjectPatch;
 pub use run::RunEnd;
+pub use signing::StoredSigningKey;
+pub use terminal_link::StoredTerminalLink;
 pub use tx::{Store, Tx};
+pub use work::StoredGitCredential;
+pub use workspace::WorkspaceChange;
+pub use workspace_port::StoredPort;

@@ -1,5 +1,6 @@
 //! The API as a typed client: one method per operation, named like it.
 
+mod activity;
 mod caches;
 mod failure;
 mod machine;
@@ -7,8 +8,10 @@ mod metrics;
 mod nodes;
 mod notifications;
 mod runs;
+mod signing;
 mod stream;
 mod wait;
+mod workspaces;
 
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder, Response, header};
@@ -19,7 +22,7 @@ pub use failure::ApiFailure;
 pub use machine::MachineLogEvent;
 pub use stream::Sse;
 
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, random_secret};
 use crate::wait::PATIENCE;
 
 type Result<T> = std::result::Result<T, ApiFailure>;
@@ -166,6 +169,25 @@ impl Client {
         Ok(created)
     }
 
+    pub async fn user_list(&self) -> Result<api::UserList> {
+        self.get("/api/users").await
+    }
+
+    pub async fn user_create(&self, create: &api::UserCreate) -> Result<api::User> {
+        self.secrets.remember(&create.password);
+        self.post("/api/users", create).await
+    }
+
+    /// Has an account made for somebody with this role and a random password, and is then them, in another browser.
+    pub async fn sign_in_another(&self, username: &str, role: &str) -> Self {
+        let (username, password) = (username.to_owned(), random_secret());
+        let create = api::UserCreate { username, password, role: Some(role.to_owned()) };
+        self.user_create(&create).await.expect("make a user");
+        let another = self.anonymous();
+        another.login(&create.username, &create.password).await.expect("sign in");
+        another
+    }
+
     pub async fn token_list(&self) -> Result<api::TokenList> {
         self.get("/api/tokens").await
     }
@@ -218,7 +240,7 @@ impl Client {
     pub async fn env_put(&self, id: impl std::fmt::Display, vars: &[(&str, Option<&str>)]) -> Result<Vec<api::EnvVar>> {
         let update = |&(key, value): &(&str, Option<&str>)| {
             value.inspect(|value| self.secrets.remember(value));
-            api::EnvVarUpdate { key: key.into(), value: value.map(str::to_owned), has_value: None }
+            api::EnvVarUpdate { key: key.into(), value: value.map(str::to_owned), has_value: None, is_secret: None }
         };
         let updates: Vec<_> = vars.iter().map(update).collect();
         self.call(self.raw(Method::PUT, &format!("/api/projects/{id}/env")).json(&updates)).await

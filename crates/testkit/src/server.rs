@@ -106,6 +106,12 @@ impl TestServer {
         self.scratch.path().join("data")
     }
 
+    /// Where the server keeps its rows.
+    pub fn database_url(&self) -> String {
+        let configured = self.config["database_url"].as_str().map(str::to_owned);
+        configured.unwrap_or_else(|| format!("sqlite:{}", self.data_dir().join("server/nanoscale.db").display()))
+    }
+
     pub fn config_path(&self) -> PathBuf {
         self.scratch.path().join("config.json")
     }

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use ids::{Builder, DeploymentId, ImageReference, NodeId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, NetworkPolicy, ReleaseSpec};
+use crate::{Failure, NetworkPolicy, ReleaseSpec, RuntimeFile, WorkspaceSpec};
 
 /// Orders desired states, also between servers: a node refuses what is older than what it has.
 /// The epoch is taken from the database when a server starts, the generation counts within it.
@@ -26,6 +26,8 @@ pub struct Desired {
     pub removed_groups: Vec<ProjectId>,
     #[serde(default)]
     pub peers: Vec<PeerSpec>,
+    #[serde(default)]
+    pub workspaces: Vec<WorkspaceSpec>,
 }
 
 /// Another node that this one may meet without the control plane between them.
@@ -42,13 +44,14 @@ pub struct PeerSpec {
 impl Desired {
     /// Whether a node that did the one has done the other, whichever is newer. Whom it may meet is not asked of it.
     pub fn asks_the_same(&self, other: &Self) -> bool {
-        let Self { fence: _, builds, workloads, jobs, routes, groups, removed_groups, peers: _ } = self;
+        let Self { fence: _, builds, workloads, jobs, routes, groups, removed_groups, peers: _, workspaces } = self;
         *builds == other.builds
             && *workloads == other.workloads
             && *jobs == other.jobs
             && *routes == other.routes
             && *groups == other.groups
             && *removed_groups == other.removed_groups
+            && *workspaces == other.workspaces
     }
 }
 
@@ -158,6 +161,9 @@ pub struct Context {
     pub runtime: Runtime,
     /// The owner's variables.
     pub env: Vec<(String, String)>,
+    /// The owner's files.
+    #[serde(default)]
+    pub files: Vec<RuntimeFile>,
     pub limits: Limits,
     pub network: NetworkPolicy,
     pub volumes: Vec<Volume>,

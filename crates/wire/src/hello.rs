@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{GroupUsage, WorkloadUsage};
 
 /// Version of the link's routes and shapes. A server speaks to its own and the one before.
-pub const LINK_PROTOCOL: u32 = 3;
+pub const LINK_PROTOCOL: u32 = 4;
 /// The oldest version that a server still leads.
 pub const LINK_PROTOCOL_OLDEST: u32 = LINK_PROTOCOL - 1;
 

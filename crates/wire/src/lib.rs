@@ -14,6 +14,7 @@ mod network;
 mod observed;
 pub mod shim;
 mod usage;
+mod workspace;
 
 pub use cache::{Cache, CachePrune, Caches};
 pub use connection::{ConnectionTicket, Refused};
@@ -33,3 +34,8 @@ pub use observed::{
     Plan, Preview, ReleaseSpec, RouteStatus, Schedule, VolumeUse, WorkloadState, WorkloadStatus,
 };
 pub use usage::{GroupUsage, WorkloadUsage};
+pub use workspace::{
+    Author, Checkout, GitCredential, GitCredentialRequest, Remote, RuntimeFile, Terminal, TerminalJob, TerminalMatch,
+    TerminalRename, TerminalSpec, WorkspacePhase, WorkspaceQuiet, WorkspaceSpec, WorkspaceStatus, WorkspaceStep,
+    WorkspaceUse, attach,
+};

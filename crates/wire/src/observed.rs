@@ -2,7 +2,7 @@ use ids::{DeploymentId, ProcessName, ProjectId, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 use crate::shim::Exit;
-use crate::{Fence, Program, Runtime};
+use crate::{Fence, Program, Runtime, WorkspaceStatus};
 
 /// What a node sees. `revision` rises with every change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Observed {
     pub routed: Fence,
     /// Groups of which nothing is left.
     pub removed_groups: Vec<ProjectId>,
+    #[serde(default)]
+    pub workspaces: Vec<WorkspaceStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,9 @@ pub enum Request {
     /// answer come [`frame`]s, both ways.
     Attach {
         from: u64,
+        /// Types nothing: the process waits for no such screen.
+        #[serde(default)]
+        watch: bool,
     },
 }
 
@@ -70,7 +73,8 @@ pub mod frame {
 
     /// Bytes of the longest rest.
     pub const MAX: usize = 64 << 10;
-    const HEAD: usize = 5;
+    /// Bytes before the rest.
+    pub const HEAD: usize = 5;
 
     /// A frame of at most [`MAX`] bytes.
     pub fn encode(kind: u8, payload: &[u8]) -> Vec<u8> {

@@ -7,6 +7,8 @@ interface Options {
   body?: unknown;
   query?: Record<string, string | number | boolean | undefined>;
   signal?: AbortSignal;
+  /** Who asks, where that is not whoever is signed in. */
+  bearer?: string;
 }
 
 export function apiUrl(path: string, query: Options["query"] = {}): string {
@@ -18,10 +20,11 @@ export function apiUrl(path: string, query: Options["query"] = {}): string {
   return `/api${path}${text ? `?${text}` : ""}`;
 }
 
-async function send(method: Method, path: string, { body, query, signal }: Options): Promise<Response> {
+async function send(method: Method, path: string, { body, query, signal, bearer }: Options): Promise<Response> {
   const raw = body instanceof Blob;
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = raw ? "application/octet-stream" : "application/json";
+  if (bearer !== undefined) headers.authorization = `Bearer ${bearer}`;
   let response: Response;
   try {
     response = await fetch(apiUrl(path, query), {
@@ -63,4 +66,10 @@ export async function call<T = void>(method: Method, path: string, options: Opti
 /** For the routes that answer with JSON lines. */
 export async function callText(path: string, query?: Options["query"]): Promise<string> {
   return (await send("GET", path, { query })).text();
+}
+
+/** For the routes that answer with bytes. */
+export async function callBytes(path: string, query?: Options["query"]): Promise<{ bytes: Uint8Array; headers: Headers }> {
+  const response = await send("GET", path, { query });
+  return { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers };
 }

@@ -4,6 +4,10 @@ import { ApiError } from "./error";
 
 declare module "@tanstack/react-query" {
   interface Register {
+    queryMeta: {
+      /** A 401 is an answer about a link then, not about the session. */
+      byLink?: boolean;
+    };
     mutationMeta: {
       /** A 401 is an answer about the password then, not about the session. */
       signsIn?: boolean;
@@ -20,7 +24,11 @@ export function createQueryClient(onSignedOut: () => void): QueryClient {
     if (error instanceof ApiError && error.status === 401) onSignedOut();
   }
   return new QueryClient({
-    queryCache: new QueryCache({ onError: check }),
+    queryCache: new QueryCache({
+      onError: (error, query) => {
+        if (!query.meta?.byLink) check(error);
+      },
+    }),
     mutationCache: new MutationCache({
       onError: (error, _variables, _result, mutation) => {
         if (!mutation.meta?.signsIn) check(error);

@@ -16,6 +16,8 @@ export const keys = {
   env: (projectId: string) => ["projects", "env", projectId] as const,
   plan: (repoUrl: string, branch: string, root: string) => ["projects", "plan", repoUrl, branch, root] as const,
   deployment: (id: string) => ["deployments", "detail", id] as const,
+  activityAll: ["activity"] as const,
+  activity: (projectId: string, of: string) => ["activity", projectId, of] as const,
   runs: ["runs"] as const,
   run: (id: string) => ["runs", "detail", id] as const,
   projectRuns: (projectId: string, schedule: string) => ["runs", "list", projectId, schedule] as const,
@@ -34,6 +36,16 @@ export const keys = {
   wouldFree: (nodeId: string, bytes: number | string) => ["caches", "would-free", nodeId, String(bytes)] as const,
   projectCache: (projectId: string) => ["caches", "project", projectId] as const,
   tokens: ["tokens", "list"] as const,
+  gitCredentials: ["me", "git-credentials"] as const,
+  workSettings: ["me", "work-settings"] as const,
+  workspacesAll: ["workspaces"] as const,
+  workspaces: ["workspaces", "list"] as const,
+  workspace: (id: string) => ["workspaces", "detail", id] as const,
+  terminals: (workspaceId: string) => ["workspaces", "terminals", workspaceId] as const,
+  terminalLinks: (workspaceId: string, terminalId: string) => ["workspaces", "terminal-links", workspaceId, terminalId] as const,
+  terminalMatches: (workspaceId: string, query: string) => ["terminal-matches", workspaceId, query] as const,
+  /** By a name for the link that is not its secret. */
+  sharedTerminal: (visit: string) => ["shared-terminal", visit] as const,
   notificationChannels: ["notifications", "channels"] as const,
   notificationChannel: (id: string) => ["notifications", "channel", id] as const,
   notificationDeliveries: (id: string) => ["notifications", "deliveries", id] as const,
@@ -48,12 +60,14 @@ export function keysTouchedBy(event: ServerEvent): QueryKey[] {
     case "project":
       return [keys.projects, keys.projectDetails, keys.scheduleLists, keys.releaseLists];
     case "deployment": {
-      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists, keys.scheduleLists, keys.releaseLists];
+      const touched: QueryKey[] = [keys.projects, keys.projectDetails, keys.projectDeploymentLists, keys.scheduleLists, keys.releaseLists, keys.activityAll];
       if (event.deployment_id) touched.push(keys.deployment(event.deployment_id));
       return touched;
     }
     case "run":
       return [keys.runs];
+    case "workspace":
+      return [keys.workspacesAll, keys.activityAll];
     case "notification":
       return [["notifications"]];
     case "node":

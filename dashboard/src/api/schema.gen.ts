@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The public halves of the keys that our tokens are signed with (RFC 7517), also of the one before, for as long as
+         *     its tokens are good.
+         */
+        get: operations["jwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agent/download": {
         parameters: {
             query?: never;
@@ -388,6 +408,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/git-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Git servers that the caller has a credential for. Tokens are never returned. */
+        get: operations["git_credential_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/git-credentials/{host}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets what the caller's workspaces show to a git server. */
+        put: operations["git_credential_put"];
+        post?: never;
+        /** Forgets the caller's credential for a git server. */
+        delete: operations["git_credential_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/work-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the caller works in workspaces. */
+        get: operations["work_settings_get"];
+        /** Writes them anew; what is absent is none. */
+        put: operations["work_settings_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes": {
         parameters: {
             query?: never;
@@ -705,6 +778,43 @@ export interface paths {
         patch: operations["project_update"];
         trace?: never;
     };
+    "/api/projects/{id}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened in a project, newest first, as far back as it is kept. What happened in a workspace is told to its
+         *     owner only.
+         */
+        get: operations["activity_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/activity/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happens in a project, as it happens. Resumable by `Last-Event-ID`. Ends when the caller is signed out. */
+        get: operations["activity_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/cache": {
         parameters: {
             query?: never;
@@ -885,6 +995,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{id}/runtime-config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the project's processes and workspaces are given: variables and files. Those that are secret come without value. */
+        get: operations["runtime_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/runtime/env-vars": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets one variable: 201 for a new one, 200 for one that was there. Takes effect with the next deployment. */
+        post: operations["runtime_env_var_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/runtime/env-vars/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes one variable. */
+        delete: operations["runtime_env_var_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/runtime/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets one file: 201 for a new one, 200 for one that was there. Takes effect with the next deployment. */
+        post: operations["runtime_file_set"];
+        /** Removes one file. */
+        delete: operations["runtime_file_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/schedules": {
         parameters: {
             query?: never;
@@ -931,6 +1110,26 @@ export interface paths {
         put?: never;
         /** Runs a scheduled job now, whatever its times. */
         post: operations["schedule_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/sessions/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as a WebSocket, as the guide's clients know it: text frames `{"type":"activity.new","payload":{…}}`; `ping`
+         *     is answered with `pong`.
+         */
+        get: operations["activity_socket"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1040,6 +1239,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/shared-terminal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a link shows. The link's secret is the token. */
+        get: operations["shared_terminal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared-terminal/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Watches a terminal by a link: the same WebSocket as its owner's, on which nothing can be typed. */
+        get: operations["shared_terminal_attach"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signing-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Keys that tokens are signed with, the one that signs now first. */
+        get: operations["signing_key_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signing-keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new key, which signs from now on. The one before stays published and good until its last token has run
+         *     out, unless it is revoked.
+         */
+        post: operations["signing_key_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminal/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A token for the terminals of one's own workspace. It dies with the sign-in that asked for it. */
+        post: operations["terminal_token_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens": {
         parameters: {
             query?: never;
@@ -1073,6 +1360,332 @@ export interface paths {
         post?: never;
         /** Revokes an API token at once, and with it the tokens that it made. */
         delete: operations["token_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who has an account. */
+        get: operations["user_list"];
+        put?: never;
+        /**
+         * Makes an account for another person, who signs in with that name and password. Only the superadmin makes
+         *     administrators.
+         */
+        post: operations["user_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's workspaces, newest first. */
+        get: operations["workspace_list"];
+        put?: never;
+        /** Opens a project on a machine. It is `creating` until its node has it ready. */
+        post: operations["workspace_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One workspace, with the steps of its present or last start. */
+        get: operations["workspace_get"];
+        put?: never;
+        post?: never;
+        /** Removes it with its files. It is `deleting` until its node has nothing of it left, and then not there. */
+        delete: operations["workspace_delete"];
+        options?: never;
+        head?: never;
+        /** Renames it, or changes when it is stopped for want of use. */
+        patch: operations["workspace_update"];
+        trace?: never;
+    };
+    "/api/workspaces/{id}/awake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps it awake though nothing happens in it: for a time from now on, or until the job ends that has a terminal to
+         *     itself now. A shutdown deadline counts all the same.
+         */
+        post: operations["workspace_awake"];
+        /** Takes that back: it is stopped when nothing happened in it for its time, after a warning at least. */
+        delete: operations["workspace_awake_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the workspace's starts said: step by step, with what each ran. */
+        get: operations["workspace_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lines of all terminals' output that have a text in them, newest first, also of ended ones and in a stopped workspace. */
+        get: operations["terminal_matches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What listens in a workspace, and who may reach it. */
+        get: operations["port_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/ports/{port}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Opens a port to others, or closes it to them. */
+        put: operations["port_update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/ports/{port}/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends a browser that is signed in to a port, with a code that lets it in once. */
+        get: operations["port_open"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes it anew from its repository: its files are removed, also those that were never committed. */
+        post: operations["workspace_rebuild"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts it with the files it has. One in recovery or error is tried again from the step that failed. */
+        post: operations["workspace_restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends its processes. Its files stay, also those that were not committed. */
+        post: operations["workspace_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/terminals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Terminals that run, and ended ones that are kept, oldest first. */
+        get: operations["terminal_list"];
+        put?: never;
+        /** Opens a terminal. It goes on when nobody looks. */
+        post: operations["terminal_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/terminals/{terminal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a terminal's processes; forgets it, with its history, when they have ended. */
+        delete: operations["terminal_delete"];
+        options?: never;
+        head?: never;
+        /** Renames a terminal. */
+        patch: operations["terminal_update"];
+        trace?: never;
+    };
+    "/api/workspaces/{id}/terminals/{terminal_id}/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Looks at a terminal and types into it: a WebSocket whose binary messages are bytes, and whose text messages are a
+         *     `TerminalRequest` from the viewer and a `TerminalNotice` to it.
+         */
+        get: operations["terminal_attach"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/terminals/{terminal_id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Links by which others watch a terminal, oldest first. */
+        get: operations["terminal_link_list"];
+        put?: never;
+        /** Makes a link by which anybody may watch a terminal until it runs out or is taken back. */
+        post: operations["terminal_link_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/terminals/{terminal_id}/links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a link back: who watches by it sees no more. */
+        delete: operations["terminal_link_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workspaces/{id}/terminals/{terminal_id}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bytes that a terminal put out, also one that has ended. `X-From` is the offset of the first one, `X-End` where its
+         *     output ends now.
+         */
+        get: operations["terminal_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1112,10 +1725,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/ws/multi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Opens, finds and closes terminals of one workspace, and types into them: a WebSocket of JSON text frames
+         *     `{type, sessionId?, data?}`, see the guide to workspaces.
+         * @description The workspace is that of the host name `ws-<id>`, of the terminal token, or `workspace_id`; all that say one must agree.
+         */
+        get: operations["terminal_multi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Something that happened in a project. */
+        ActivityEvent: {
+            /** @description User name of who did it; absent where nobody did. */
+            actor?: string | null;
+            created_at: components["schemas"]["String"];
+            deployment_id?: null | components["schemas"]["DeploymentId"];
+            event_type: components["schemas"]["ActivityKind"];
+            /** @description More about it: of a deployment its `number`, `commit` and `reason`, of a workspace its `name`. */
+            payload: Record<string, never>;
+            /**
+             * Format: int64
+             * @description Later ones have higher ones.
+             */
+            position: number;
+            workspace_id?: null | components["schemas"]["WorkspaceId"];
+        };
+        /**
+         * @description What people who work on a project read of it.
+         * @enum {string}
+         */
+        ActivityKind: "workspace.created" | "workspace.stopped" | "workspace.restarted" | "workspace.rebuilt" | "workspace.failed" | "workspace.deleted" | "deployment.live" | "deployment.failed";
+        ActivityList: {
+            /** @description Newest first. */
+            events: components["schemas"]["ActivityEvent"][];
+            /** @description There are older ones: ask for those `before` the last one's position. */
+            has_more: boolean;
+        };
         /** @description The node's own process. */
         AgentInfo: {
             /** Format: int64 */
@@ -1442,9 +2103,11 @@ export interface components {
             /** @description Of the daemon. */
             version?: string | null;
         };
-        /** @description A variable as it is shown: its value never leaves the server. */
+        /** @description A variable as it is shown, without its value. */
         EnvVar: {
             has_value: boolean;
+            /** @description Its value never leaves the server. */
+            is_secret?: boolean;
             key: string;
         };
         /** @description A variable with its value, on the way in. */
@@ -1456,6 +2119,8 @@ export interface components {
         EnvVarUpdate: {
             /** @description As read; ignored. */
             has_value?: boolean | null;
+            /** @description Absent keeps what it is; a new one is a secret. To show the value of a secret, send that too. */
+            is_secret?: boolean | null;
             key: string;
             /** @description Absent keeps the value that is stored under this key. */
             value?: string | null;
@@ -1482,6 +2147,28 @@ export interface components {
              */
             position: number;
             project_id?: null | components["schemas"]["ProjectId"];
+            workspace_id?: null | components["schemas"]["WorkspaceId"];
+        };
+        GitCredential: {
+            created_at: components["schemas"]["String"];
+            /**
+             * @description `host` or `host:port`.
+             * @example github.com
+             */
+            host: string;
+            updated_at: components["schemas"]["String"];
+            username: string;
+        };
+        GitCredentialList: {
+            /** @description By host. */
+            git_credentials: components["schemas"]["GitCredential"][];
+        };
+        /** @description What a git server is shown when somebody fetches or pushes in a workspace. */
+        GitCredentialPut: {
+            /** @description A password or an access token. Never shown. */
+            token: string;
+            /** @description `x-access-token` when absent, which servers take where only the token counts. */
+            username?: string | null;
         };
         /** @description `GET /api/health`. */
         Health: {
@@ -1570,6 +2257,23 @@ export interface components {
         JoinTokenId: string;
         JoinTokenList: {
             tokens: components["schemas"]["JoinToken"][];
+        };
+        /** @description The public half of an RSA key (RFC 7518 section 6.3). */
+        JsonWebKey: {
+            /** @example RS256 */
+            alg: string;
+            /** @example AQAB */
+            e: string;
+            kid: string;
+            /** @example RSA */
+            kty: string;
+            n: string;
+            /** @example sig */
+            use: string;
+        };
+        /** @description Public keys (RFC 7517). */
+        JsonWebKeySet: {
+            keys: components["schemas"]["JsonWebKey"][];
         };
         /** @description Absent means the server's default. */
         LimitSettings: {
@@ -2049,6 +2753,11 @@ export interface components {
             name: string;
             schedule: string;
         };
+        /**
+         * @description Who reaches what listens on a port of a workspace, beside its owner.
+         * @enum {string}
+         */
+        PortAccess: "private" | "link" | "team" | "public";
         /** @description A stable code, and a sentence that says what to do. */
         Problem: {
             /** @example DISK_FULL */
@@ -2440,6 +3149,48 @@ export interface components {
          * @enum {string}
          */
         RunState: "running" | "succeeded" | "failed" | "cancelled" | "lost" | "skipped";
+        /** @description What a project's processes and workspaces are given. */
+        RuntimeConfig: {
+            /** @description By key. */
+            env_vars: components["schemas"]["RuntimeEnvVar"][];
+            /** @description By path. */
+            files: components["schemas"]["RuntimeFile"][];
+        };
+        RuntimeEnvVar: {
+            has_value: boolean;
+            is_secret: boolean;
+            key: string;
+            updated_at: components["schemas"]["String"];
+            /** @description Absent when it is secret. */
+            value?: string | null;
+        };
+        /** @description A variable to set. */
+        RuntimeEnvVarSet: {
+            /** @description Never show its value. Absent keeps what it is; a new one is a secret. */
+            is_secret?: boolean | null;
+            key: string;
+            value: string;
+        };
+        RuntimeFile: {
+            /** @description Absent when it is secret. */
+            content?: string | null;
+            is_secret: boolean;
+            path: string;
+            /** Format: int64 */
+            size_bytes: number;
+            updated_at: components["schemas"]["String"];
+        };
+        /** @description A file to set. */
+        RuntimeFileSet: {
+            content: string;
+            /** @description Never show its content. Absent keeps what it is; a new one is a secret. */
+            is_secret?: boolean | null;
+            /**
+             * @description `~/…` in the home directory, `/…` absolute, else relative to the project's files.
+             * @example ~/.npmrc
+             */
+            path: string;
+        };
         /** @description A job that is run again and again. */
         Schedule: {
             command: string;
@@ -2480,6 +3231,37 @@ export interface components {
             password: string;
             username: string;
         };
+        /** @description What who has a link watches. */
+        SharedTerminal: {
+            expires_at: string;
+            is_running: boolean;
+            terminal_name: string;
+            workspace_name: string;
+        };
+        /** @description A key that tokens are signed with, or were. */
+        SigningKey: {
+            accepted_until?: null | components["schemas"]["String"];
+            created_at: components["schemas"]["String"];
+            /** @description What tokens name it by (`kid`). */
+            id: string;
+            /** @description It signs now. */
+            is_active: boolean;
+            /** @description Its private half is in the configuration, not in the database. */
+            is_configured: boolean;
+        };
+        SigningKeyList: {
+            /** @description The one that signs first. */
+            signing_keys: components["schemas"]["SigningKey"][];
+        };
+        SigningKeyRotate: {
+            /** @description Tokens of earlier keys are refused at once. */
+            revoke_previous?: boolean;
+        };
+        /**
+         * @description Why a workspace will be stopped by itself.
+         * @enum {string}
+         */
+        SleepCause: "idle" | "shutdown_deadline";
         /**
          * @description How a connection to a mail server is encrypted.
          * @enum {string}
@@ -2495,6 +3277,11 @@ export interface components {
          * @enum {string}
          */
         SourceKind: "git" | "upload" | "image";
+        /**
+         * @description How far a step of a workspace's start has come.
+         * @enum {string}
+         */
+        StepState: "running" | "succeeded" | "failed" | "skipped";
         String: string;
         /** @description What a machine is, and what runs on it beside our own. */
         SystemInfo: {
@@ -2516,6 +3303,194 @@ export interface components {
             time: components["schemas"]["String"];
             /** Format: int64 */
             uptime_seconds: number;
+        };
+        /** @description A terminal of a workspace. It goes on when nobody looks. */
+        Terminal: {
+            created_at: components["schemas"]["String"];
+            /** @description Where its shell was started. */
+            directory: string;
+            ended_at?: null | components["schemas"]["String"];
+            /**
+             * Format: int32
+             * @description How it ended; absent when it was by a signal.
+             */
+            exit_code?: number | null;
+            id: components["schemas"]["TerminalId"];
+            is_running: boolean;
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes that it has put out.
+             */
+            output_bytes: number;
+            /** Format: int32 */
+            signal?: number | null;
+            used_at?: null | components["schemas"]["String"];
+            /**
+             * Format: int32
+             * @description Who look at it now.
+             */
+            viewers: number;
+        };
+        /** @description A terminal to open. */
+        TerminalCreate: {
+            /**
+             * Format: int32
+             * @description 80 when absent.
+             */
+            columns?: number | null;
+            /** @description A program and its arguments instead of a login shell. */
+            command?: string[] | null;
+            /** @description Below the home directory, or absolute; the working copy when absent. */
+            directory?: string | null;
+            /** @description Up to 50 characters; `Terminal 1`, … when absent. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description 24 when absent.
+             */
+            rows?: number | null;
+            /** @description Starts a workspace that went to sleep, and says so with `WORKSPACE_WAKING`: ask again when it runs. */
+            wake?: boolean;
+        };
+        /**
+         * @description A terminal of a workspace.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        TerminalId: string;
+        /** @description A link by which others may watch a terminal: they type nothing. */
+        TerminalLink: {
+            created_at: string;
+            expires_at: string;
+            id: components["schemas"]["TerminalLinkId"];
+        };
+        TerminalLinkCreate: {
+            /**
+             * Format: int64
+             * @description How long it is good: a day when absent, 30 days at most.
+             */
+            expires_in_seconds?: number | null;
+        };
+        TerminalLinkCreated: components["schemas"]["TerminalLink"] & {
+            /** @description Shown this once. Its secret is the part that browsers do not send. */
+            url: string;
+        };
+        /**
+         * @description A link by which others may watch a terminal.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        TerminalLinkId: string;
+        TerminalLinkList: {
+            links: components["schemas"]["TerminalLink"][];
+        };
+        TerminalList: {
+            /** @description Oldest first. */
+            terminals: components["schemas"]["Terminal"][];
+        };
+        /** @description A line of a terminal's output. */
+        TerminalMatch: {
+            /** @description Without escape sequences. */
+            line: string;
+            /**
+             * Format: int64
+             * @description Where the line begins, in bytes of output.
+             */
+            offset: number;
+            terminal_id: components["schemas"]["TerminalId"];
+            terminal_name: string;
+        };
+        TerminalMatchList: {
+            /** @description Newest first. */
+            matches: components["schemas"]["TerminalMatch"][];
+            /** @description There are more than are shown. */
+            truncated: boolean;
+        };
+        /** @description What a terminal says, as text frames of its WebSocket. Binary frames are output, in order. */
+        TerminalNotice: {
+            /** Format: int32 */
+            columns: number;
+            /**
+             * Format: int64
+             * @description What comes before this offset was put out earlier: queries in it are not to be answered.
+             */
+            end: number;
+            /**
+             * Format: int64
+             * @description Offset of the first byte of output that follows.
+             */
+            from: number;
+            /** Format: int32 */
+            rows: number;
+            /** @description The next binary frame draws the screen as it was at `from`, and is no output. */
+            snapshot: boolean;
+            /**
+             * Format: int64
+             * @description The first byte that is kept.
+             */
+            start: number;
+            /** @enum {string} */
+            type: "attached";
+        } | {
+            /** Format: int32 */
+            columns: number;
+            /** Format: int32 */
+            rows: number;
+            /** @enum {string} */
+            type: "size";
+        } | {
+            name: string;
+            /** @enum {string} */
+            type: "renamed";
+        } | {
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            type: "pong";
+        } | {
+            /** Format: int32 */
+            code?: number | null;
+            /** Format: int32 */
+            signal?: number | null;
+            /** @enum {string} */
+            type: "exit";
+        } | {
+            error: string;
+            message: string;
+            /** @enum {string} */
+            type: "error";
+        };
+        /** @description What a viewer of a terminal says, as text frames of its WebSocket. Binary frames are bytes to type. */
+        TerminalRequest: {
+            /** Format: int32 */
+            columns: number;
+            /** Format: int32 */
+            rows: number;
+            /** @enum {string} */
+            type: "resize";
+        } | {
+            /** Format: int64 */
+            offset: number;
+            /** @enum {string} */
+            type: "ack";
+        } | {
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            type: "ping";
+        };
+        TerminalToken: {
+            expires_at: components["schemas"]["String"];
+            /** @description A JWT, signed with a key of `/.well-known/jwks.json`. */
+            token: string;
+            /** @description Where it is to be shown. */
+            workspace_url: string;
+        };
+        /** @description A token for the terminals of a workspace. */
+        TerminalTokenCreate: {
+            workspace_id: components["schemas"]["WorkspaceId"];
+        };
+        TerminalUpdate: {
+            name: string;
         };
         Token: {
             created_at: components["schemas"]["String"];
@@ -2557,10 +3532,23 @@ export interface components {
             reason: string;
             source: components["schemas"]["MachineLogSource"];
         };
+        /**
+         * @description How a workspace was used last.
+         * @enum {string}
+         */
+        UseKind: "started" | "typed" | "printed" | "computed" | "port";
         User: {
             id: components["schemas"]["UserId"];
             /** @example superadmin */
             role: string;
+            username: string;
+        };
+        /** @description Another person who may sign in. */
+        UserCreate: {
+            /** @description At least 8 characters. */
+            password: string;
+            /** @description `user` or `admin`; `user` when absent. */
+            role?: string | null;
             username: string;
         };
         /**
@@ -2568,6 +3556,10 @@ export interface components {
          * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
          */
         UserId: string;
+        UserList: {
+            /** @description By name. */
+            users: components["schemas"]["User"][];
+        };
         Volume: {
             /** @example data */
             name: string;
@@ -2598,6 +3590,14 @@ export interface components {
         /** @description Volumes of the project, and of its kept releases, by name. */
         VolumeUseList: {
             volumes: components["schemas"]["VolumeUse"][];
+        };
+        /** @description How somebody works in workspaces. */
+        WorkSettings: {
+            /** @description A repository that is cloned into the home directory of a new workspace. */
+            dotfiles_url?: string | null;
+            git_email?: string | null;
+            /** @description The name that commits carry. */
+            git_name?: string | null;
         };
         WorkloadMetrics: {
             /**
@@ -2637,6 +3637,179 @@ export interface components {
             /** @example ready */
             state: string;
         };
+        /** @description A checkout of a project on a machine, where one person works. */
+        Workspace: {
+            /**
+             * Format: int64
+             * @description Counts its starts.
+             */
+            attempt: number;
+            /** @description Absent: the repository's default branch. */
+            branch?: string | null;
+            created_at: components["schemas"]["String"];
+            failure_code?: string | null;
+            id: components["schemas"]["WorkspaceId"];
+            idle?: null | components["schemas"]["WorkspaceIdle"];
+            /**
+             * Format: int64
+             * @description 0: never.
+             */
+            idle_timeout_seconds: number;
+            last_lines?: string[];
+            /** Format: int64 */
+            memory_mb: number;
+            name: string;
+            new_branch?: string | null;
+            node_id: components["schemas"]["NodeId"];
+            node_name: string;
+            /** @description User name of whose it is. */
+            owner: string;
+            /** @description Ports that something in it listens on. */
+            ports: components["schemas"]["WorkspacePort"][];
+            project_id: components["schemas"]["ProjectId"];
+            project_name: string;
+            /** @description Why it is in recovery or could not be started, and what to do. */
+            reason?: string | null;
+            shutdown_deadline?: null | components["schemas"]["String"];
+            state: components["schemas"]["WorkspaceState"];
+            /** @description When it entered that state. */
+            state_since: components["schemas"]["String"];
+            /** @description Of its present or last start, in the order they were begun. */
+            steps: components["schemas"]["WorkspaceStep"][];
+            /**
+             * Format: int32
+             * @description Terminals that run.
+             */
+            terminals: number;
+            updated_at: components["schemas"]["String"];
+            /** @description Where its page is. */
+            url: string;
+        };
+        /** @description Keeps a workspace awake though nothing happens in it, for a time or until a job ends: one of the two. */
+        WorkspaceAwake: {
+            /**
+             * Format: int64
+             * @description From now on, 1 to 86400. A longer time that was asked for before stays.
+             */
+            seconds?: number | null;
+            terminal_id?: null | components["schemas"]["TerminalId"];
+        };
+        /** @description A workspace to open. */
+        WorkspaceCreate: {
+            /** @description Branch or tag that is there; the project's when absent. */
+            branch?: string | null;
+            /**
+             * Format: int64
+             * @description It is stopped when nothing happened in it for so long; 0 is never. 0 when absent, at most 86400.
+             */
+            idle_timeout_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description What its processes may take together; the server's usual when absent.
+             */
+            memory_mb?: number | null;
+            /** @description Up to 64 characters; the project's name and branch when absent. A number is added to one that is taken. */
+            name?: string | null;
+            /** @description A branch to begin there. */
+            new_branch?: string | null;
+            /** @description Id or name of the machine; one with room when absent. */
+            node_id?: string | null;
+            /** @description Id, name or slug of the project that is checked out. */
+            project_id: string;
+            shutdown_deadline?: null | components["schemas"]["String"];
+        };
+        /**
+         * @description A checkout of a project on a node, where one person works.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        WorkspaceId: string;
+        /** @description When a workspace is stopped by itself, if nothing happens until then. */
+        WorkspaceIdle: {
+            /** @example nothing was typed, printed, computed or asked of a port since 13:35 UTC */
+            because: string;
+            cause: components["schemas"]["SleepCause"];
+            kept_awake_by?: null | components["schemas"]["WorkspaceKeeper"];
+            kept_awake_until?: null | components["schemas"]["String"];
+            last_use?: null | components["schemas"]["WorkspaceUse"];
+            sleeps_at?: null | components["schemas"]["String"];
+            warns_at?: null | components["schemas"]["String"];
+        };
+        /** @description What keeps a workspace awake until it ends. */
+        WorkspaceKeeper: {
+            /** @description The job's command; absent: the terminal itself. */
+            command?: string | null;
+            terminal_id: components["schemas"]["TerminalId"];
+            terminal_name: string;
+        };
+        WorkspaceList: {
+            /** @description Newest first. */
+            workspaces: components["schemas"]["Workspace"][];
+        };
+        /** @description A port that something in a workspace listens on. */
+        WorkspacePort: {
+            access: components["schemas"]["PortAccess"];
+            /** @description Something listens on it now. */
+            is_listening: boolean;
+            /** Format: int32 */
+            port: number;
+            /** @description Where a browser finds it. */
+            url: string;
+        };
+        WorkspacePortList: {
+            /** @description By number. */
+            ports: components["schemas"]["WorkspacePort"][];
+        };
+        /** @description A port with its link, which is shown once. */
+        WorkspacePortShared: components["schemas"]["WorkspacePort"] & {
+            /** @description Who opens it gets in, for as long as the access is `link`. A new one with each such change; the one before ends. */
+            link?: string | null;
+        };
+        /** @description Who shall reach a port. */
+        WorkspacePortUpdate: {
+            access: components["schemas"]["PortAccess"];
+        };
+        /** @description Makes a workspace anew from its repository. */
+        WorkspaceRebuild: {
+            /** @description Has to be true: its files are removed, also those that were never committed. */
+            discard_files?: boolean;
+        };
+        /**
+         * @description What a workspace does. `creating → running | recovery → stopping → stopped`, or `error` when it cannot start.
+         * @enum {string}
+         */
+        WorkspaceState: "creating" | "running" | "recovery" | "stopping" | "stopped" | "error" | "deleting";
+        /** @description One step of a workspace's start. */
+        WorkspaceStep: {
+            finished_at?: null | components["schemas"]["String"];
+            /** @description What it came to. */
+            message?: string | null;
+            /**
+             * @description `prepare`, `sandbox`, `clone`, `files` or `dotfiles`.
+             * @example clone
+             */
+            name: string;
+            started_at: components["schemas"]["String"];
+            state: components["schemas"]["StepState"];
+        };
+        /** @description What to change of a workspace. What is absent stays. */
+        WorkspaceUpdate: {
+            /** Format: int64 */
+            idle_timeout_seconds?: number | null;
+            name?: string | null;
+            shutdown_deadline?: null | components["schemas"]["String"];
+        };
+        /** @description What was last seen to happen in a workspace. That somebody looks is nothing. */
+        WorkspaceUse: {
+            at: components["schemas"]["String"];
+            kind: components["schemas"]["UseKind"];
+            /**
+             * Format: int32
+             * @description What something was asked of.
+             */
+            port?: number | null;
+            terminal_id?: null | components["schemas"]["TerminalId"];
+            terminal_name?: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -2646,6 +3819,25 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    jwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JsonWebKeySet"];
+                };
+            };
+        };
+    };
     agent_download: {
         parameters: {
             query?: {
@@ -3432,6 +4624,191 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    git_credential_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GitCredentialList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    git_credential_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GitCredentialPut"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GitCredential"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    git_credential_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    work_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkSettings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    work_settings_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkSettings"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4660,6 +6037,14 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     project_update: {
@@ -4710,6 +6095,92 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    activity_list: {
+        parameters: {
+            query?: {
+                event_type?: components["schemas"]["ActivityKind"];
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    activity_stream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ActivityEvent"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5443,6 +6914,239 @@ export interface operations {
             };
         };
     };
+    runtime_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeConfig"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    runtime_env_var_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuntimeEnvVarSet"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeConfig"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeConfig"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    runtime_env_var_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    runtime_file_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuntimeFileSet"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeConfig"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeConfig"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    runtime_file_remove: {
+        parameters: {
+            query: {
+                /** @description Of the file, as it is listed. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     schedule_list: {
         parameters: {
             query?: never;
@@ -5609,6 +7313,50 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    activity_socket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5931,6 +7679,242 @@ export interface operations {
             };
         };
     };
+    shared_terminal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedTerminal"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    shared_terminal_attach: {
+        parameters: {
+            query?: {
+                /** @description Output up to this offset was seen; absent: none was. */
+                from?: number;
+                /** @description 24 when absent. */
+                rows?: number;
+                /** @description 80 when absent. */
+                columns?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    signing_key_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    signing_key_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigningKeyRotate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_token_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TerminalTokenCreate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalToken"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     token_list: {
         parameters: {
             query?: never;
@@ -6040,6 +8024,1325 @@ export interface operations {
             };
         };
     };
+    user_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    user_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_list: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state. */
+                state?: components["schemas"]["WorkspaceState"];
+                /** @description Only those on this server: its id or its name. */
+                node_id?: string;
+                /** @description Only those of this project: its id, slug or name. */
+                project_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_awake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceAwake"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_awake_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_log: {
+        parameters: {
+            query?: {
+                /** @description Stay and send what comes, as server-sent events. */
+                follow?: boolean;
+                /** @description Go on after the line with this id; `Last-Event-ID` says the same. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LogLine"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_matches: {
+        parameters: {
+            query?: {
+                /** @description The text, whatever its case. */
+                q?: string;
+                /** @description At most so many lines, 100 when absent, up to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalMatchList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    port_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspacePortList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    port_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                port: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspacePortUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspacePortShared"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    port_open: {
+        parameters: {
+            query?: {
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                port: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_rebuild: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceRebuild"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workspace"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TerminalCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Terminal"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TerminalUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Terminal"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_attach: {
+        parameters: {
+            query?: {
+                /** @description Output up to this offset was seen; absent: none was. */
+                from?: number;
+                /** @description 24 when absent. */
+                rows?: number;
+                /** @description 80 when absent. */
+                columns?: number;
+                /** @description Only look: types nothing, and has no say in the size. */
+                watch?: boolean;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_link_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalLinkList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_link_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TerminalLinkCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalLinkCreated"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_link_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+                link_id: components["schemas"]["TerminalLinkId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_output: {
+        parameters: {
+            query?: {
+                /** @description Offset of the first byte; what is not kept any more is left out. */
+                from?: number;
+                /** @description At most so many bytes, 4194304 when absent. */
+                max?: number;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+                terminal_id: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     health_detail: {
         parameters: {
             query?: never;
@@ -6093,6 +9396,66 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    terminal_multi: {
+        parameters: {
+            query?: {
+                /** @description Which one, where neither the host name nor the token says so. */
+                workspace_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

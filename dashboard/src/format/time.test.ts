@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { formatClock, formatDuration, formatElapsed, formatRelative } from "./time";
+import { formatClock, formatDuration, formatElapsed, formatLeft, formatRelative } from "./time";
 
 const now = Date.parse("2026-03-01T12:00:00Z");
 const ago = (seconds: number) => formatRelative(now - seconds * 1000, now);
@@ -22,6 +22,18 @@ describe("formatRelative", () => {
 
   it("says when something will be", () => {
     expect(ago(-3 * 86400)).toBe("in 3 days");
+  });
+});
+
+describe("formatLeft", () => {
+  const left = (seconds: number) => formatLeft(now + seconds * 1000, now);
+
+  it("rounds as people do", () => {
+    expect(left(-5)).toBe("less than a minute");
+    expect(left(50)).toBe("1 minute");
+    expect(left(3599)).toBe("1 hour");
+    expect(left(86_399)).toBe("24 hours");
+    expect(left(7 * 86_400 - 60)).toBe("7 days");
   });
 });
 

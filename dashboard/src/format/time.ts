@@ -1,3 +1,5 @@
+import { plural } from "./quantity";
+
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -16,6 +18,14 @@ export function formatRelative(at: number, now: number): string {
   if (age < DAY) return relative.format(Math.trunc(seconds / HOUR), "hour");
   if (age < 30 * DAY) return relative.format(Math.trunc(seconds / DAY), "day");
   return day.format(at);
+}
+
+/** "23 hours", of what is still to come. Rounded as people do: an hour that has just begun is an hour. */
+export function formatLeft(until: number, now: number): string {
+  const seconds = Math.max(0, (until - now) / 1000);
+  if (seconds < 45) return "less than a minute";
+  if (seconds < 59.5 * MINUTE) return plural(Math.round(seconds / MINUTE), "minute");
+  return seconds < 36 * HOUR ? plural(Math.round(seconds / HOUR), "hour") : plural(Math.round(seconds / DAY), "day");
 }
 
 export function formatAbsolute(at: number): string {

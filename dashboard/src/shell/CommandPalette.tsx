@@ -9,7 +9,7 @@ import { usePaletteItems, type PaletteItem } from "./palette-items";
 import { search } from "./palette-search";
 
 const MAX_SHOWN = 40;
-const groups: PaletteItem["group"][] = ["Projects", "Pages", "Actions"];
+const groups: PaletteItem["group"][] = ["Projects", "Workspaces", "Pages", "Actions"];
 
 /** Without a query the groups keep their order; with one the best fit comes first. */
 function arrange(items: PaletteItem[], query: string): PaletteItem[] {
@@ -63,8 +63,8 @@ function Palette({ items, onClose }: { items: PaletteItem[]; onClose: () => void
           aria-expanded
           aria-controls={id}
           aria-activedescendant={shown[current] ? `${id}-${shown[current].id}` : undefined}
-          aria-label="Search projects, pages and actions"
-          placeholder="Search projects, pages and actions"
+          aria-label="Search projects, workspaces, pages and actions"
+          placeholder="Search projects, workspaces, pages and actions"
           autoFocus
           value={query}
           onChange={(event) => {

@@ -24,7 +24,7 @@ export function PhoneTopBar({ onSearch }: { onSearch: () => void }) {
 
 export function PhoneBottomBar() {
   return (
-    <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden">
+    <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden [[data-keyboard]_&]:hidden">
       <ul className="grid auto-cols-fr grid-flow-col">
         {pages.map(({ to, label, icon: Icon, end }) => (
           <li key={to}>

@@ -2,6 +2,7 @@ import { LogOut, Monitor, Moon, Sun, type LucideIcon } from "lucide-react";
 import { ToggleGroup } from "radix-ui";
 
 import { useLogout, useMe } from "@/features/auth/queries";
+import { GitCard } from "@/features/git/GitCard";
 import { Tokens } from "@/features/tokens/Tokens";
 import { Chip } from "@/ui/Badge";
 import { Button } from "@/ui/Button";
@@ -74,6 +75,7 @@ export default function SettingsPage() {
       <PageTitle>Settings</PageTitle>
       <PageHeader title="Settings" />
       <Account />
+      <GitCard />
       <Tokens />
       <Appearance />
     </div>

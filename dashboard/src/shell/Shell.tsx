@@ -3,6 +3,7 @@ import { Outlet, ScrollRestoration, useLocation } from "react-router";
 
 import { RequireSession } from "@/features/auth/RequireSession";
 import { NodeProblems } from "@/features/nodes/NodeProblems";
+import { SleepBanner } from "@/features/workspaces/StayAwake";
 import { useLiveEvents } from "@/live/events";
 import { Loading, Skeleton } from "@/ui/states";
 
@@ -39,10 +40,11 @@ function SignedIn() {
         Skip to the content
       </a>
       <Sidebar onSearch={() => setSearching(true)} />
-      <div className="flex min-w-0 flex-1 flex-col">
+      <div className="flex min-w-0 flex-1 flex-col has-data-fill:h-(--fill-height,100dvh)">
         <PhoneTopBar onSearch={() => setSearching(true)} />
         <ConnectionBanner connected={connected} />
-        <main ref={content} id="content" tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 pt-5 pb-24 outline-none sm:px-6 md:pt-7 md:pb-10 lg:px-8">
+        <SleepBanner />
+        <main ref={content} id="content" tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 pt-5 pb-24 outline-none sm:px-6 md:pt-7 md:pb-10 lg:px-8 has-data-fill:flex has-data-fill:min-h-0 has-data-fill:max-w-none has-data-fill:flex-col has-data-fill:p-0! max-md:has-data-fill:pb-[calc(3.5rem+env(safe-area-inset-bottom))]! [[data-keyboard]_&]:pb-0!">
           <NodeProblems />
           <PageFailed key={pathname}>
             <Suspense fallback={<PageSkeleton />}>

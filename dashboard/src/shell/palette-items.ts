@@ -1,22 +1,53 @@
-import { Bell, Boxes, FileText, KeyRound, LogOut, Moon, Plus, RotateCw, Server, Settings, SquareTerminal, Sun, type LucideIcon } from "lucide-react";
-import { useNavigate } from "react-router";
+import { Bell, Boxes, FileText, KeyRound, LogOut, MonitorDot, Moon, Plus, RotateCw, Server, Settings, SquareTerminal, Sun, type LucideIcon } from "lucide-react";
+import { useMatch, useNavigate } from "react-router";
 
 import { useLogout } from "@/features/auth/queries";
 import { useRedeploy } from "@/features/deployments/queries";
 import { useProjects } from "@/features/projects/queries";
 import { addressOf } from "@/features/projects/repo-url";
+import { useTerminals } from "@/features/terminals/queries";
+import { useWorkspaces } from "@/features/workspaces/queries";
+import { isUsable } from "@/features/workspaces/words";
 import { toast } from "@/ui/toast-store";
 
 import { setTheme, useResolvedTheme } from "./theme";
 
 export interface PaletteItem {
   id: string;
-  group: "Projects" | "Pages" | "Actions";
+  group: "Projects" | "Workspaces" | "Pages" | "Actions";
   label: string;
   hint?: string;
   keywords?: string;
   icon: LucideIcon;
   run: () => void;
+}
+
+/** Workspaces, and the terminals of the one that is open. */
+function useWorkspaceItems(): PaletteItem[] {
+  const navigate = useNavigate();
+  const { data: workspaces = [] } = useWorkspaces();
+  const id = useMatch("/workspaces/:id")?.params.id ?? "";
+  const shown = workspaces.find((workspace) => workspace.id === id);
+  const { data: terminals = [] } = useTerminals(id, shown !== undefined && isUsable(shown.state));
+  const ofTerminals = terminals.map<PaletteItem>((terminal) => ({
+    id: `terminal-${terminal.id}`,
+    group: "Workspaces",
+    label: terminal.name,
+    hint: shown?.name,
+    keywords: "terminal shell",
+    icon: SquareTerminal,
+    run: () => void navigate(`/workspaces/${id}?terminal=${encodeURIComponent(terminal.id)}`),
+  }));
+  const ofWorkspaces = workspaces.map<PaletteItem>((workspace) => ({
+    id: `workspace-${workspace.id}`,
+    group: "Workspaces",
+    label: workspace.name,
+    hint: workspace.node_name,
+    keywords: `workspace ${workspace.project_name}`,
+    icon: MonitorDot,
+    run: () => void navigate(`/workspaces/${workspace.id}`),
+  }));
+  return [...ofTerminals, ...ofWorkspaces];
 }
 
 /** Everything the palette can find. */
@@ -26,6 +57,7 @@ export function usePaletteItems(): PaletteItem[] {
   const redeploy = useRedeploy();
   const logout = useLogout();
   const theme = useResolvedTheme();
+  const ofWorkspaces = useWorkspaceItems();
   const go = (to: string) => () => void navigate(to);
 
   const ofProjects = projects.map<PaletteItem>((project) => ({
@@ -39,12 +71,14 @@ export function usePaletteItems(): PaletteItem[] {
   }));
   const pages: PaletteItem[] = [
     { id: "projects", group: "Pages", label: "Projects", icon: Boxes, keywords: "home apps", run: go("/") },
+    { id: "workspaces", group: "Pages", label: "Workspaces", icon: MonitorDot, keywords: "terminals development ide", run: go("/workspaces") },
     { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers") },
     { id: "notifications", group: "Pages", label: "Notifications", icon: Bell, keywords: "slack email webhook alerts channels", run: go("/notifications") },
     { id: "settings", group: "Pages", label: "Settings", icon: Settings, keywords: "account theme tokens api", run: go("/settings") },
   ];
   const actions: PaletteItem[] = [
     { id: "new", group: "Actions", label: "New project", icon: Plus, keywords: "deploy create git", run: go("/projects/new") },
+    { id: "new-workspace", group: "Actions", label: "New workspace", icon: Plus, keywords: "open terminal checkout develop", run: go("/workspaces?new") },
     {
       id: "theme",
       group: "Actions",
@@ -58,6 +92,7 @@ export function usePaletteItems(): PaletteItem[] {
   const perProject = projects.flatMap<PaletteItem>(({ id, name }) => [
     { id: `logs-${id}`, group: "Actions", label: `Logs of ${name}`, icon: FileText, run: go(`/projects/${id}/logs`) },
     { id: `runs-${id}`, group: "Actions", label: `Runs of ${name}`, icon: SquareTerminal, keywords: "schedule cron command exec job", run: go(`/projects/${id}/runs`) },
+    { id: `workspace-of-${id}`, group: "Actions", label: `New workspace of ${name}`, icon: MonitorDot, keywords: "open terminal checkout develop", run: go(`/workspaces?new&project=${encodeURIComponent(id)}`) },
     { id: `env-${id}`, group: "Actions", label: `Environment of ${name}`, icon: KeyRound, keywords: "variables secrets", run: go(`/projects/${id}/env`) },
     {
       id: `redeploy-${id}`,
@@ -71,5 +106,5 @@ export function usePaletteItems(): PaletteItem[] {
         ),
     },
   ]);
-  return [...ofProjects, ...pages, ...actions, ...perProject];
+  return [...ofProjects, ...ofWorkspaces, ...pages, ...actions, ...perProject];
 }

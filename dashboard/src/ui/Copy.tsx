@@ -48,3 +48,26 @@ export function CommandLine({ command, className, whole = false }: { command: st
     </div>
   );
 }
+
+interface SecretLineProps {
+  text: string;
+  /** Of the button. */
+  label: string;
+  note: string;
+  testId?: string;
+}
+
+/** What is shown once, to be copied now. Says so also to who does not see it appear. */
+export function SecretLine({ text, label, note, testId }: SecretLineProps) {
+  return (
+    <div role="status" className="flex flex-col gap-1.5">
+      <div className="flex items-center gap-2 rounded-lg border border-line bg-sunken py-1 pr-1 pl-3">
+        <code data-testid={testId} className="min-w-0 flex-1 py-1 font-mono text-xs wrap-anywhere">
+          {text}
+        </code>
+        <CopyButton text={text} label={label} labelled />
+      </div>
+      <p className="text-[13px] text-faint">{note}</p>
+    </div>
+  );
+}

@@ -3,12 +3,13 @@ import { AlertDialog, Dialog as RadixDialog } from "radix-ui";
 import type { ReactNode } from "react";
 
 import { Button, IconButton } from "./Button";
+import { classes } from "./classes";
 import { Notice } from "./states";
 import { useReturnFocus } from "./use-return-focus";
 
 const overlayClass = "dims fixed inset-0 z-40 bg-black/45 data-[state=open]:animate-fade";
 const contentClass =
-  "fixed inset-x-3 top-[12vh] z-50 mx-auto flex max-h-[80vh] max-w-lg flex-col overflow-y-auto rounded-2xl border border-line bg-raised p-5 shadow-pop outline-none data-[state=open]:animate-rise";
+  "fixed inset-x-3 top-[12vh] z-50 mx-auto flex max-h-[80vh] flex-col overflow-y-auto rounded-2xl border border-line bg-raised p-5 shadow-pop outline-none data-[state=open]:animate-rise";
 
 interface DialogProps {
   open: boolean;
@@ -16,15 +17,19 @@ interface DialogProps {
   title: string;
   description?: ReactNode;
   children: ReactNode;
+  /** Puts the focus somewhere else than where it was. */
+  onClosed?: () => void;
+  /** For text that should not be broken into short lines. */
+  wide?: boolean;
 }
 
-export function Dialog({ open, onOpenChange, title, description, children }: DialogProps) {
-  const returnFocus = useReturnFocus(open);
+export function Dialog({ open, onOpenChange, title, description, children, onClosed, wide }: DialogProps) {
+  const returnFocus = useReturnFocus(open, onClosed);
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className={overlayClass} />
-        <RadixDialog.Content className={contentClass} onCloseAutoFocus={returnFocus} {...(description ? {} : { "aria-describedby": undefined })}>
+        <RadixDialog.Content className={classes(contentClass, wide ? "max-w-4xl" : "max-w-lg")} onCloseAutoFocus={returnFocus} {...(description ? {} : { "aria-describedby": undefined })}>
           <div className="flex items-start justify-between gap-4">
             <RadixDialog.Title className="text-base font-semibold">{title}</RadixDialog.Title>
             <RadixDialog.Close asChild>
@@ -53,15 +58,17 @@ interface ConfirmProps {
   error?: string;
   children?: ReactNode;
   testId?: string;
+  /** As a dialog's. */
+  onClosed?: () => void;
 }
 
-export function Confirm({ open, onOpenChange, title, description, confirm, onConfirm, busy, danger, allowed = true, error, children, testId }: ConfirmProps) {
-  const returnFocus = useReturnFocus(open);
+export function Confirm({ open, onOpenChange, title, description, confirm, onConfirm, busy, danger, allowed = true, error, children, testId, onClosed }: ConfirmProps) {
+  const returnFocus = useReturnFocus(open, onClosed);
   return (
     <AlertDialog.Root open={open} onOpenChange={onOpenChange}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className={overlayClass} />
-        <AlertDialog.Content className={contentClass} onCloseAutoFocus={returnFocus}>
+        <AlertDialog.Content className={classes(contentClass, "max-w-lg")} onCloseAutoFocus={returnFocus}>
           <AlertDialog.Title className="text-base font-semibold">{title}</AlertDialog.Title>
           <AlertDialog.Description asChild>
             <div className="mt-1.5 text-soft">{description}</div>

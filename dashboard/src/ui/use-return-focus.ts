@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef } from "react";
 
-/** For a dialog that is opened without a trigger of its own: what had the focus before gets it back. */
-export function useReturnFocus(open: boolean): (event: Event) => void {
+/** For a dialog that is opened without a trigger of its own: what had the focus before gets it back, unless `onClosed` knows better. */
+export function useReturnFocus(open: boolean, onClosed?: () => void): (event: Event) => void {
   const opener = useRef<Element | null>(null);
 
   // Before the dialog's content is there and takes the focus.
@@ -11,6 +11,7 @@ export function useReturnFocus(open: boolean): (event: Event) => void {
 
   return (event) => {
     event.preventDefault();
+    if (onClosed) return onClosed();
     const target = opener.current?.isConnected ? opener.current : document.getElementById("content");
     if (target instanceof HTMLElement) target.focus({ preventScroll: true });
   };

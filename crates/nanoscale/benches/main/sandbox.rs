@@ -68,6 +68,7 @@ fn spec(argv: &[&str], network: Network, mounts: Vec<Mount>, env: &[(&str, &str)
         cwd: "/tmp".into(),
         identity: Some(Identity { uid: USER, gid: USER }),
         mounts,
+        files: Vec::new(),
         network,
         join: None,
         trusted: false,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -152,12 +153,42 @@ impl Client {
         self.parsed(self.send(request).await?).await
     }
 
-    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+    /// Where a WebSocket is, and the header that says who asks for it.
+    pub(super) fn socket(&self, path: &[&str], query: &[(&str, String)]) -> Result<(Url, (HeaderName, HeaderValue))> {
+        let mut url = self.route(path);
+        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+        url.set_scheme(scheme).map_err(|()| anyhow::anyhow!("{url} cannot be the address of a WebSocket"))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let (name, value) = match &self.credential {
+            Credential::Nobody => return Err(ClientError::NotSignedIn.into()),
+            Credential::Token(token) => (header::AUTHORIZATION, format!("Bearer {token}")),
+            Credential::Session(cookie) => (header::COOKIE, cookie.clone()),
+        };
+        let mut value = HeaderValue::try_from(value).context("the token is no text for a header")?;
+        value.set_sensitive(true);
+        Ok((url, (name, value)))
+    }
+
+    /// The error of an answer that is a no.
+    pub(super) fn refusal(&self, status: StatusCode, body: &[u8]) -> anyhow::Error {
+        match serde_json::from_slice::<api::ErrorBody>(body) {
+            Ok(body) => ClientError::Refused { status, body }.into(),
+            Err(_) => ClientError::NotOurs { url: self.url.clone(), status }.into(),
+        }
+    }
+
+    fn route(&self, path: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("api").extend(path);
         }
-        let request = self.http.request(method, url);
+        url
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let request = self.http.request(method, self.route(path));
         match &self.credential {
             Credential::Nobody => request,
             Credential::Token(token) => request.bearer_auth(token),
@@ -185,11 +216,7 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let body = response.text().await.unwrap_or_default();
-        Err(match serde_json::from_str::<api::ErrorBody>(&body) {
-            Ok(body) => ClientError::Refused { status, body }.into(),
-            Err(_) => ClientError::NotOurs { url: self.url.clone(), status }.into(),
-        })
+        Err(self.refusal(status, &response.bytes().await.unwrap_or_default()))
     }
 
     fn broken(&self, cause: reqwest::Error) -> ClientError {
@@ -243,6 +270,11 @@ impl fmt::Display for ClientError {
 impl Error for ClientError {}
 
 impl ClientError {
+    /// Whether the server has refused with this code.
+    pub(super) fn has_code(error: &anyhow::Error, code: &str) -> bool {
+        matches!(error.downcast_ref(), Some(Self::Refused { body, .. }) if body.error == code)
+    }
+
     /// What to do about it, where the message does not say.
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self {

@@ -1,4 +1,4 @@
-//! Environment variables of a project. Their values go to the server and never come back.
+//! Environment variables of a project. The values of secrets go to the server and never come back.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) struct EnvArgs {
 
 #[derive(clap::Subcommand)]
 enum EnvCommand {
-    /// The names of a project's variables.
+    /// A project's variables; those that are not secret with their values.
     #[command(visible_alias = "ls")]
     List { project: String },
     /// Set variables; the others stay.
@@ -30,6 +30,8 @@ enum EnvCommand {
         /// `KEY=VALUE`, or `KEY` alone to read a secret from standard input.
         #[arg(required = true, value_name = "KEY[=VALUE]")]
         variables: Vec<String>,
+        #[command(flatten)]
+        shown: Shown,
         #[command(flatten)]
         then: Then,
     },
@@ -46,8 +48,27 @@ enum EnvCommand {
         project: String,
         file: PathBuf,
         #[command(flatten)]
+        shown: Shown,
+        #[command(flatten)]
         then: Then,
     },
+}
+
+/// Whether a value is shown again. What is there stays what it is when neither is said; what is new is secret.
+#[derive(clap::Args, Clone, Copy)]
+pub(super) struct Shown {
+    /// Show it to whoever may see the project.
+    #[arg(long)]
+    plain: bool,
+    /// Never show it again.
+    #[arg(long, conflicts_with = "plain")]
+    secret: bool,
+}
+
+impl Shown {
+    pub(super) fn is_secret(self) -> Option<bool> {
+        (self.plain || self.secret).then_some(self.secret)
+    }
 }
 
 #[derive(clap::Args)]
@@ -66,28 +87,38 @@ pub(super) async fn run(args: EnvArgs) -> Result<ExitCode> {
     let client = Client::signed_in()?;
     match args.command {
         EnvCommand::List { project } => {
-            let project = find::project(&client, &project).await?.value;
-            let answer = client.get::<Vec<api::EnvVar>>(&["projects", project.id.as_str(), "env"]).await?;
-            answer.show(args.format.json, |variables| {
-                if variables.is_empty() {
-                    output::note(format!("`{}` has no environment variables.", project.name));
-                }
-                variables.iter().try_for_each(|variable| output::line(&variable.key))
-            })?;
+            list(&client, &project, args.format).await?;
             Ok(ExitCode::SUCCESS)
         }
-        EnvCommand::Set { project, variables, then } => {
-            change(&client, &project, parse_all(&variables)?, then, args.format).await
+        EnvCommand::Set { project, variables, shown, then } => {
+            change(&client, &project, parse_all(&variables)?, shown, then, args.format).await
         }
         EnvCommand::Unset { project, keys, then } => {
             let changes = keys.into_iter().map(|key| (key.to_string(), None)).collect();
-            change(&client, &project, changes, then, args.format).await
+            change(&client, &project, changes, Shown { plain: false, secret: false }, then, args.format).await
         }
-        EnvCommand::Import { project, file, then } => {
+        EnvCommand::Import { project, file, shown, then } => {
             let changes = dotenv::read(&file)?.into_iter().map(|(key, value)| (key, Some(value))).collect();
-            change(&client, &project, changes, then, args.format).await
+            change(&client, &project, changes, shown, then, args.format).await
         }
     }
+}
+
+async fn list(client: &Client, project: &str, format: Format) -> Result<()> {
+    let project = find::project(client, project).await?.value;
+    if format.json {
+        let answer = client.get::<Vec<api::EnvVar>>(&["projects", project.id.as_str(), "env"]).await?;
+        return answer.show(true, |_| Ok(()));
+    }
+    let path = ["projects", project.id.as_str(), "runtime-config"];
+    let variables = client.get::<api::RuntimeConfig>(&path).await?.value.env_vars;
+    if variables.is_empty() {
+        output::note(format!("`{}` has no environment variables.", project.name));
+    }
+    variables.iter().try_for_each(|variable| match &variable.value {
+        Some(value) => output::line(format!("{}={value}", variable.key)),
+        None => output::line(&variable.key),
+    })
 }
 
 fn parse_all(variables: &[String]) -> Result<Changes> {
@@ -110,7 +141,14 @@ fn parse_all(variables: &[String]) -> Result<Changes> {
     Ok(changes)
 }
 
-async fn change(client: &Client, name: &str, changes: Changes, then: Then, format: Format) -> Result<ExitCode> {
+async fn change(
+    client: &Client,
+    name: &str,
+    changes: Changes,
+    shown: Shown,
+    then: Then,
+    format: Format,
+) -> Result<ExitCode> {
     let project = find::project(client, name).await?.value;
     let path = ["projects", project.id.as_str(), "env"];
     let stored = client.get::<Vec<api::EnvVar>>(&path).await?.value;
@@ -119,7 +157,7 @@ async fn change(client: &Client, name: &str, changes: Changes, then: Then, forma
             bail!("`{}` has no variable `{key}`; nothing was changed", project.name);
         }
     }
-    let answer = client.put::<Vec<api::EnvVar>>(&path, &merged(&stored, &changes)).await?;
+    let answer = client.put::<Vec<api::EnvVar>>(&path, &merged(&stored, &changes, shown)).await?;
     if then.redeploy {
         output::note(said(&changes));
         return deploy::again(client, &project, &api::Redeploy::default(), then.wait, format).await;
@@ -133,12 +171,14 @@ async fn change(client: &Client, name: &str, changes: Changes, then: Then, forma
 }
 
 /// The whole set after the changes: what is not named keeps its value, which only the server knows.
-fn merged(stored: &[api::EnvVar], changes: &Changes) -> Vec<api::EnvVarUpdate> {
+fn merged(stored: &[api::EnvVar], changes: &Changes, shown: Shown) -> Vec<api::EnvVarUpdate> {
+    let update = |key: &str, value: Option<String>| {
+        let is_secret = value.as_ref().and_then(|_| shown.is_secret());
+        api::EnvVarUpdate { key: key.to_owned(), value, has_value: None, is_secret }
+    };
     let kept = stored.iter().filter(|variable| !changes.contains_key(&variable.key));
-    let kept = kept.map(|variable| api::EnvVarUpdate { key: variable.key.clone(), value: None, has_value: None });
-    let set = changes.iter().filter_map(|(key, change)| {
-        Some(api::EnvVarUpdate { key: key.clone(), value: Some(change.clone()?), has_value: None })
-    });
+    let kept = kept.map(|variable| update(&variable.key, None));
+    let set = changes.iter().filter_map(|(key, change)| Some(update(key, Some(change.clone()?))));
     kept.chain(set).collect()
 }
 
@@ -155,14 +195,17 @@ fn said(changes: &Changes) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Changes, merged, parse_all};
+    use super::{Changes, Shown, merged, parse_all};
+
+    const SHOWN: Shown = Shown { plain: false, secret: false };
 
     #[test]
     fn what_is_not_named_keeps_its_value() {
-        let stored = ["A", "B", "C"].map(|key| api::EnvVar { key: key.into(), has_value: true });
+        let stored = ["A", "B", "C"].map(|key| api::EnvVar { key: key.into(), has_value: true, is_secret: true });
         let changes =
             Changes::from([("B".into(), Some("2".into())), ("C".into(), None), ("D".into(), Some("4".into()))]);
-        let set = merged(&stored, &changes).into_iter().map(|update| (update.key, update.value)).collect::<Vec<_>>();
+        let set =
+            merged(&stored, &changes, SHOWN).into_iter().map(|update| (update.key, update.value)).collect::<Vec<_>>();
         let expected = [("A", None), ("B", Some("2")), ("D", Some("4"))];
         assert_eq!(set, expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))));
     }

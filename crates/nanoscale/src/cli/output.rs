@@ -36,6 +36,14 @@ pub(super) fn line(text: impl Display) -> Result<()> {
     })
 }
 
+/// Writes text to standard output as it is.
+pub(super) fn text(text: &str) -> Result<()> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Closed.into(),
+        _ => anyhow::Error::new(error).context("write to standard output"),
+    })
+}
+
 /// Tells the person something that is no result. Nothing depends on whether they can read it.
 pub(super) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -27,6 +27,8 @@ enum Kind {
     Flag,
     /// Smallest, largest and default.
     Number(u64, u64, u64),
+    /// The same, whose aliases are in milliseconds.
+    Seconds(u64, u64, u64),
     /// Like `30s`: shortest, longest and default in milliseconds.
     Duration(u64, u64, u64),
     /// Smallest and largest; the machine says what is usual.
@@ -35,6 +37,7 @@ enum Kind {
     Idle(&'static str),
 }
 
+const DAY_MS: u64 = 24 * 3600 * 1000;
 /// Characters of a secret.
 const SECRET_MIN: usize = 16;
 
@@ -105,6 +108,12 @@ const SETTINGS: &[Setting] = &[
     text("worker.bind", &[]),
     text("node.driver", &[]),
     text("agents.directory", &[]),
+    aliased_number("activity.retention_days", &["ACTIVITY_RETENTION_DAYS"], 1, 3650, 90),
+    text("tokens.private_key", &["JWT_PRIVATE_KEY"]),
+    text("tokens.public_key", &["JWT_PUBLIC_KEY"]),
+    text("tokens.key_id", &["JWT_KEY_ID"]),
+    aliased_number("tokens.terminal_expiry_ms", &["TERMINAL_TOKEN_EXPIRY_MS"], 1000, 30 * DAY_MS, 3_600_000),
+    aliased_number("tokens.callback_expiry_ms", &["CALLBACK_TOKEN_EXPIRY_MS"], 1000, 365 * DAY_MS, DAY_MS),
     text("edge.http_bind", &[]),
     idle("edge.https_bind", "the edge does not speak TLS yet"),
     Setting { path: "git.allow_hosts", aliases: &[], kind: Kind::List },
@@ -124,6 +133,17 @@ const SETTINGS: &[Setting] = &[
     number("limits.app_memory_mb", 16, 1 << 20, 1024),
     number("limits.volume_mb", 1, 1 << 30, 10_240),
     number("limits.start_timeout_seconds", 1, 3600, 60),
+    aliased_number("limits.workspaces_per_user", &["MAX_WORKSPACES_PER_USER"], 1, 10_000, 10),
+    aliased_number("limits.workspaces_per_node", &["MAX_WORKSPACES_PER_NODE"], 1, 10_000, 10),
+    aliased_number("limits.rate_workspace_create", &["RATE_LIMIT_WORKSPACE_CREATE"], 0, 1_000_000, 60),
+    aliased_number("limits.rate_terminal_token", &["RATE_LIMIT_TERMINAL_TOKEN"], 0, 1_000_000, 600),
+    aliased_number("limits.rate_credential_update", &["RATE_LIMIT_CREDENTIAL_UPDATE"], 0, 1_000_000, 60),
+    number("limits.workspace_memory_mb", 64, 1 << 20, 2048),
+    Setting {
+        path: "limits.workspace_timeout_seconds",
+        aliases: &["PROVISIONING_TIMEOUT_MS"],
+        kind: Kind::Seconds(1, 86_400, 600),
+    },
     number("limits.settle_ms", 0, 60_000, 2000),
     number("limits.drain_seconds", 0, 3600, 30),
     number("limits.stop_grace_seconds", 0, 600, 10),
@@ -135,6 +155,11 @@ const SETTINGS: &[Setting] = &[
     number("limits.log_project_mb", 1, 1 << 20, 256),
     number("limits.log_days", 1, 3650, 14),
     number("limits.disk_notice_percent", 1, 100, 90),
+    aliased_number("limits.env_vars", &["MAX_PROJECT_RUNTIME_ENV_VARS_PER_PROJECT"], 1, 10_000, 150),
+    aliased_number("limits.env_value_bytes", &["MAX_PROJECT_RUNTIME_ENV_VALUE_BYTES"], 1, 131_071, 8192),
+    aliased_number("limits.files", &["MAX_PROJECT_RUNTIME_FILES_PER_PROJECT"], 1, 1000, 50),
+    aliased_number("limits.file_bytes", &["MAX_PROJECT_RUNTIME_FILE_CONTENT_BYTES"], 1, 262_144, 131_072),
+    aliased_number("limits.file_path_length", &["MAX_PROJECT_RUNTIME_FILE_PATH_LENGTH"], 1, 4000, 256),
     aliased_number("machine_logs.page_lines", &["LOG_RETRIEVAL_DEFAULT_LIMIT"], 1, 10_000, 200),
     aliased_number("machine_logs.page_lines_max", &["LOG_RETRIEVAL_MAX_LIMIT"], 1, 10_000, 1000),
     aliased_number("machine_logs.stream_lines", &["LOG_STREAM_BUFFER_SIZE"], 1, 10_000, 100),
@@ -169,7 +194,9 @@ fn setting(path: &str) -> Option<&'static Setting> {
 pub(super) fn default_file() -> String {
     let mut limits = serde_json::Map::new();
     for setting in SETTINGS {
-        if let (Kind::Number(_, _, default), Some(name)) = (&setting.kind, setting.path.strip_prefix("limits.")) {
+        if let (Kind::Number(_, _, default) | Kind::Seconds(_, _, default), Some(name)) =
+            (&setting.kind, setting.path.strip_prefix("limits."))
+        {
             limits.insert(name.to_owned(), (*default).into());
         }
     }
@@ -230,12 +257,18 @@ impl Values {
             let own = setting.variable();
             let names = setting.aliases.iter().copied().rev().chain([own.as_str()]);
             for name in names {
+                let is_alias = name != own;
                 let Some((_, value)) = variables.iter().find(|(key, value)| key == name && !value.is_empty()) else {
                     continue;
                 };
                 let value = match setting.kind {
                     Kind::List => value.split(',').map(|part| Value::from(part.trim())).collect(),
-                    Kind::Number(..) | Kind::Measured(..) => {
+                    // Part of a second is one.
+                    Kind::Seconds(..) if is_alias => match value.trim().parse::<u64>() {
+                        Ok(milliseconds) => milliseconds.div_ceil(1000).into(),
+                        Err(_) => value.clone().into(),
+                    },
+                    Kind::Number(..) | Kind::Seconds(..) | Kind::Measured(..) => {
                         value.trim().parse::<u64>().map_or_else(|_| value.clone().into(), Value::from)
                     }
                     Kind::Flag => Value::Bool(matches!(value.as_str(), "true" | "1")),
@@ -255,6 +288,17 @@ impl Values {
                 self.mistake(path, "has a control character in it");
                 None
             }
+            _ => {
+                self.mistake(path, "is a text in quotes");
+                None
+            }
+        }
+    }
+
+    /// A text of several lines.
+    pub(super) fn lines(&mut self, path: &'static str) -> Option<Secret> {
+        match self.values.get(path)? {
+            Value::String(text) => Some(Secret(text.trim().to_owned())).filter(|text| !text.0.is_empty()),
             _ => {
                 self.mistake(path, "is a text in quotes");
                 None
@@ -345,7 +389,9 @@ impl Values {
     }
 
     pub(super) fn number(&mut self, path: &'static str) -> u64 {
-        let Some(Setting { kind: Kind::Number(min, max, default), .. }) = setting(path) else {
+        let Some(Setting { kind: Kind::Number(min, max, default) | Kind::Seconds(min, max, default), .. }) =
+            setting(path)
+        else {
             unreachable!("{path} is in the table as a number");
         };
         self.number_from(path, *min, *max).unwrap_or(*default)

@@ -157,6 +157,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             database_url: store::MetricsStore::url_for(&config.database_url, &config.server_dir()),
             token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
         },
+        runtime: config.runtime,
         machine_logs: server::MachineLogConfig {
             page_lines: config.machine.page_lines,
             page_lines_max: config.machine.page_lines_max,
@@ -164,12 +165,19 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
             ping_interval: config.machine.ping_interval,
             pong_timeout: config.machine.pong_timeout,
         },
+        tokens: config.tokens.clone(),
+        activity_retention: config.activity_retention,
         limits: server::Limits {
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,
             app_memory_bytes: config.limits.app_memory_bytes,
             volume_bytes: config.limits.volume_bytes,
             start_timeout: config.limits.start_timeout,
+            workspaces_per_user: config.limits.workspaces_per_user,
+            workspaces_per_node: config.limits.workspaces_per_node,
+            rates: config.limits.rates,
+            workspace_memory_mb: config.limits.workspace_memory_mb,
+            workspace_timeout: config.limits.workspace_timeout,
             settle: config.limits.settle,
             releases_kept: config.limits.releases_kept,
             patience: Patience {

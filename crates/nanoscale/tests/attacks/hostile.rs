@@ -1,6 +1,6 @@
 //! A project that attacks whatever it is deployed to (`examples/hostile`), and comes to nothing.
 
-mod bombs;
+pub(crate) mod bombs;
 mod sources;
 
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ struct Built {
     told: Told,
 }
 
-fn pids_of_user(uid: u32) -> Vec<u32> {
+pub(crate) fn pids_of_user(uid: u32) -> Vec<u32> {
     let line = format!("Uid:\t{uid}\t");
     pids(|path| std::fs::read_to_string(path.join("status")).is_ok_and(|text| text.contains(&line)))
 }

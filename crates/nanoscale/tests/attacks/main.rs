@@ -9,6 +9,7 @@ mod apps;
 mod hostile;
 mod pressure;
 mod prey;
+mod workspaces;
 
 use std::time::Duration;
 

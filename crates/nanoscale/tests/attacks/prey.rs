@@ -36,11 +36,13 @@ pub(crate) fn pids(condition: impl Fn(&Path) -> bool) -> Vec<u32> {
     processes.filter(|path| condition(path)).filter_map(|path| pid(&path)).collect()
 }
 
-fn pids_of_workload(server: &TestServer, id: &DeploymentId) -> Vec<u32> {
-    let run = server.data_dir().join("node/runs").join(id.as_str());
+/// Its processes and their shims.
+pub(crate) fn pids_of_workload(server: &TestServer, id: &str) -> Vec<u32> {
+    let runs = server.data_dir().join("node/runs");
+    let is_of = |cwd: &Path| cwd.strip_prefix(&runs).is_ok_and(|run| run.to_string_lossy().starts_with(id));
     pids(|path| {
-        std::fs::read_to_string(path.join("cgroup")).is_ok_and(|text| text.contains(id.as_str()))
-            || std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd == run)
+        std::fs::read_to_string(path.join("cgroup")).is_ok_and(|text| text.contains(id))
+            || std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| is_of(&cwd))
     })
 }
 
@@ -132,10 +134,10 @@ pub(crate) fn targets(server: &TestServer, host: &Host, neighbour: &Neighbour, o
     let run = |id: &DeploymentId| node.join("runs").join(id.as_str());
     let sockets = runs.clone().flat_map(|id| [run(id).join("shim.sock"), run(id).join("net.sock")]).collect::<Vec<_>>();
     assert!(sockets.iter().all(|path| path.exists()), "{sockets:?}");
-    let mut pids = pids_of_workload(server, &neighbour.deployment);
+    let mut pids = pids_of_workload(server, neighbour.deployment.as_str());
     assert!(pids.len() >= 2, "a shim and an app: {pids:?}");
     pids.extend(server.pid());
-    pids.extend(own.map(|own| pids_of_workload(server, own)).into_iter().flatten());
+    pids.extend(own.map(|own| pids_of_workload(server, own.as_str())).into_iter().flatten());
     let mut ports = vec![server.edge_addr().port(), server.api_url().rsplit(':').next().unwrap().parse().unwrap()];
     ports.extend(host.everywhere.iter().map(|listener| listener.local_addr().unwrap().port()));
     json!({

@@ -5,6 +5,7 @@ mod jobs;
 mod machine;
 mod metrics;
 mod monorepo;
+mod runtime;
 
 use std::io::Write;
 use std::path::Path;

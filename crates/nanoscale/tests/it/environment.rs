@@ -19,7 +19,7 @@ fn tell_app() -> Vec<u8> {
     ])
 }
 
-const ODD: [(&str, &str); 5] = [
+pub(crate) const ODD: [(&str, &str); 5] = [
     ("SECRET", "hunter2-very-secret"),
     ("DOLLAR", "a$HOME$(id)`id`$$"),
     ("QUOTES", "it's \"quoted\" \\ back"),
@@ -66,7 +66,7 @@ async fn values_reach_build_and_process_byte_for_byte_and_nobody_else() {
 }
 
 /// Sealed in the database, in no other file of ours but the release that the build itself wrote into.
-fn files_hold_no_secret(directory: &std::path::Path, secret: &str) {
+pub(crate) fn files_hold_no_secret(directory: &std::path::Path, secret: &str) {
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         let path = entry.path();
         if path.ends_with("node/groups") || path.is_symlink() {

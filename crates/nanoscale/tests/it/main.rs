@@ -26,6 +26,7 @@ mod ports;
 mod processes;
 mod removal;
 mod runs_page;
+mod runtime_files;
 mod separate;
 mod sessions;
 mod sources;

@@ -33,6 +33,7 @@ impl Terminal {
             identity: Some(APP),
             trusted: false,
             mounts: Vec::new(),
+            files: Vec::new(),
             network: Network::Host,
             join: None,
             cgroup: None,
@@ -86,7 +87,7 @@ impl Viewer {
     fn attach(socket: &Path, from: u64) -> Self {
         let mut stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        writeln!(stream, "{}", serde_json::to_string(&Request::Attach { from }).unwrap()).unwrap();
+        writeln!(stream, "{}", serde_json::to_string(&Request::Attach { from, watch: false }).unwrap()).unwrap();
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
         stream.read_line(&mut line).unwrap();

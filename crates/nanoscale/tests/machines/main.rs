@@ -17,6 +17,7 @@ mod page;
 mod placement;
 mod proxied;
 mod tunnels;
+mod workspaces;
 
 use std::time::Duration;
 

@@ -125,7 +125,7 @@ fn hosts(snapshot: &Path) -> std::io::Result<Names> {
     Ok(plan.sites.into_iter().map(|site| site.host).collect())
 }
 
-fn names(directory: &Path) -> Names {
+pub(crate) fn names(directory: &Path) -> Names {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

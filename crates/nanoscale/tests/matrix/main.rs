@@ -21,6 +21,7 @@ mod seeded;
 mod site;
 mod stand;
 mod victim;
+mod workspaces;
 
 use std::time::Duration;
 

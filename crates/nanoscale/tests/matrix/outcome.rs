@@ -101,6 +101,19 @@ pub(crate) fn outcome(flow: Flow, checkpoint: Checkpoint, victim: Victim) -> Out
         | PlacementForgotten
         | NodeRemoved
         | RemovalHeard
-        | RemovalObeyed => Outcome::Done,
+        | RemovalObeyed
+        | WorkspaceRecorded
+        | WorkspaceAsked
+        | WorkspaceReported
+        | SandboxMarked
+        | SandboxStarted
+        | StepMarked
+        | StepEnded
+        | StepSucceeded
+        | StepsTaken
+        | TerminalMarked
+        | TerminalStarted
+        | WorkspaceEnded
+        | HomesDiscarded => Outcome::Done,
     }
 }

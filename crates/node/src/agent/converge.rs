@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use ids::{DeploymentId, ProjectId, WorkloadId};
 use wire::{Desired, Fence, NetworkPolicy, Program};
 
-use super::{Agent, build, job, workload};
+use super::{Agent, build, job, workload, workspace};
 
 /// Even without a signal the world is looked at this often.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -20,6 +20,7 @@ struct Todo {
     builds: Vec<wire::BuildSpec>,
     workloads: Vec<wire::WorkloadSpec>,
     jobs: Vec<wire::JobSpec>,
+    workspaces: Vec<wire::WorkspaceSpec>,
     remove_groups: Vec<ProjectId>,
     prune: Vec<(ProjectId, DeploymentId)>,
 }
@@ -64,6 +65,9 @@ impl Agent {
         for spec in todo.builds {
             build::start(self, spec);
         }
+        for spec in todo.workspaces {
+            workspace::start(self, spec);
+        }
         // What visitors were sent to before this process began is found again before the edge is told anything.
         if !self.is_settled(&desired) {
             return;
@@ -89,7 +93,8 @@ impl Agent {
             let running = || {
                 let state = self.lock();
                 let builds = state.builds.keys().map(WorkloadId::from);
-                state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).collect::<Vec<_>>()
+                let workspaces = state.workspaces.keys().map(WorkloadId::from);
+                state.workloads.keys().chain(state.jobs.keys()).cloned().chain(builds).chain(workspaces).collect()
             };
             self.networks().keep_only(running).await;
         }
@@ -115,13 +120,16 @@ impl Agent {
         }
         let known = self.known(desired);
         confine.layout.keep_gates(|id| known.contains(id));
-        let lost = found.difference(&known).collect::<Vec<_>>();
+        // Its steps and its terminals are a workspace's own to look after.
+        let of_workspace = |id: &&WorkloadId| desired.workspaces.iter().any(|it| it.id.as_str() == id.base());
+        let lost = found.difference(&known).filter(|id| !of_workspace(id)).collect::<Vec<_>>();
         for id in &lost {
             tracing::info!(workload.id = %id, "ending what nobody knows of");
             self.end(id).await;
             if !desired.builds.iter().any(|build| WorkloadId::from(&build.id) == **id) {
                 self.tell_stopped(id);
             }
+            self.end_swept_terminal(id);
             self.discard(&confine.layout.run(id));
         }
         join_all(lost.into_iter().map(|id| confine.groups.clear(id))).await;
@@ -154,7 +162,8 @@ impl Agent {
         let wanted = desired.workloads.iter().map(|it| &it.id).chain(desired.jobs.iter().map(|it| &it.id));
         let ours = state.workloads.keys().chain(state.jobs.keys()).chain(&state.previews);
         let builds = state.builds.keys().chain(desired.builds.iter().map(|it| &it.id).filter(|_| !is_told(desired)));
-        wanted.chain(ours).cloned().chain(builds.map(WorkloadId::from)).collect()
+        let workspaces = state.workspaces.keys().map(WorkloadId::from);
+        wanted.chain(ours).cloned().chain(builds.map(WorkloadId::from)).chain(workspaces).collect()
     }
 
     fn plan(&self, desired: &Desired) -> Todo {
@@ -183,6 +192,12 @@ impl Agent {
                 .filter(|spec| told && !state.builds.contains_key(&spec.id))
                 .cloned()
                 .collect(),
+            workspaces: desired
+                .workspaces
+                .iter()
+                .filter(|spec| !state.workspaces.contains_key(&spec.id))
+                .cloned()
+                .collect(),
             ..Todo::default()
         };
         // Ids are in the order of time: after a start those come first that were asked for first.
@@ -191,6 +206,7 @@ impl Agent {
             state.workloads.values().any(|workload| &workload.status.group == group)
                 || state.jobs.values().any(|job| &job.group == group)
                 || state.builds.values().any(|build| &build.group == group)
+                || state.workspaces.keys().any(|workspace| workspace.group() == *group)
         };
         todo.remove_groups = desired
             .removed_groups
@@ -228,6 +244,20 @@ impl Agent {
         for (id, build) in &state.builds {
             if !desired.builds.iter().any(|spec| &spec.id == id) {
                 build.stop.cancel();
+            }
+        }
+        for (id, workspace) in &state.workspaces {
+            match desired.workspaces.iter().find(|spec| &spec.id == id) {
+                None => workspace.stop.cancel(),
+                Some(spec) => {
+                    workspace.wanted.send_if_modified(|wanted| {
+                        let changed = wanted != spec;
+                        if changed {
+                            wanted.clone_from(spec);
+                        }
+                        changed
+                    });
+                }
             }
         }
     }
@@ -292,9 +322,11 @@ fn is_told(desired: &Desired) -> bool {
 }
 
 /// What may have a link to the outside. Static files are served by our own code, which reaches for nothing.
-fn links(desired: &Desired) -> impl Iterator<Item = (&WorkloadId, &NetworkPolicy)> {
+fn links(desired: &Desired) -> impl Iterator<Item = (WorkloadId, &NetworkPolicy)> {
     let commands = desired.workloads.iter().filter(|spec| !matches!(spec.program, Program::Files { .. }));
-    let workloads = commands.map(|spec| (&spec.id, &spec.context.network));
+    let workloads = commands.map(|spec| (spec.id.clone(), &spec.context.network));
     let jobs = desired.jobs.iter().filter(|spec| spec.inside.is_none());
-    workloads.chain(jobs.map(|spec| (&spec.id, &spec.context.network)))
+    let jobs = jobs.map(|spec| (spec.id.clone(), &spec.context.network));
+    let workspaces = desired.workspaces.iter().map(|spec| (WorkloadId::from(&spec.id), &spec.network));
+    workloads.chain(jobs).chain(workspaces)
 }

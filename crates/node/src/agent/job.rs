@@ -121,6 +121,10 @@ impl Job {
             None => agent.networks().join(&spec.id, &spec.context.network).await,
         };
         self.log(format!("$ {}", spec.command));
+        // What joins a sandbox finds the files that are there.
+        if inside.is_none() {
+            agent.prepare_files(&spec.id, &spec.context)?.into_iter().for_each(|line| self.log(line));
+        }
         let begun =
             Begun { group: spec.context.group.clone(), log: log_of(&self.spec), stopped: self.line("stopped".into()) };
         agent.mark_begun(&spec.id, &begun).map_err(node_error)?;

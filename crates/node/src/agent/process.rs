@@ -120,6 +120,7 @@ impl Agent {
             env: start.env,
             owner_env: &context.env,
             file: None,
+            files: &context.files,
             volumes: &context.volumes,
             network,
             inside: start.inside,
@@ -142,6 +143,21 @@ impl Agent {
                 Err(failed("CANNOT_START", format!("the process cannot be started: {why}")))
             }
         }
+    }
+
+    /// Makes room for the owner's files; returns sentences about those that the process will not find.
+    pub(super) fn prepare_files(&self, id: &WorkloadId, context: &Context) -> Result<Vec<String>, Failure> {
+        let Context { group, release, files, runtime, .. } = context;
+        if !files.is_empty() && runtime.image.is_some() {
+            return Ok(vec![format!(
+                "the project's files ({}) are not given to what runs in a container",
+                files.len()
+            )]);
+        }
+        let refused = |error: io::Error| {
+            disk_failure(&error).unwrap_or_else(|| failed("RUNTIME_FILE_NOT_PLACED", error.to_string()))
+        };
+        self.confine().prepare_files(id, group, release, files).map_err(refused)
     }
 
     /// What a process is, for who sees it among others of this machine.

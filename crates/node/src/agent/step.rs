@@ -48,6 +48,7 @@ impl Agent {
             env: Vec::new(),
             owner_env: step.owner_env,
             file: step.file,
+            files: &[],
             volumes: &[],
             network,
             inside: None,

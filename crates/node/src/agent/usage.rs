@@ -7,7 +7,9 @@ impl Agent {
     /// What runs now and is kept running, with the group that it belongs to.
     pub(crate) fn running(&self) -> Vec<(WorkloadId, ProjectId)> {
         let state = self.lock();
-        state.workloads.iter().map(|(id, workload)| (id.clone(), workload.status.group.clone())).collect()
+        let workspaces = state.workspaces.keys().map(|id| (WorkloadId::from(id), id.group()));
+        let workloads = state.workloads.iter().map(|(id, workload)| (id.clone(), workload.status.group.clone()));
+        workloads.chain(workspaces).collect()
     }
 
     /// What groups that run something take of the disk, as far as that was counted.

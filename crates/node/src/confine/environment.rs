@@ -136,6 +136,7 @@ mod tests {
             env: Vec::new(),
             owner_env,
             file: None,
+            files: &[],
             volumes: &[],
             network: sandbox::Network::Host,
             inside: None,

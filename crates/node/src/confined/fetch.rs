@@ -23,7 +23,7 @@ const REASON_MAX: usize = 500;
 
 /// Why a fetch came to nothing.
 pub(super) struct Failed {
-    code: &'static str,
+    pub(super) code: &'static str,
     pub(super) reason: String,
 }
 
@@ -64,7 +64,7 @@ fn fetch(request: &FetchRequest) -> Result<Fetched, Failed> {
 }
 
 /// Resolves the host now and holds git to what was found, so that a name cannot lead elsewhere later.
-fn pin(url: &RepoUrl, allow_private: bool) -> Result<Option<String>, Failed> {
+pub(super) fn pin(url: &RepoUrl, allow_private: bool) -> Result<Option<String>, Failed> {
     let (host, port) = (url.host(), url.port());
     let addresses = match url.ip() {
         Some(ip) => vec![ip],
@@ -188,7 +188,7 @@ impl Git {
 }
 
 /// What git's complaint means to the person who pasted the address.
-fn explain(complaints: &str) -> Failed {
+pub(super) fn explain(complaints: &str) -> Failed {
     let says = |text: &str| complaints.contains(text);
     let last = complaints.lines().rev().find(|line| line.starts_with("fatal:")).unwrap_or("git failed");
     // Paths in it are as long as the repository's author likes.

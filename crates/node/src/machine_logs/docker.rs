@@ -207,8 +207,12 @@ impl Wanted<'_> {
     ) -> Result<(Vec<(Key, Found)>, bool), String> {
         let mut arguments = vec!["logs".to_owned(), "--timestamps".to_owned()];
         arguments.extend(since_ns.map(|since| format!("--since={}", rfc3339(since))));
-        // Its own time may have lines before the place.
-        arguments.extend(self.before.map(|before| format!("--until={}", rfc3339(before.at_ns.saturating_add(1)))));
+        // Its own time may have lines before the place, and Docker stops at the first later line, although earlier ones
+        // may have been written after that.
+        arguments.extend(
+            self.before
+                .map(|before| format!("--until={}", rfc3339(before.at_ns.saturating_add(SETTLED_MS * 1_000_000)))),
+        );
         arguments.push(container.id.clone());
         let mut child = command(DOCKER, &arguments).spawn().map_err(|error| cannot_start(DOCKER, &error))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Empty, StreamBody};
+use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody};
 use hyper::body::Frame;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{Request, StatusCode};
@@ -19,6 +19,9 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use crate::link::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 type Body = BoxBody<Bytes, io::Error>;
+
+/// Bytes of the longest answer to something short.
+const ANSWER_MAX: usize = 64 << 10;
 
 #[derive(Clone)]
 pub(super) struct Channel(SendRequest<Body>);
@@ -58,6 +61,16 @@ impl Channel {
         let nothing = BodyExt::boxed(Empty::new().map_err(|never| match never {}));
         let request = Request::get("http://peer/v1/peers").body(nothing).map_err(io::Error::other)?;
         expect(self.0.send_request(request).await, StatusCode::NO_CONTENT).map(drop)
+    }
+
+    /// Asks the other side something short.
+    pub(super) async fn ask(&mut self, path: &str, question: Vec<u8>) -> io::Result<(StatusCode, Bytes)> {
+        let body = BodyExt::boxed(Full::new(question.into()).map_err(|never| match never {}));
+        let request = Request::post(format!("http://peer{path}")).body(body).map_err(io::Error::other)?;
+        let response = self.0.send_request(request).await.map_err(io::Error::other)?;
+        let status = response.status();
+        let answer = Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(io::Error::other)?;
+        Ok((status, answer.to_bytes()))
     }
 
     /// Carries one connection of the edge to the other node and back, until both directions have ended.

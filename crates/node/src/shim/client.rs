@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use wire::shim::{Answer, Exit, Request};
 
 use super::{EXIT, SOCKET, ShimSpec};
@@ -18,6 +19,8 @@ use super::{EXIT, SOCKET, ShimSpec};
 const ANSWER: Duration = Duration::from_secs(5);
 /// Bytes of the longest answer.
 const ANSWER_MAX: u64 = 64 << 10;
+/// Bytes of the answer to who wants to look at a terminal, about.
+const ATTACHED: usize = 256;
 
 /// A running shim.
 #[derive(Debug, Clone)]
@@ -86,6 +89,12 @@ impl Waiting {
     }
 }
 
+/// A view of a process's terminal: frames both ways.
+pub(crate) struct Attached {
+    pub(crate) reader: BufReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
+}
+
 impl Shim {
     /// The shim that works in `run_dir`, if one does. One that does not answer is ended: another would be started
     /// beside it.
@@ -132,6 +141,24 @@ impl Shim {
         match self.ask(&Request::Wait).await {
             Ok(Answer::Exited(exit)) => Some(exit),
             _ => read_exit(&self.run_dir),
+        }
+    }
+
+    /// Looks at the process's terminal, from this offset of its output on.
+    pub(crate) async fn attach(&self, from: u64, watch: bool) -> io::Result<Attached> {
+        let (reader, mut writer) = self.connect().await?.into_split();
+        let mut line = serde_json::to_vec(&Request::Attach { from, watch })?;
+        line.push(b'\n');
+        writer.write_all(&line).await?;
+        // For the answer; frames are read into larger buffers, past this one.
+        let mut reader = BufReader::with_capacity(ATTACHED, reader);
+        let mut answer = String::new();
+        tokio::time::timeout(ANSWER, reader.read_line(&mut answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        match serde_json::from_str(&answer)? {
+            // What was asked for has been removed meanwhile.
+            Answer::Attached { from: at, .. } if at != from => Err(io::ErrorKind::NotFound.into()),
+            Answer::Attached { .. } => Ok(Attached { reader, writer }),
+            answer => Err(io::Error::other(format!("{answer:?}"))),
         }
     }
 

@@ -23,14 +23,15 @@ struct Client {
     stream: UnixStream,
     request: Vec<u8>,
     waits: bool,
-    /// It wants to look at the terminal, from this offset on.
-    wants_from: Option<u64>,
+    /// It wants to look at the terminal, from this offset on; and whether it types nothing.
+    wants: Option<(u64, bool)>,
 }
 
 /// Somebody who wants to look at the terminal.
 pub(super) struct Attachment {
     pub(super) stream: UnixStream,
     pub(super) from: u64,
+    pub(super) watches: bool,
     /// What it has sent already.
     pub(super) received: Vec<u8>,
 }
@@ -57,7 +58,7 @@ impl Socket {
     pub(super) fn serve(&mut self, signal: impl Fn(i32) -> io::Result<()>) -> Vec<Attachment> {
         while let Ok((stream, _)) = self.listener.accept() {
             if stream.set_nonblocking(true).is_ok() {
-                self.clients.push(Client { stream, request: Vec::new(), waits: false, wants_from: None });
+                self.clients.push(Client { stream, request: Vec::new(), waits: false, wants: None });
             }
         }
         let status = Answer::Status { protocol: SHIM_PROTOCOL, pid: self.pid, started_at_ms: self.started_at_ms };
@@ -77,8 +78,8 @@ impl Socket {
                         client.waits = true;
                         continue;
                     }
-                    Ok(Request::Attach { from }) => {
-                        client.wants_from = Some(from);
+                    Ok(Request::Attach { from, watch }) => {
+                        client.wants = Some((from, watch));
                         break;
                     }
                     Err(error) => Answer::Error { message: error.to_string() },
@@ -88,9 +89,9 @@ impl Socket {
             open && client.request.len() < REQUEST_MAX
         });
         for client in clients {
-            match client.wants_from {
-                Some(from) => {
-                    attachments.push(Attachment { stream: client.stream, from, received: client.request });
+            match client.wants {
+                Some((from, watches)) => {
+                    attachments.push(Attachment { stream: client.stream, from, watches, received: client.request });
                 }
                 None => self.clients.push(client),
             }

@@ -1,17 +1,23 @@
 //! What a terminal has put out, byte for byte, by its offset from the beginning: files named after the first offset
-//! in them, of which the oldest go.
+//! in them, of which the oldest go. Beside them, which size it had from which offset on: a line each, `offset rows columns`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+
+use sandbox::WindowSize;
+
+use super::directory::Directory;
+
+/// Beside the files of output.
+const SIZES: &str = "sizes";
 
 /// Bytes of one file.
 const SEGMENT: u64 = 1 << 20;
 
 /// The one who writes.
 pub(crate) struct Writer {
-    directory: PathBuf,
+    directory: Directory,
     /// Bytes that are kept at least, once there are so many.
     keep: u64,
     file: File,
@@ -31,9 +37,18 @@ pub(crate) struct Bounds {
 
 impl Writer {
     /// A new record in this directory, which has to be there and empty.
-    pub(crate) fn create(directory: &Path, keep: u64) -> io::Result<Self> {
-        let file = create(directory, 0)?;
-        Ok(Self { directory: directory.to_owned(), keep, file, segments: vec![0], end: 0 })
+    pub(crate) fn create(directory: &Directory, keep: u64, size: WindowSize) -> io::Result<Self> {
+        let file = directory.append(&name(0))?;
+        let mut writer = Self { directory: directory.clone(), keep, file, segments: vec![0], end: 0 };
+        writer.resized(size)?;
+        Ok(writer)
+    }
+
+    /// It has this size from here on.
+    pub(crate) fn resized(&mut self, size: WindowSize) -> io::Result<()> {
+        let mut file = self.directory.append(SIZES)?;
+        // One write, so that a reader sees whole lines.
+        file.write_all(format!("{} {} {}\n", self.end, size.rows, size.columns).as_bytes())
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -45,7 +60,7 @@ impl Writer {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = self.end - self.segments[self.segments.len() - 1];
         if written >= SEGMENT {
-            self.file = create(&self.directory, self.end)?;
+            self.file = self.directory.append(&name(self.end))?;
             self.segments.push(self.end);
             self.forget();
         }
@@ -63,22 +78,39 @@ impl Writer {
     fn forget(&mut self) {
         let unneeded = self.segments.iter().skip(1).take_while(|start| self.end - **start >= self.keep).count();
         for start in self.segments.drain(..unneeded) {
-            let _ = std::fs::remove_file(path(&self.directory, start));
+            let _ = self.directory.remove(&name(start));
         }
     }
 }
 
 /// One who reads, from wherever.
 pub(crate) struct Reader {
-    directory: PathBuf,
+    directory: Directory,
     open: Option<(u64, File)>,
 }
 
 // === impl Reader ===
 
 impl Reader {
-    pub(crate) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), open: None }
+    pub(crate) fn new(directory: &Directory) -> Self {
+        Self { directory: directory.clone(), open: None }
+    }
+
+    /// What there is to read now.
+    pub(crate) fn bounds(&self) -> io::Result<Bounds> {
+        let segments = segments(&self.directory)?;
+        let (Some(&start), Some(&last)) = (segments.first(), segments.last()) else {
+            return Ok(Bounds { start: 0, end: 0 });
+        };
+        let end = last + self.directory.read(&name(last))?.metadata()?.len();
+        Ok(Bounds { start, end })
+    }
+
+    /// The sizes it had, each with the offset from which on.
+    pub(crate) fn sizes(&self) -> io::Result<Vec<(u64, WindowSize)>> {
+        let mut text = String::new();
+        self.directory.read(SIZES)?.read_to_string(&mut text)?;
+        Ok(text.lines().filter_map(size_of).collect())
     }
 
     /// Reads what is recorded from `offset` on; nothing at the end.
@@ -100,27 +132,28 @@ impl Reader {
             return Err(io::ErrorKind::NotFound.into());
         };
         if self.open.as_ref().is_none_or(|(open, _)| *open != start) {
-            self.open = Some((start, File::open(path(&self.directory, start))?));
+            self.open = Some((start, self.directory.read(&name(start))?));
         }
         let Some((start, file)) = &self.open else { return Ok(0) };
         file.read_at(buffer, offset - start)
     }
 }
 
-fn create(directory: &Path, start: u64) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(true).mode(0o640).open(path(directory, start))
+fn size_of(line: &str) -> Option<(u64, WindowSize)> {
+    let mut words = line.split(' ');
+    let from = words.next()?.parse().ok()?;
+    let (rows, columns) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((from, WindowSize { rows, columns }))
 }
 
-fn path(directory: &Path, start: u64) -> PathBuf {
-    // As many digits as there can be, so that they sort.
-    directory.join(format!("{start:020}"))
+/// As many digits as there can be, so that names sort.
+fn name(start: u64) -> String {
+    format!("{start:020}")
 }
 
-fn segments(directory: &Path) -> io::Result<Vec<u64>> {
-    let mut segments = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        segments.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u64>().ok()));
-    }
+fn segments(directory: &Directory) -> io::Result<Vec<u64>> {
+    let names = directory.names()?;
+    let mut segments = names.iter().filter_map(|name| name.parse::<u64>().ok()).collect::<Vec<_>>();
     segments.sort_unstable();
     Ok(segments)
 }
@@ -129,6 +162,21 @@ fn segments(directory: &Path) -> io::Result<Vec<u64>> {
 mod tests {
     use super::*;
 
+    const SIZE: WindowSize = WindowSize { rows: 24, columns: 80 };
+
+    #[test]
+    fn sizes_are_known_by_where_they_began() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::open(place.path()).unwrap();
+        let mut writer = Writer::create(&directory, 2 << 20, SIZE).unwrap();
+        writer.append(b"abc").unwrap();
+        let wide = WindowSize { rows: 50, columns: 132 };
+        writer.resized(wide).unwrap();
+        let reader = Reader::new(&directory);
+        assert_eq!(reader.sizes().unwrap(), [(0, SIZE), (3, wide)]);
+        assert_eq!(reader.bounds().unwrap(), Bounds { start: 0, end: 3 });
+    }
+
     /// So that each byte says where it is.
     fn bytes(from: u64, count: usize) -> Vec<u8> {
         (from..).take(count).map(|offset| (offset % 251) as u8).collect()
@@ -136,9 +184,10 @@ mod tests {
 
     #[test]
     fn everything_is_read_back_from_any_offset_while_it_is_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut writer = Writer::create(directory.path(), 64 << 20).unwrap();
-        let (mut early, mut seen) = (Reader::new(directory.path()), 0);
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::open(place.path()).unwrap();
+        let mut writer = Writer::create(&directory, 64 << 20, SIZE).unwrap();
+        let (mut early, mut seen) = (Reader::new(&directory), 0);
         let mut buffer = vec![0; 4096];
         while writer.bounds().end < 3 << 20 {
             let end = writer.bounds().end;
@@ -154,19 +203,20 @@ mod tests {
             assert_eq!(seen, writer.bounds().end);
         }
         for offset in [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT + 7, seen - 1] {
-            let mut late = Reader::new(directory.path());
+            let mut late = Reader::new(&directory);
             let count = late.read(offset, &mut buffer).unwrap();
             assert!(count > 0);
             assert_eq!(buffer[..count], bytes(offset, count));
         }
-        assert_eq!(Reader::new(directory.path()).read(seen, &mut buffer).unwrap(), 0);
+        assert_eq!(Reader::new(&directory).read(seen, &mut buffer).unwrap(), 0);
     }
 
     #[test]
     fn the_oldest_goes_and_is_said_to_have_gone() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut writer = Writer::create(directory.path(), 2 << 20).unwrap();
-        let mut slow = Reader::new(directory.path());
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::open(place.path()).unwrap();
+        let mut writer = Writer::create(&directory, 2 << 20, SIZE).unwrap();
+        let mut slow = Reader::new(&directory);
         let mut buffer = [0; 16];
         writer.append(&bytes(0, 16)).unwrap();
         slow.read(0, &mut buffer).unwrap();
@@ -176,9 +226,9 @@ mod tests {
         }
         let Bounds { start, end } = writer.bounds();
         assert!((2 << 20..4 << 20).contains(&(end - start)), "{start} to {end}");
-        let gone = Reader::new(directory.path()).read(start - 1, &mut buffer).unwrap_err();
+        let gone = Reader::new(&directory).read(start - 1, &mut buffer).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
-        Reader::new(directory.path()).read(start, &mut buffer).unwrap();
+        Reader::new(&directory).read(start, &mut buffer).unwrap();
         assert_eq!(buffer, *bytes(start, 16));
     }
 }

@@ -3,6 +3,7 @@
 //! Most tests need root, as the things tested do; where it is missing they say so and pass.
 
 mod confinement;
+mod files;
 mod groups;
 mod network;
 mod process;
@@ -46,6 +47,7 @@ fn spec<const N: usize>(argv: [&str; N]) -> Spec {
         cwd: "/tmp".into(),
         identity: Some(Identity { uid: UID, gid: UID }),
         mounts: Vec::new(),
+        files: Vec::new(),
         network: Network::Host,
         join: None,
         trusted: false,

@@ -18,12 +18,14 @@ use domain::deployment::{Deployment, Failure};
 use domain::placement::Placement;
 use domain::project::Project;
 use domain::user::User;
+use domain::workspace::WorkspaceFilter;
 use ids::{CommitSha, DeploymentId, DeploymentState, NodeId, ProjectId, ReleaseId, RunState, SourceKind, Trigger};
 use store::{DeploymentChange, RunEnd, Store, Tx};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 use crate::now_ms;
+use crate::platform::activity::Activity;
 use crate::platform::environment::Environment;
 use crate::platform::nodes::Nodes;
 use crate::platform::notifications::Notifications;
@@ -43,6 +45,7 @@ pub(crate) struct Deployments {
     projects: Projects,
     environment: Environment,
     notifications: Notifications,
+    activity: Activity,
     wake: Arc<Notify>,
     /// Releases on their way to another node.
     copying: Arc<Mutex<BTreeSet<(DeploymentId, NodeId)>>>,
@@ -83,6 +86,7 @@ impl Deployments {
         projects: Projects,
         environment: Environment,
         notifications: Notifications,
+        activity: Activity,
     ) -> Self {
         Self {
             store,
@@ -91,6 +95,7 @@ impl Deployments {
             projects,
             environment,
             notifications,
+            activity,
             wake: Arc::new(Notify::new()),
             copying: Arc::default(),
         }
@@ -295,6 +300,7 @@ impl Deployments {
                 self.forget_start(tx, deployment).await?;
             }
             self.notifications.deployment_settled(tx, id).await?;
+            self.activity.deployment_settled(tx, id).await?;
         }
         Ok(won)
     }
@@ -333,10 +339,11 @@ impl Deployments {
     }
 
     /// Asks for a project's removal and waits a while for it. Whether nothing is left.
-    pub(crate) async fn delete_project(&self, project: &Project) -> Result<bool> {
+    pub(crate) async fn delete_project(&self, project: &Project, user: &User) -> Result<bool> {
         let mut events = self.store.events_committed();
         let now = now_ms();
         let mut tx = self.store.write().await?;
+        refuse_inhabited(&mut tx, project, user).await?;
         if tx.project_mark_deleting(&project.id, now).await? {
             for deployment in tx.deployment_unsettled().await?.iter().filter(|other| other.project_id == project.id) {
                 if !deployment.state.is_settled() {
@@ -372,6 +379,24 @@ async fn live(tx: &mut Tx, project: &ProjectId) -> Result<Option<Deployment>> {
     Ok(unsettled
         .into_iter()
         .find(|deployment| &deployment.project_id == project && deployment.state == DeploymentState::Live))
+}
+
+/// Somebody's files are in a workspace: they go when its owner says so.
+async fn refuse_inhabited(tx: &mut Tx, project: &Project, user: &User) -> Result<()> {
+    let filter = WorkspaceFilter { project: Some(project.id.clone()), ..WorkspaceFilter::default() };
+    let workspaces = tx.workspace_list(&filter).await?;
+    if workspaces.is_empty() {
+        return Ok(());
+    }
+    // Somebody else's are not named.
+    let own = workspaces.iter().filter(|it| it.owner_id == user.id).map(|it| format!("`{}`", it.name));
+    let mut names = own.collect::<Vec<_>>();
+    let others = workspaces.len() - names.len();
+    if others > 0 {
+        names.push(format!("{others} of other people"));
+    }
+    let message = format!("the project has workspaces ({}); delete those first", names.join(", "));
+    Err(Error::conflict("PROJECT_HAS_WORKSPACES", message))
 }
 
 async fn refuse_deleting(tx: &mut Tx, id: &ProjectId) -> Result<()> {

@@ -14,14 +14,11 @@ use wire::{LogQuery, LogRecord};
 use crate::apps::deployments::Deployments;
 use crate::error::{Error, Result};
 use crate::platform::identity::Identity;
+use crate::platform::log_lines::{shown, to_sse};
 use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
-use crate::rfc3339;
 
 type Lines = crate::platform::nodes::Lines<LogRecord>;
-
-/// Lines on their way to a slow browser.
-const LINES: usize = 256;
 
 #[derive(Clone)]
 pub(crate) struct Logs {
@@ -195,23 +192,7 @@ struct Place {
     settled: bool,
 }
 
-fn shown(record: LogRecord) -> api::LogLine {
-    api::LogLine {
-        id: record.id,
-        process: record.workload.process_name().map(str::to_owned),
-        deployment_id: record.workload.base().to_owned(),
-        time: rfc3339(record.at_ms),
-        stream: record.stream,
-        text: record.text,
-    }
-}
-
 fn shown_page(page: wire::LogPage) -> LogPage {
     let lines = page.records.into_iter().map(shown).collect();
     LogPage { lines, next_cursor: page.next, position: page.position }
-}
-
-fn to_sse(record: LogRecord) -> Event {
-    let id = record.id.clone();
-    Event::default().id(id).data(serde_json::to_string(&shown(record)).unwrap_or_default())
 }

@@ -101,15 +101,16 @@ async fn project_update(
 
 /// Removes a project with its processes, files, routes and logs. 204 when nothing is left, 202 while that goes on.
 #[utoipa::path(delete, path = "/api/projects/{id}", tag = "projects", params(("id" = String, Path)), responses(
-    (status = 202), (status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+    (status = 202), (status = 204), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody),
+    (status = 409, body = api::ErrorBody)))]
 async fn project_delete(
-    _: User,
+    User(user): User,
     State(projects): State<Projects>,
     State(deployments): State<Deployments>,
     PathId(id): PathId<ProjectRef>,
 ) -> Result<StatusCode> {
     let project = projects.find(&id).await?;
-    let gone = deployments.delete_project(&project).await?;
+    let gone = deployments.delete_project(&project, &user).await?;
     Ok(if gone { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED })
 }
 

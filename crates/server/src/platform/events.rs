@@ -58,7 +58,12 @@ async fn event_stream(
         let batch = follow.next().await;
         Some((batch, follow))
     });
-    let stream = batches.flat_map(|batch| stream::iter(batch.into_iter().map(|event| Ok(to_sse(&event)))));
+    let reader = caller.user.id;
+    let stream = batches.flat_map(move |batch| {
+        let concerns = |event: &StoredEvent| event.owner_id.as_ref().is_none_or(|owner| *owner == reader);
+        let shown = batch.iter().filter(|event| concerns(event)).map(|event| Ok(to_sse(event)));
+        stream::iter(shown.collect::<Vec<_>>())
+    });
     let stream = stream.take_until(async move {
         tokio::select! {
             () = closing.cancelled() => {}
@@ -103,6 +108,7 @@ fn to_sse(event: &StoredEvent) -> Event {
         kind: event.kind.clone(),
         project_id: event.project_id.clone(),
         deployment_id: event.deployment_id.clone(),
+        workspace_id: event.workspace_id.clone(),
     };
     let data = serde_json::to_string(&shown).unwrap_or_default();
     Event::default().id(event.position.to_string()).data(data)

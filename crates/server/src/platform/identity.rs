@@ -2,7 +2,9 @@
 
 pub(crate) mod http;
 mod password;
+mod sign_in;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,14 +84,7 @@ impl Identity {
     /// Makes the first administrator and signs them in. Of several at once exactly one wins.
     pub(crate) async fn setup(&self, setup: &api::Setup) -> Result<SignedIn> {
         let done = || Error::conflict("SETUP_DONE", "an administrator exists already; sign in instead");
-        let username = setup
-            .username
-            .parse::<UserName>()
-            .map_err(|error| Error::invalid("username", "INVALID_USERNAME", error.to_string()))?;
-        if setup.password.chars().count() < PASSWORD_MIN || setup.password.len() > PASSWORD_MAX {
-            let message = format!("a password has at least {PASSWORD_MIN} characters");
-            return Err(Error::invalid("password", "PASSWORD_TOO_SHORT", message));
-        }
+        let username = users::acceptable(&setup.username, &setup.password)?;
         if self.users_count().await? > 0 {
             return Err(done());
         }
@@ -227,13 +222,13 @@ fn seconds_until(until: i64, now: i64) -> i64 {
 }
 
 /// 256 random bits as text.
-fn random_secret() -> String {
+pub(crate) fn random_secret() -> String {
     let mut bytes = [0_u8; 32];
     rand::rng().fill_bytes(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// What is stored of a secret of 256 random bits: nothing slower is needed to keep it from being guessed.
-fn digest(secret: &str) -> String {
+pub(crate) fn digest(secret: &str) -> String {
     Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,14 +10,17 @@ mod lines;
 mod link;
 mod members;
 mod placing;
+mod questions;
 mod reported;
 mod samples;
 mod session;
+pub(crate) mod translated;
 mod tunnel;
+mod wishes;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::link::{KeyPair, PublicKey};
@@ -26,9 +29,9 @@ use futures_util::future::BoxFuture;
 use ids::{NodeId, NodeStatus};
 use store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wire::{Desired, Hello, Metrics, Observed, PeerSpec, Refused};
+use wire::{Desired, Hello, Metrics, Observed, Refused};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
@@ -40,6 +43,7 @@ pub(crate) use join::labels;
 pub(crate) use lines::Lines;
 pub(crate) use link::Link;
 pub(crate) use reported::Disk;
+pub(crate) use wishes::WorkspaceWishes;
 
 /// The code when another server leads a node.
 const FENCED: &str = "NODE_FENCED";
@@ -94,8 +98,9 @@ struct Inner {
     known: Mutex<BTreeMap<NodeId, Known>>,
     sessions: AtomicU64,
     patience: Patience,
-    /// A node reported something new.
-    observed: Notify,
+    git_credentials: OnceLock<questions::GitCredentials>,
+    /// Counts what nodes reported that was new.
+    observed: watch::Sender<u64>,
     /// Set when the server goes.
     closing: CancellationToken,
 }
@@ -114,6 +119,7 @@ struct Known {
     /// Why its last connection was not taken up.
     refused: Option<Refused>,
     desired: watch::Sender<Desired>,
+    wishes: wishes::Wishes,
     /// The connection by which it is led: its number, and what ends it.
     session: Option<(u64, CancellationToken)>,
     /// Ends everything of a node that is removed.
@@ -133,6 +139,7 @@ impl Known {
             down_since: Some(Instant::now()),
             refused: None,
             desired: watch::Sender::new(Desired::default()),
+            wishes: wishes::Wishes::default(),
             session: None,
         }
     }
@@ -183,7 +190,8 @@ impl Nodes {
                 known: Mutex::new(known),
                 sessions: AtomicU64::default(),
                 patience,
-                observed: Notify::new(),
+                git_credentials: OnceLock::new(),
+                observed: watch::Sender::new(0),
                 closing,
             }),
         })
@@ -280,25 +288,9 @@ impl Nodes {
         self.lock().values().flat_map(Known::problems).collect()
     }
 
-    /// Resolves when some node reported something new since the last time.
-    pub(crate) async fn news(&self) {
-        self.inner.observed.notified().await;
-    }
-
-    /// What a node shall do from now on, and whom it may meet; sent when it differs from what it was told last.
-    pub(crate) fn desire(&self, id: &NodeId, desired: &Desired, peers: Vec<PeerSpec>) {
-        self.with(id, |known| {
-            known.desired.send_if_modified(|last| {
-                let fence = last.fence;
-                if fence.epoch > 0 && last.peers == peers && last.asks_the_same(desired) {
-                    return false;
-                }
-                let epoch = self.inner.epoch.load(Ordering::Relaxed);
-                let fence = wire::Fence { epoch, generation: fence.generation + 1 };
-                *last = Desired { fence, peers, ..desired.clone() };
-                true
-            });
-        });
+    /// Changes when some node reported something new.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.inner.observed.subscribe()
     }
 
     /// A node knows something newer than what it is told. When no other server has begun on this database since, that
@@ -375,7 +367,7 @@ impl Nodes {
         });
         // What workloads use at the moment changes nothing that is to be done.
         if is_news {
-            self.inner.observed.notify_one();
+            self.inner.observed.send_modify(|count| *count += 1);
         }
     }
 

@@ -16,7 +16,7 @@ use store::{ProjectPatch, Store, StoreError};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
-use crate::platform::environment::{self, Environment};
+use crate::platform::environment::Environment;
 use crate::platform::nodes::Nodes;
 use crate::platform::{image, repository};
 use crate::state::Config;
@@ -65,6 +65,18 @@ impl Projects {
         found.ok_or_else(|| Error::not_found("project"))
     }
 
+    /// The project of this id, slug or name.
+    pub(crate) async fn named(&self, text: &str) -> Result<Project> {
+        if let Ok(reference) = text.parse() {
+            match self.find(&reference).await {
+                Err(error) if error.is_not_found() => {}
+                found => return found,
+            }
+        }
+        let found = self.list().await?.into_iter().find(|project| project.name == text);
+        found.ok_or_else(|| Error::not_found("project"))
+    }
+
     /// Every project, by name.
     pub(crate) async fn list(&self) -> Result<Vec<Project>> {
         Ok(self.store.read().await?.project_list().await?)
@@ -87,7 +99,7 @@ impl Projects {
     /// Checks everything before it makes anything.
     pub(crate) async fn create(&self, create: api::ProjectCreate, user: &User) -> Result<Project> {
         let name = parse_name(&create.name)?;
-        let env = environment::parse_all(&create.env_vars)?;
+        let env = self.environment.parse_all(&create.env_vars)?;
         let source = source::of(create.repo_url.as_deref(), create.image.as_deref())?;
         let (repo_url, image) = self.checked(source.clone()).await?;
         let settings = settings(&create, repo_url, image)?;

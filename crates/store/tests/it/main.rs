@@ -4,6 +4,7 @@
 
 mod metrics;
 mod notifications;
+mod workspaces;
 
 use domain::deployment::{Commit, Deployment, Failure};
 use domain::node::Node;
@@ -17,6 +18,11 @@ use notifications::{
 };
 use store::{DeploymentChange, LoginAttempt, Store, StoreError};
 use testkit::Postgres;
+use workspaces::{
+    a_workspaces_transition_is_won_once, an_event_of_a_workspace_names_its_owner,
+    another_start_forgets_what_the_last_one_came_to, how_somebody_works_is_kept, what_is_stopped_does_not_count,
+    what_keeps_a_workspace_awake_ends_with_its_run, workspaces_are_found_by_whose_where_and_how_they_are,
+};
 
 /// A store, and what keeps its place alive.
 struct Fixture {
@@ -129,6 +135,13 @@ on_both!(
     an_attempt_is_claimed_once_and_counts_as_lost_after_a_while,
     old_deliveries_go_and_waiting_ones_stay,
     a_full_disk_is_noticed_once_until_it_is_cleared,
+    workspaces_are_found_by_whose_where_and_how_they_are,
+    a_workspaces_transition_is_won_once,
+    another_start_forgets_what_the_last_one_came_to,
+    what_is_stopped_does_not_count,
+    an_event_of_a_workspace_names_its_owner,
+    what_keeps_a_workspace_awake_ends_with_its_run,
+    how_somebody_works_is_kept,
 );
 
 async fn what_goes_in_comes_out(fixture: Fixture) {

@@ -124,6 +124,13 @@ impl Page {
         self.wait_value(&js, &format!("{css} has the choice {option}"), APPEARS).await;
     }
 
+    /// Types into what has the focus, key by key.
+    pub async fn type_text(&self, text: &str) {
+        for key in text.chars() {
+            self.press(&key.to_string()).await;
+        }
+    }
+
     /// Presses a key, like `Enter`, `Escape`, `a` or `Control+k`.
     pub async fn press(&self, key: &str) {
         let key = Key::parse(key);

@@ -146,6 +146,7 @@ pub(super) fn observed(node: &Inner) -> Observed {
         routes: told.routes.iter().map(route).collect(),
         routed: told.fence,
         removed_groups: told.removed_groups.clone(),
+        workspaces: Vec::new(),
     }
 }
 

@@ -1,5 +1,5 @@
-import { useState, type FormEvent } from "react";
-import { Navigate, useNavigate, useSearchParams } from "react-router";
+import { useEffect, useState, type FormEvent } from "react";
+import { Navigate, useSearchParams } from "react-router";
 
 import { ApiError, messageOf } from "@/api/error";
 import { formatElapsed } from "@/format/time";
@@ -30,9 +30,17 @@ function LoginProblem({ error, lockedUntil }: { error: unknown; lockedUntil: num
   return <Notice tone="bad">{messageOf(error)}</Notice>;
 }
 
+/** To a page of ours, or to a route of the server that leads on to what is not. */
+function Onward({ to }: { to: string }) {
+  const isServers = to.startsWith("/api/");
+  useEffect(() => {
+    if (isServers) window.location.replace(to);
+  }, [isServers, to]);
+  return isServers ? null : <Navigate to={to} replace />;
+}
+
 export default function LoginPage() {
   const { data: status, error: statusError, refetch } = useAuthStatus();
-  const navigate = useNavigate();
   const [search] = useSearchParams();
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
@@ -43,7 +51,7 @@ export default function LoginPage() {
 
   if (!status) return statusError ? <AuthError error={statusError} onRetry={() => void refetch()} /> : null;
   if (status.users_count === 0) return <Navigate to="/setup" replace />;
-  if (status.authenticated) return <Navigate to={next} replace />;
+  if (status.authenticated) return <Onward to={next} />;
 
   function submit(event: FormEvent) {
     event.preventDefault();
@@ -51,7 +59,6 @@ export default function LoginPage() {
     login.mutate(
       { username: username.trim(), password },
       {
-        onSuccess: () => void navigate(next, { replace: true }),
         onError: (error) => {
           if (error instanceof ApiError && error.status === 429) setLockedUntil(Date.now() + (error.retryAfter ?? 30) * 1000);
           else setPassword("");

@@ -2,7 +2,7 @@ import { CircleCheck, KeyRound } from "lucide-react";
 import { useMemo, useState } from "react";
 
 import { messageOf } from "@/api/error";
-import type { EnvVar, Project } from "@/api/types";
+import type { Project } from "@/api/types";
 import { RedeployButton } from "@/features/deployments/actions";
 import { useProjectContext } from "@/features/projects/project-context";
 import { Button } from "@/ui/Button";
@@ -10,19 +10,20 @@ import { Panel } from "@/ui/Card";
 import { PageTitle } from "@/ui/PageTitle";
 import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
 
-import { blankRow, changesOf, fromStored, isChanged, problemsOf, toUpdates, type EnvChanges, type EnvRow } from "./env-draft";
+import { afterSave, blankRow, changesOf, fromStored, isChanged, problemsOf, toUpdates, type EnvChanges, type EnvRow, type StoredVar } from "./env-draft";
 import { EnvRows } from "./EnvRows";
-import { useEnv, useSaveEnv } from "./queries";
+import { FilesCard } from "./FilesCard";
+import { useRuntimeConfig, useSaveEnv } from "./queries";
 
 function describe({ added, replaced, removed }: EnvChanges): string {
   return [added && `${added} new`, replaced && `${replaced} replaced`, removed && `${removed} removed`].filter(Boolean).join(", ");
 }
 
-function startRows(stored: readonly EnvVar[]): EnvRow[] {
+function startRows(stored: readonly StoredVar[]): EnvRow[] {
   return stored.length > 0 ? fromStored(stored) : [blankRow()];
 }
 
-function EnvForm({ project, stored }: { project: Project; stored: readonly EnvVar[] }) {
+function EnvForm({ project, stored }: { project: Project; stored: readonly StoredVar[] }) {
   // The draft belongs to the reader until it is saved; a reload in the background must not take it away.
   const [base, setBase] = useState(stored);
   const [rows, setRows] = useState(() => startRows(stored));
@@ -41,10 +42,9 @@ function EnvForm({ project, stored }: { project: Project; stored: readonly EnvVa
   function submit() {
     setTried(true);
     if (problems.size > 0 || !changed) return;
-    const updates = toUpdates(rows);
-    save.mutate(updates, {
+    const now = afterSave(rows);
+    save.mutate(toUpdates(rows), {
       onSuccess: () => {
-        const now = updates.map(({ key }) => ({ key, has_value: true }));
         setBase(now);
         setRows(startRows(now));
         setSaved(true);
@@ -61,6 +61,7 @@ function EnvForm({ project, stored }: { project: Project; stored: readonly EnvVa
       }}
     >
       <EnvRows
+        withSecrets
         rows={rows}
         problems={tried ? problems : new Map()}
         onChange={(next) => {
@@ -101,32 +102,35 @@ function EnvForm({ project, stored }: { project: Project; stored: readonly EnvVa
 
 export default function EnvTab() {
   const { project } = useProjectContext();
-  const { data, error, refetch } = useEnv(project.id);
+  const { data, error, refetch } = useRuntimeConfig(project.id);
   return (
     <>
       <PageTitle>{`Environment · ${project.name}`}</PageTitle>
       {!data && error ? (
         <ErrorState error={error} onRetry={() => void refetch()} />
       ) : (
-        <Panel
-          title="Environment variables"
-          description={
-            <>
-              <KeyRound aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
-              Kept encrypted. Builds and the running app see them; their values are never shown again.
-            </>
-          }
-        >
-          {data ? (
-            <EnvForm key={project.id} project={project} stored={data} />
-          ) : (
-            <Loading label="Loading the variables" className="flex flex-col gap-2.5">
-              {[1, 2, 3].map((row) => (
-                <Skeleton key={row} className="h-9" />
-              ))}
-            </Loading>
-          )}
-        </Panel>
+        <div className="flex flex-col gap-5">
+          <Panel
+            title="Environment variables"
+            description={
+              <>
+                <KeyRound aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
+                Kept encrypted. Builds, the running app and workspaces see them; the value of a secret is never shown again.
+              </>
+            }
+          >
+            {data ? (
+              <EnvForm key={project.id} project={project} stored={data.env_vars} />
+            ) : (
+              <Loading label="Loading the variables" className="flex flex-col gap-2.5">
+                {[1, 2, 3].map((row) => (
+                  <Skeleton key={row} className="h-9" />
+                ))}
+              </Loading>
+            )}
+          </Panel>
+          {data && <FilesCard projectId={project.id} files={data.files} />}
+        </div>
       )}
     </>
   );

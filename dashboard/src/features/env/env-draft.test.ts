@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import { blankRow, changesOf, fromStored, isChanged, mergePasted, problemsOf, toInputs, toUpdates } from "./env-draft";
+import { afterSave, blankRow, changesOf, fromStored, isChanged, mergePasted, problemsOf, toInputs, toUpdates, withSecret } from "./env-draft";
 
 const stored = [
-  { key: "DATABASE_URL", has_value: true },
-  { key: "EMPTY", has_value: false },
+  { key: "DATABASE_URL", is_secret: true },
+  { key: "EMPTY", is_secret: false, value: "" },
 ];
 
 describe("env draft", () => {
@@ -21,6 +21,21 @@ describe("env draft", () => {
     ]);
     expect(toUpdates(rows)).toEqual([{ key: "DATABASE_URL" }, { key: "EMPTY", value: "x" }, { key: "NEW", value: "" }]);
     expect(changesOf(rows, stored)).toEqual({ added: 1, replaced: 1, removed: 0 });
+  });
+
+  it("asks for the value of a secret that is to be shown, and hides a plain one without", () => {
+    const rows = fromStored(stored);
+    const turned = rows.map((row) => withSecret(row, !row.secret));
+    expect(toUpdates(turned)).toEqual([
+      { key: "DATABASE_URL", value: "", is_secret: false },
+      { key: "EMPTY", is_secret: true },
+    ]);
+    expect(changesOf(turned, stored)).toEqual({ added: 0, replaced: 2, removed: 0 });
+    expect(afterSave(turned)).toEqual([
+      { key: "DATABASE_URL", is_secret: false, value: "" },
+      { key: "EMPTY", is_secret: true },
+    ]);
+    expect(toUpdates([{ ...withSecret(blankRow(), false), key: "A", value: "1" }])).toEqual([{ key: "A", value: "1", is_secret: false }]);
   });
 
   it("counts what was removed", () => {

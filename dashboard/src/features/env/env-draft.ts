@@ -1,4 +1,7 @@
-import type { EnvVar, EnvVarInput, EnvVarUpdate } from "@/api/types";
+import type { EnvVarInput, EnvVarUpdate, RuntimeEnvVar } from "@/api/types";
+
+/** A variable as the server has it; the value of a secret is not told. */
+export type StoredVar = Pick<RuntimeEnvVar, "key" | "value" | "is_secret">;
 
 /** A variable as it is being edited. */
 export interface EnvRow {
@@ -8,16 +11,35 @@ export interface EnvRow {
   value?: string;
   /** Whether the server has a value under this key. */
   stored: boolean;
+  /** Its value is never shown again. */
+  secret: boolean;
+  /** What it was on the server. */
+  wasSecret?: boolean;
+  /** The value that the server shows. */
+  shown?: string;
 }
 
 let nextId = 1;
 
 export function blankRow(): EnvRow {
-  return { id: nextId++, key: "", value: "", stored: false };
+  return { id: nextId++, key: "", value: "", stored: false, secret: true };
 }
 
-export function fromStored(variables: readonly EnvVar[]): EnvRow[] {
-  return variables.map(({ key }) => ({ id: nextId++, key, stored: true }));
+export function fromStored(variables: readonly StoredVar[]): EnvRow[] {
+  return variables.map(({ key, value, is_secret }) => ({ id: nextId++, key, stored: true, secret: is_secret, wasSecret: is_secret, shown: value ?? undefined }));
+}
+
+/** Turned round. A secret cannot be uncovered: its value has to be given anew. */
+export function withSecret(row: EnvRow, secret: boolean): EnvRow {
+  const needsValue = !secret && row.stored && row.wasSecret && row.value === undefined;
+  return { ...row, secret, value: needsValue ? "" : row.value };
+}
+
+/** What the server will have once this is saved. */
+export function afterSave(rows: readonly EnvRow[]): StoredVar[] {
+  return rows
+    .filter((row) => !isBlank(row))
+    .map((row) => ({ key: row.key.trim(), is_secret: row.secret, value: row.secret ? undefined : (row.value ?? row.shown) }));
 }
 
 function isBlank(row: EnvRow): boolean {
@@ -34,7 +56,7 @@ export function mergePasted(rows: readonly EnvRow[], pasted: readonly EnvVarInpu
     left.delete(row.key);
     merged.push(value === undefined ? row : { ...row, value });
   }
-  for (const [key, value] of left) merged.push({ id: nextId++, key, value, stored: false });
+  for (const [key, value] of left) merged.push({ id: nextId++, key, value, stored: false, secret: true });
   return merged;
 }
 
@@ -60,11 +82,15 @@ export function toInputs(rows: readonly EnvRow[]): EnvVarInput[] {
   return rows.filter((row) => !isBlank(row)).map((row) => ({ key: row.key.trim(), value: row.value ?? "" }));
 }
 
-/** For the whole set: what was not touched goes without its value, which nobody here knows. */
+/** For the whole set: what was not touched goes without its value, which of a secret nobody here knows. */
 export function toUpdates(rows: readonly EnvRow[]): EnvVarUpdate[] {
   return rows
     .filter((row) => !isBlank(row))
-    .map((row) => (row.value === undefined ? { key: row.key } : { key: row.key.trim(), value: row.value }));
+    .map((row) => ({
+      key: row.stored ? row.key : row.key.trim(),
+      ...(row.value === undefined ? {} : { value: row.value }),
+      ...(row.secret === (row.wasSecret ?? true) ? {} : { is_secret: row.secret }),
+    }));
 }
 
 export interface EnvChanges {
@@ -73,11 +99,11 @@ export interface EnvChanges {
   removed: number;
 }
 
-export function changesOf(rows: readonly EnvRow[], stored: readonly EnvVar[]): EnvChanges {
+export function changesOf(rows: readonly EnvRow[], stored: readonly StoredVar[]): EnvChanges {
   const kept = new Set(rows.filter((row) => row.stored).map((row) => row.key));
   return {
     added: rows.filter((row) => !row.stored && !isBlank(row)).length,
-    replaced: rows.filter((row) => row.stored && row.value !== undefined).length,
+    replaced: rows.filter((row) => row.stored && (row.value !== undefined || row.secret !== row.wasSecret)).length,
     removed: stored.filter(({ key }) => !kept.has(key)).length,
   };
 }

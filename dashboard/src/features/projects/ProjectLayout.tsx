@@ -1,11 +1,11 @@
-import { ExternalLink } from "lucide-react";
+import { ExternalLink, MonitorDot } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { NavLink, Outlet, useLocation, useParams } from "react-router";
 
 import { ApiError } from "@/api/error";
 import { RedeployButton, RedeployIfChangedButton } from "@/features/deployments/actions";
 import { NotFound } from "@/shell/NotFound";
-import { buttonClass } from "@/ui/Button";
+import { buttonClass, ButtonLink } from "@/ui/Button";
 import { classes } from "@/ui/classes";
 import { PageHeader } from "@/ui/PageTitle";
 import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
@@ -20,6 +20,7 @@ const tabs = [
   { to: "deployments", label: "Deployments", end: false },
   { to: "runs", label: "Runs", end: false },
   { to: "logs", label: "Logs", end: false },
+  { to: "activity", label: "Activity", end: false },
   { to: "env", label: "Environment", end: false },
   { to: "settings", label: "Settings", end: false },
 ];
@@ -89,6 +90,11 @@ export default function ProjectLayout() {
         }
         actions={
           <>
+            {project.source === "git" && (
+              <ButtonLink to={`/workspaces?new&project=${encodeURIComponent(project.id)}`} icon={MonitorDot} data-testid="open-workspace">
+                Open workspace
+              </ButtonLink>
+            )}
             {comparable && <RedeployIfChangedButton projectId={project.id} disabled={project.status === "deleting"} />}
             {deployable && <RedeployButton projectId={project.id} disabled={project.status === "deleting"} />}
             {project.live_deployment && (

@@ -13,7 +13,7 @@ use crate::{BUILD, server};
 
 const VISITS: usize = 200;
 /// One bomb at a time: each takes all of the machine that it gets.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A hostile project that is about to blow up, beside another one.
 struct Scene {
@@ -27,7 +27,7 @@ struct Scene {
 }
 
 /// The slowest answer but for one in a hundred. Every one has to come.
-async fn p99(app: &App) -> Duration {
+pub(crate) async fn p99(app: &App) -> Duration {
     let mut took = Vec::new();
     for _ in 0..VISITS {
         let began = Instant::now();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::server;
 
 /// Routes for callers that are not signed in.
-const OPEN: [&str; 9] = [
+const OPEN: [&str; 10] = [
+    "/.well-known/jwks.json",
     "/api/health",
     "/health",
     "/api/auth/setup",

@@ -65,6 +65,13 @@ impl Workload {
         let name = self.process_name();
         self.log_start(format!("{}: {shown}", if name == WEB { "run" } else { name }));
         self.log_run(format!("{name} starts: {shown}"));
+        // What serves files reads none of the owner's.
+        if !matches!(spec.program, Spec::Files { .. }) {
+            for line in agent.prepare_files(&spec.id, &spec.context)? {
+                self.log_start(line.clone());
+                self.log_run(line);
+            }
+        }
         let network = match &spec.program {
             // Our own code, which reaches for nothing.
             Spec::Files { .. } => sandbox::Network::Own { sockets: None, ports: Vec::new(), link: None },

@@ -1,11 +1,12 @@
 //! From rows to what a node shall do. Derived anew each time, never stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::deployment::Deployment;
 use domain::placement::Placement;
-use domain::project::{NetworkSettings, Project, RuntimeSettings};
+use domain::project::{Project, RuntimeSettings};
 use domain::release::Release;
 use domain::run::Run;
 use ids::{DeploymentState, NodeId, PlacementState, SourceKind, Trigger, WorkloadId};
@@ -17,15 +18,14 @@ use wire::{
 use super::Deployments;
 use super::jobs::release_spec;
 use crate::error::{Error, Result};
+use crate::platform::environment::Given;
+use crate::platform::nodes::translated::policy;
 use crate::platform::{image, repository};
 
 const BUILD_CPU_WEIGHT: u64 = 50;
 const APP_CPU_WEIGHT: u64 = 100;
 const BUILD_PIDS: u64 = 4096;
 const APP_PIDS: u64 = 1024;
-
-/// Names and values of an environment.
-pub(super) type Variables = Vec<(String, String)>;
 
 /// One project with all that matters of it now.
 pub(super) struct Held {
@@ -78,15 +78,13 @@ impl Deployments {
         let mut idle = None;
         let meetings = self.nodes.meetings();
         for node in self.nodes.ids() {
-            let own;
             let desired = if placed.contains(&node) {
-                own = self.desired(&node, &served);
-                &own
+                Arc::new(self.desired(&node, &served))
             } else {
-                idle.get_or_insert_with(|| self.desired(&node, &served))
+                idle.get_or_insert_with(|| Arc::new(self.desired(&node, &served))).clone()
             };
             let peers = meetings.of(&node, &desired.routes);
-            self.nodes.desire(&node, desired, peers);
+            self.nodes.desire_apps(&node, desired, peers);
         }
     }
 
@@ -214,7 +212,7 @@ impl Deployments {
                 builder: settings.builder,
                 dockerfile_path: settings.dockerfile_path.clone(),
             },
-            env: self.env(project, deployment.env_sealed.as_deref())?,
+            env: self.given(project, deployment.env_sealed.as_deref())?.env,
             limits: Limits {
                 memory_bytes: build_memory.map_or(self.config.limits.build_memory_bytes, |megabytes| megabytes << 20),
                 pids: BUILD_PIDS,
@@ -243,14 +241,14 @@ impl Deployments {
     fn workload_specs(&self, held: &Held, deployment: &Deployment, replaces: bool) -> Result<Vec<WorkloadSpec>> {
         let Some(release) = held.release_of(deployment) else { return Ok(Vec::new()) };
         let spec = release_spec(release)?;
-        let (env, unstartable) = match self.env(&held.project, Some(&release.env_sealed)) {
-            Ok(env) => (env, None),
+        let (given, unstartable) = match self.given(&held.project, Some(&release.env_sealed)) {
+            Ok(given) => (given, None),
             Err(error) => {
                 tracing::warn!(%error, deployment.id = %deployment.id, "an environment cannot be opened");
-                (Vec::new(), Some(told(&error)))
+                (Given::default(), Some(told(&error)))
             }
         };
-        let context = self.context(held, release, &spec, env);
+        let context = self.context(held, release, &spec, given);
         // A release that was live before has shown that it lasts.
         let proven = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::Live;
         let settle = if replaces && !proven { self.config.limits.settle } else { Duration::ZERO };
@@ -290,13 +288,14 @@ impl Deployments {
     }
 
     /// What all processes of a release have in common.
-    pub(super) fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec, env: Variables) -> Context {
+    pub(super) fn context(&self, held: &Held, release: &Release, spec: &ReleaseSpec, given: Given) -> Context {
         let RuntimeSettings { network, volumes, limits, .. } = &release.runtime;
         Context {
             group: held.project.id.clone(),
             release: release.deployment_id.clone(),
             runtime: spec.runtime.clone(),
-            env,
+            env: given.env,
+            files: given.files,
             limits: Limits {
                 memory_bytes: limits.memory_mb.map_or(self.config.limits.app_memory_bytes, |megabytes| megabytes << 20),
                 pids: limits.processes.unwrap_or(APP_PIDS),
@@ -308,8 +307,8 @@ impl Deployments {
         }
     }
 
-    pub(super) fn env(&self, project: &Project, sealed: Option<&str>) -> Result<Variables> {
-        sealed.map_or(Ok(Vec::new()), |sealed| self.environment.open_snapshot(&project.id, sealed))
+    pub(super) fn given(&self, project: &Project, sealed: Option<&str>) -> Result<Given> {
+        sealed.map_or_else(|| Ok(Given::default()), |sealed| self.environment.open_snapshot(&project.id, sealed))
     }
 }
 
@@ -327,15 +326,6 @@ impl Held {
 fn told(error: &Error) -> wire::Failure {
     let (code, reason) = error.told();
     wire::Failure { code: code.into(), reason: reason.into(), last_lines: Vec::new() }
-}
-
-fn policy(settings: &NetworkSettings) -> NetworkPolicy {
-    let outward = match settings.outward {
-        ids::Outward::Open => Outward::Open,
-        ids::Outward::Only => Outward::Only { destinations: settings.destinations.clone() },
-        ids::Outward::None => Outward::None,
-    };
-    NetworkPolicy { outward, host_ports: settings.host_ports.clone() }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -14,11 +14,11 @@ use wire::shim::Exit;
 use wire::{JobOutcome, JobSpec, Observed, ReleaseSpec};
 
 use super::desired::Held;
-use super::reconcile::{failure_of, from_wire};
 use super::{Deployments, live};
 use crate::apps::runs::TIMEOUT_SECONDS;
 use crate::error::{Error, Result};
 use crate::now_ms;
+use crate::platform::nodes::translated;
 
 /// Ended runs that a project keeps.
 const RUNS_KEPT: i64 = 500;
@@ -78,7 +78,7 @@ impl Deployments {
         };
         Ok(Some(JobSpec {
             id: WorkloadId::from(&run.id),
-            context: self.context(held, release, &spec, self.env(&held.project, Some(&release.env_sealed))?),
+            context: self.context(held, release, &spec, self.given(&held.project, Some(&release.env_sealed))?),
             command: run.command.clone(),
             inside,
             log_of: (run.kind == RunKind::Release).then(|| run.deployment_id.clone()),
@@ -100,7 +100,7 @@ impl Deployments {
                 }),
                 // No node will ever be told of it.
                 None => match self.job_spec(held, run) {
-                    Err(error) => Ended::failed(failure_of(&error)),
+                    Err(error) => Ended::failed(translated::failure_of(&error)),
                     Ok(_) => continue,
                 },
                 Some(outcome) => Ended::of(outcome),
@@ -289,7 +289,7 @@ impl Ended {
 
     fn of(outcome: &JobOutcome) -> Self {
         match outcome {
-            JobOutcome::Failed { failure } => Self::failed(from_wire(failure)),
+            JobOutcome::Failed { failure } => Self::failed(translated::failure(failure)),
             JobOutcome::Lost => {
                 let reason = "the machine went down while it ran; nobody knows how far it came".into();
                 let failure = Failure { code: Some("LOST".into()), reason, last_lines: Vec::new() };

@@ -18,7 +18,8 @@ use super::desired::Held;
 use super::jobs::{self, Gate, release_spec};
 use crate::apps::uploads::Uploads;
 use crate::error::{Error, Result};
-use crate::now_ms;
+use crate::platform::nodes::translated;
+use crate::{now_ms, until};
 
 const PERIOD: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
@@ -27,6 +28,7 @@ impl Deployments {
     /// Reconciles for ever.
     pub(crate) async fn reconcile_forever(&self, uploads: &Uploads) {
         let mut shown = BTreeMap::new();
+        let mut news = self.nodes.news();
         // First at the start, and later however much there is to do.
         let mut collect = tokio::time::interval(PERIOD);
         collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,7 +42,8 @@ impl Deployments {
             };
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = self.nodes.news() => {}
+                // Its sender lives as long as the nodes do.
+                _ = news.changed() => {}
                 () = tokio::time::sleep(pause) => {}
                 _ = collect.tick() => self.collect_uploads(uploads).await,
             }
@@ -152,7 +155,7 @@ impl Deployments {
 
     async fn fail_build(&self, deployment: &Deployment, error: &Error) -> Result<()> {
         tracing::warn!(%error, deployment.id = %deployment.id, "a build cannot be described");
-        self.fail(deployment, &failure_of(error)).await
+        self.fail(deployment, &translated::failure_of(error)).await
     }
 
     async fn advance_build(
@@ -187,7 +190,7 @@ impl Deployments {
             None => {}
             Some(BuildOutcome::Failed { failure }) => {
                 let deployment = Deployment { step: Some(status.step.as_str().into()), ..deployment.clone() };
-                self.end(&mut tx, &deployment, DeploymentState::Failed, &from_wire(failure)).await?;
+                self.end(&mut tx, &deployment, DeploymentState::Failed, &translated::failure(failure)).await?;
                 self.promote(&mut tx, &deployment.project_id).await?;
             }
             Some(BuildOutcome::Built { release }) => {
@@ -243,11 +246,11 @@ impl Deployments {
                 reason: "its release is not kept any more; redeploy its commit instead".into(),
                 last_lines: Vec::new(),
             }),
-            (_, Some(workload)) => Some(workload.failure.as_ref().map(from_wire).unwrap_or_default()),
+            (_, Some(workload)) => Some(workload.failure.as_ref().map(translated::failure).unwrap_or_default()),
             (Some(release), None) => {
                 let spec = match release_spec(release) {
                     Ok(spec) => spec,
-                    Err(error) => return self.fail(deployment, &failure_of(&error)).await,
+                    Err(error) => return self.fail(deployment, &translated::failure_of(&error)).await,
                 };
                 if deployment.trigger != Trigger::Rollback {
                     match self.release_command(deployment, &spec).await? {
@@ -281,7 +284,7 @@ impl Deployments {
             let of_deployment = |it: &&WorkloadStatus| it.id.base() == deployment.id.as_str();
             let down = |it: &&WorkloadStatus| matches!(it.state, WorkloadState::Failed | WorkloadState::Restarting);
             let workload = observed.workloads.iter().filter(of_deployment).find(down)?;
-            let failure = workload.failure.as_ref().map(from_wire).unwrap_or_default();
+            let failure = workload.failure.as_ref().map(translated::failure).unwrap_or_default();
             let name = self.nodes.name(node).unwrap_or_default();
             Some(Failure { reason: format!("on the server {name}: {}", failure.reason), ..failure })
         };
@@ -328,6 +331,7 @@ impl Deployments {
         }
         self.announce(&mut tx, deployment).await?;
         self.notifications.deployment_settled(&mut tx, &deployment.id).await?;
+        self.activity.deployment_settled(&mut tx, &deployment.id).await?;
         self.forget_old_releases(&mut tx, held, deployment).await?;
         self.promote(&mut tx, &deployment.project_id).await?;
         checkpoint::reach(Checkpoint::GoingLive).await;
@@ -398,20 +402,5 @@ fn by_project<T>(rows: impl IntoIterator<Item = (ProjectId, T)>) -> BTreeMap<Pro
     projects
 }
 
-/// The time from now to then.
-fn until(then: Option<i64>) -> Duration {
-    let wait = then.map_or(i64::MAX, |then| (then - now_ms()).max(10));
-    Duration::from_millis(u64::try_from(wait).unwrap_or_default())
-}
-
 /// Workload states, and since when one dies again and again, that were told of.
 type Shown = BTreeMap<(NodeId, WorkloadId), (WorkloadState, Option<i64>)>;
-
-pub(super) fn failure_of(error: &Error) -> Failure {
-    let (code, reason) = error.told();
-    Failure { code: Some(code.into()), reason: reason.into(), last_lines: Vec::new() }
-}
-
-pub(super) fn from_wire(failure: &wire::Failure) -> Failure {
-    Failure { code: Some(failure.code.clone()), reason: failure.reason.clone(), last_lines: failure.last_lines.clone() }
-}

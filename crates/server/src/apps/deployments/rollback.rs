@@ -51,7 +51,8 @@ impl Deployments {
         let spec = release_spec(release)?;
         // The owner's win, as they do in a process.
         let mut env = spec.runtime.env.into_iter().collect::<std::collections::BTreeMap<_, _>>();
-        env.extend(self.environment.open_snapshot(&project.id, &release.env_sealed)?);
+        let given = self.environment.open_snapshot(&project.id, &release.env_sealed)?;
+        env.extend(given.env);
         let named = |it: wire::NamedCommand| (it.name.as_str().to_owned(), it.command);
         let planned = |it: wire::Schedule| (it.name.as_str().to_owned(), format!("{} {}", it.schedule, it.command));
         Ok(Contents {
@@ -60,6 +61,7 @@ impl Deployments {
             path: spec.runtime.path,
             image: spec.runtime.image.map(|image| image.origin),
             env,
+            files: given.files.into_iter().map(|file| (file.path, file.content)).collect(),
             web: spec.web.map(program),
             workers: spec.workers.into_iter().map(named).collect(),
             release_command: spec.release_command,

@@ -1,11 +1,7 @@
-use std::convert::Infallible;
-
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::sse::{Event, KeepAlive};
-use axum::response::{IntoResponse, Response, Sse};
-use futures_util::{StreamExt, stream};
+use axum::http::HeaderMap;
+use axum::response::sse::Event;
+use axum::response::{IntoResponse, Response};
 use ids::{DeploymentId, LogStream, RunId};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -14,18 +10,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wire::LogQuery;
 
-use super::{LINES, Lines, Logs, Subject, shown, shown_page, to_sse};
+use super::{Logs, Subject, shown_page};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::http::{PathId, Query};
 use crate::platform::identity::Credential;
+use crate::platform::log_lines::{self, LINES, forward, json_lines, position, resume, to_sse};
 use crate::platform::projects::ProjectRef;
 use crate::state::AppState;
 
 const PAGE: usize = 1000;
 const PAGE_MAX: usize = 10_000;
-/// A position names every process that may still write.
-const POSITION_MAX: usize = 16 * 1024;
 /// A longer one would not fit into a request to the node.
 const SEARCH_MAX: usize = 1000;
 
@@ -33,47 +28,15 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(deployment_log)).routes(routes!(run_log)).routes(routes!(project_logs))
 }
 
-/// Everything there is as JSON lines, one [`api::LogLine`] each.
-fn json_lines(lines: Lines) -> Response {
-    let stream = stream::unfold(lines, |mut lines| async {
-        let record = lines.next().await.transpose()?;
-        let line = record.map(|record| {
-            let mut line = serde_json::to_vec(&shown(record)).unwrap_or_default();
-            line.push(b'\n');
-            line
-        });
-        Some((line.map_err(|error| std::io::Error::other(error.to_string())), lines))
-    });
-    let mut response = Body::from_stream(stream).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    response
-}
-
 /// What is received, until the server stops or the caller is signed out.
 fn sse(received: mpsc::Receiver<Event>, logs: Logs, credential: Credential) -> Response {
-    let stream = tokio_stream::wrappers::ReceiverStream::new(received).map(Ok::<_, Infallible>);
-    let stream = stream.take_until(async move {
+    let Logs { closing, identity, .. } = logs;
+    log_lines::sse(received, async move {
         tokio::select! {
-            () = logs.closing.cancelled() => {}
-            () = logs.identity.ended(credential) => {}
+            () = closing.cancelled() => {}
+            () = identity.ended(credential) => {}
         }
-    });
-    Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
-}
-
-/// Where to go on: the id of a line, as an earlier answer had it.
-fn resume(headers: &HeaderMap, after: Option<String>) -> Result<Option<String>> {
-    let after = headers.get("last-event-id").and_then(|id| Some(id.to_str().ok()?.to_owned())).or(after);
-    after.filter(|id| !id.is_empty()).map(|id| position("after", id)).transpose()
-}
-
-/// A text that could be a position; a node reads more of it.
-fn position(field: &str, text: String) -> Result<String> {
-    let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    if text.len() <= POSITION_MAX && text.bytes().all(sign) {
-        return Ok(text);
-    }
-    Err(Error::invalid(field, "INVALID_CURSOR", "pass the `id` of a line, or a cursor, of an earlier answer"))
+    })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -226,21 +189,4 @@ async fn project_logs(
         forward(lines, &send).await;
     });
     Ok(sse(received, logs, caller.credential))
-}
-
-/// Sends what comes until one of both sides has gone.
-async fn forward(mut lines: Lines, send: &mpsc::Sender<Event>) {
-    loop {
-        tokio::select! {
-            line = lines.next() => match line {
-                Ok(Some(record)) => {
-                    if send.send(to_sse(record)).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(None) | Err(_) => return,
-            },
-            () = send.closed() => return,
-        }
-    }
 }

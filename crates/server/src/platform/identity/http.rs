@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Identity, SignedIn};
-use crate::caller::{Anonymous, Caller, User};
+use crate::caller::{Admin, Anonymous, Caller, User};
 use crate::error::Result;
 use crate::http::{Json, PathId};
 use crate::rfc3339;
@@ -23,10 +23,15 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(auth_me))
         .routes(routes!(token_list, token_create))
         .routes(routes!(token_delete))
+        .routes(routes!(user_list, user_create))
 }
 
 fn me(user: domain::user::User) -> axum::Json<api::Me> {
-    axum::Json(api::Me { user: api::User { id: user.id, username: user.username, role: user.role } })
+    axum::Json(api::Me { user: shown(user) })
+}
+
+fn shown(user: domain::user::User) -> api::User {
+    api::User { id: user.id, username: user.username, role: user.role }
 }
 
 fn signed_in(signed_in: SignedIn) -> (SetCookie, axum::Json<api::Me>) {
@@ -132,4 +137,25 @@ async fn token_delete(
 ) -> Result<StatusCode> {
     identity.token_delete(&caller.user, &caller.credential, &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who has an account.
+#[utoipa::path(get, path = "/api/users", tag = "users", responses((status = 200, body = api::UserList),
+    (status = 401, body = api::ErrorBody), (status = 403, body = api::ErrorBody)))]
+async fn user_list(_: Admin, State(identity): State<Identity>) -> Result<axum::Json<api::UserList>> {
+    let users = identity.user_list().await?.into_iter().map(shown).collect();
+    Ok(axum::Json(api::UserList { users }))
+}
+
+/// Makes an account for another person, who signs in with that name and password. Only the superadmin makes
+/// administrators.
+#[utoipa::path(post, path = "/api/users", tag = "users", request_body = api::UserCreate, responses(
+    (status = 201, body = api::User), (status = 400, body = api::ErrorBody), (status = 401, body = api::ErrorBody),
+    (status = 403, body = api::ErrorBody), (status = 409, body = api::ErrorBody)))]
+async fn user_create(
+    Admin(by): Admin,
+    State(identity): State<Identity>,
+    Json(create): Json<api::UserCreate>,
+) -> Result<(StatusCode, axum::Json<api::User>)> {
+    Ok((StatusCode::CREATED, axum::Json(shown(identity.user_create(&by, &create).await?))))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -14,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, watch};
-use wire::{Desired, Fence, Refused};
+use wire::{Desired, Failure, Fence, Refused};
 
 use super::LinkIo;
 use crate::error::{Error, Result};
@@ -42,6 +43,8 @@ pub(crate) struct Link {
     bulk: Further,
     /// Of visitors, from other nodes.
     tunnel: Further,
+    /// Of people who look at terminals.
+    terminals: Further,
 }
 
 /// A connection that is made when it is first needed.
@@ -50,15 +53,35 @@ struct Further {
     asker: Asker,
     reach: Reach,
     made: Arc<Mutex<Option<SendRequest<Body>>>>,
+    windows: Windows,
 }
+
+/// How much may be on its way to this server, in bytes.
+#[derive(Clone, Copy)]
+struct Windows {
+    stream: u32,
+    connection: u32,
+    /// In one frame.
+    frame: u32,
+}
+
+const WINDOWS: Windows = Windows { stream: STREAM_WINDOW, connection: CONNECTION_WINDOW, frame: FRAME };
+/// What HTTP/2 begins with.
+const FRAME: u32 = 16 << 10;
+/// Who looks at a terminal and takes nothing holds up a stream's window for as long: as many as that fit into the
+/// connection's before others have to wait.
+/// A whole one of our frames, with its head, is in one of HTTP/2, so that it need not be put together.
+const TERMINAL_WINDOWS: Windows = Windows { stream: 512 << 10, connection: 512 << 20, frame: 96 << 10 };
 
 impl Link {
     /// Takes the connection for commands; the watch turns true when it has closed.
     pub(super) async fn open(control: Box<dyn LinkIo>, reach: Reach) -> Result<(Self, watch::Receiver<bool>)> {
         let (closed, closes) = watch::channel(false);
-        let control = connect(control, Some(closed)).await?;
-        let further = || Further { asker: Asker(control.clone()), reach: reach.clone(), made: Arc::default() };
-        Ok((Self { bulk: further(), tunnel: further(), control }, closes))
+        let control = connect(control, Some(closed), WINDOWS).await?;
+        let further =
+            |windows| Further { asker: Asker(control.clone()), reach: reach.clone(), made: Arc::default(), windows };
+        let (bulk, tunnel, terminals) = (further(WINDOWS), further(WINDOWS), further(TERMINAL_WINDOWS));
+        Ok((Self { bulk, tunnel, terminals, control }, closes))
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -107,7 +130,53 @@ impl Link {
     }
 }
 
+/// What is short and said of one thing on a node; it says itself what is wrong.
 impl Link {
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        read(judged(send(&self.control, Method::GET, path, empty()).await?).await?).await
+    }
+
+    pub(crate) async fn create<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        read(judged(send(&self.control, Method::POST, path, json(body)?).await?).await?).await
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        read(judged(send(&self.control, Method::PATCH, path, json(body)?).await?).await?).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        judged(send(&self.control, Method::DELETE, path, empty()).await?).await.map(drop)
+    }
+
+    /// Reads something long.
+    pub(crate) async fn read(&self, path: &str) -> Result<Response<Incoming>> {
+        judged(self.stream(path).await?).await
+    }
+
+    /// Looks at a terminal: what is typed there, what it puts out back.
+    pub(crate) async fn attach<S>(&self, path: &str, typed: S) -> Result<Response<Incoming>>
+    where
+        S: Stream<Item = Bytes> + Send + Sync + 'static,
+    {
+        let body = BodyExt::boxed(StreamBody::new(typed.map(|bytes| Ok(Frame::data(bytes)))));
+        judged(send(&self.terminals.get().await?, Method::POST, path, body).await?).await
+    }
+}
+
+impl Link {
+    /// One connection to something that listens on the node, there and back. Absent when nothing does.
+    pub(crate) async fn connect<S>(&self, path: &str, outward: S) -> Result<Option<Response<Incoming>>>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static,
+    {
+        let body = BodyExt::boxed(StreamBody::new(outward.map(|bytes| bytes.map(Frame::data))));
+        let answer = send(&self.tunnel.get().await?, Method::POST, path, body).await?;
+        if answer.status() == StatusCode::BAD_GATEWAY {
+            return Ok(None);
+        }
+        judged(answer).await.map(Some)
+    }
+
     /// Passes one connection of a visitor on, there and back.
     pub(super) async fn pass(&self, path: &str, connection: Incoming) -> Result<Response<Incoming>> {
         let body = connection.map_err(std::io::Error::other).boxed();
@@ -121,7 +190,7 @@ impl Further {
         if let Some(open) = made.as_ref().filter(|open| !open.is_closed()) {
             return Ok(open.clone());
         }
-        let opened = connect((self.reach)(self.asker.clone()).await?, None).await?;
+        let opened = connect((self.reach)(self.asker.clone()).await?, None, self.windows).await?;
         Ok(made.insert(opened).clone())
     }
 }
@@ -132,14 +201,19 @@ impl Asker {
     }
 }
 
-async fn connect(io: Box<dyn LinkIo>, closed: Option<watch::Sender<bool>>) -> Result<SendRequest<Body>> {
+async fn connect(
+    io: Box<dyn LinkIo>,
+    closed: Option<watch::Sender<bool>>,
+    windows: Windows,
+) -> Result<SendRequest<Body>> {
     let (sender, connection) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(SIGN_OF_LIFE)
         .keep_alive_timeout(SILENCE)
         .keep_alive_while_idle(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(windows.stream)
+        .initial_connection_window_size(windows.connection)
+        .max_frame_size(windows.frame)
         .handshake(TokioIo::new(io))
         .await
         .map_err(Error::internal)?;
@@ -173,6 +247,24 @@ async fn ask(connection: &SendRequest<Body>, method: Method, path: &str, body: B
     match response.status() {
         status if status.is_success() => Ok(response),
         status => Err(Error::internal(format!("the node answered {status} to {path}"))),
+    }
+}
+
+/// An answer that is good, or why it is not, as the node says it.
+async fn judged(response: Response<Incoming>) -> Result<Response<Incoming>> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    if status == StatusCode::NOT_FOUND {
+        return Err(Error::not_found("thing on its server"));
+    }
+    let bytes = response.into_body().collect().await.map_err(Error::internal)?.to_bytes();
+    match serde_json::from_slice::<Failure>(&bytes) {
+        Ok(failure) if matches!(status, StatusCode::CONFLICT | StatusCode::INSUFFICIENT_STORAGE) => {
+            Err(Error::of_node(failure, status == StatusCode::CONFLICT))
+        }
+        _ => Err(Error::internal(format!("the node answered {status}"))),
     }
 }
 

@@ -3,6 +3,7 @@
 use checkpoint::Checkpoint;
 use domain::node::{Grantee, Node};
 use domain::user::User;
+use domain::workspace::WorkspaceFilter;
 use ids::{NodeId, NodeState, UserName};
 use store::{NodePatch, StoreError, Tx};
 
@@ -84,7 +85,7 @@ impl Nodes {
             checkpoint::reach(Checkpoint::NodeDraining).await;
         }
         self.with(id, |known| known.node.state = to);
-        self.inner.observed.notify_one();
+        self.inner.observed.send_modify(|count| *count += 1);
         Ok(())
     }
 
@@ -106,6 +107,15 @@ impl Nodes {
                  only it has",
                 names.len(),
                 names.join(", ")
+            );
+            return Err(Error::conflict("NODE_IN_USE", message));
+        }
+        let filter = WorkspaceFilter { node: Some(id.clone()), ..WorkspaceFilter::default() };
+        let workspaces = tx.workspace_list(&filter).await?.len();
+        if workspaces > 0 && !force {
+            let message = format!(
+                "the server still has {workspaces} workspace(s) of people; ask them to delete those, or remove it \
+                 with `force` and lose the files in them"
             );
             return Err(Error::conflict("NODE_IN_USE", message));
         }

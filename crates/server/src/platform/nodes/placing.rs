@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use checkpoint::Checkpoint;
 use domain::placement::Candidate;
 use domain::user::User;
-use ids::{DeploymentId, NodeId, NodeState, NodeStatus, ProjectId};
+use ids::{DeploymentId, NodeId, NodeState, NodeStatus, ProjectId, WorkspaceId};
 
 use wire::{PeerSpec, RouteSpec};
 
 use super::{Known, Nodes};
 use crate::error::{Error, Result};
+
+/// The link's version that brought workspaces.
+const WORKSPACES_SINCE: u32 = 4;
 
 impl Nodes {
     /// Every node as placement sees it.
@@ -42,6 +45,33 @@ impl Nodes {
         closed.map(|(id, _)| id.clone()).collect()
     }
 
+    /// The node of this id or name.
+    pub(crate) fn named(&self, text: &str) -> Option<NodeId> {
+        let known = self.lock();
+        let by_id = known.keys().find(|id| id.as_str() == text).cloned();
+        by_id.or_else(|| known.iter().find(|(_, known)| known.node.name == text).map(|(id, _)| id.clone()))
+    }
+
+    /// Whether its program is new enough to have workspaces.
+    pub(crate) fn has_workspaces(&self, id: &NodeId) -> bool {
+        let speaks = |known: &mut Known| known.hello.as_ref().is_some_and(|it| it.protocol >= WORKSPACES_SINCE);
+        self.with(id, speaks) == Some(true)
+    }
+
+    /// Whether a node was told to end a workspace, has heard it and has nothing of it left.
+    pub(crate) fn has_ended(&self, id: &NodeId, workspace: &WorkspaceId) -> bool {
+        let ended = |known: &mut Known| {
+            let told = known.desired.borrow();
+            let is_wanted = told.workspaces.iter().any(|it| it.id == *workspace);
+            told.fence.epoch > 0
+                && !is_wanted
+                && known.observed.as_ref().is_some_and(|observed| {
+                    observed.fence >= told.fence && observed.workspaces.iter().all(|it| it.id != *workspace)
+                })
+        };
+        self.with(id, ended) == Some(true)
+    }
+
     pub(crate) fn is_online(&self, id: &NodeId) -> bool {
         let online = |known: &mut Known| matches!(known.status(), NodeStatus::Online | NodeStatus::Draining);
         self.with(id, online) == Some(true)
@@ -62,10 +92,6 @@ impl Nodes {
     pub(crate) fn are_routed(&self) -> bool {
         self.lock().values().filter(|known| known.down_since.is_none()).all(|known| {
             let told = known.desired.borrow().fence;
-            // One of an older version does not say.
-            if known.hello.as_ref().is_some_and(|hello| hello.protocol < wire::LINK_PROTOCOL) {
-                return true;
-            }
             known.observed.as_ref().is_some_and(|observed| told.epoch > 0 && observed.routed >= told)
         })
     }

@@ -1,4 +1,5 @@
-//! From one node's edge to another's: connections pass through here, and nothing looks into them.
+//! From one node's edge to another's: connections pass through here, and nothing looks into them. What a node asks of
+//! the server comes the same way.
 
 use std::convert::Infallible;
 
@@ -46,6 +47,11 @@ impl Nodes {
 
     /// `POST /v1/peers/<node>/<host>`: one connection, there and back.
     async fn pass_on(&self, from: &NodeId, request: Request<Incoming>) -> Result<Response<Body>> {
+        let asked = request.uri().path().strip_prefix("/v1/workspaces/");
+        if let Some(workspace) = asked.and_then(|path| path.strip_suffix("/git-credential")) {
+            let workspace = workspace.to_owned();
+            return self.answer(from, &workspace, request).await;
+        }
         let path = request.uri().path().strip_prefix("/v1/peers/").and_then(|path| path.split_once('/'));
         let nowhere = || Error::not_found("route to another node");
         let (to, host) = path.ok_or_else(nowhere)?;

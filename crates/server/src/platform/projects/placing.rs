@@ -115,7 +115,7 @@ impl Projects {
     }
 
     /// A node that this user can give a project to now.
-    pub(super) fn usable(&self, id: &str, user: &User) -> Result<NodeId> {
+    pub(crate) fn usable(&self, id: &str, user: &User) -> Result<NodeId> {
         let unknown =
             || Error::invalid("node_id", "UNKNOWN_NODE", "there is no such node; `GET /api/nodes` lists them");
         let id = id.parse::<NodeId>().map_err(|_| unknown())?;
