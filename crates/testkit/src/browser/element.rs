@@ -28,6 +28,30 @@ const CENTRE: &str = "(element) => {
     return hit && (element.contains(hit) || hit.control === element) ? [x, y] : null;
 }";
 
+/// Lets what the mouse does next through to the element, and to nothing else: what has moved in between is missed,
+/// which [`RELEASE`] tells.
+const GUARD: &str = "(element) => {
+    const kinds = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click'];
+    const guard = (event) => {
+        guard.missed ??= !element.contains(event.target) && event.target.control !== element;
+        if (!guard.missed) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+    };
+    guard.end = () => kinds.forEach((kind) => removeEventListener(kind, guard, true));
+    kinds.forEach((kind) => addEventListener(kind, guard, true));
+    window.clickGuard = guard;
+    return true;
+}";
+
+/// Whether it missed. A page that was left by the click knows nothing of it.
+const RELEASE: &str = "(() => {
+    const guard = window.clickGuard;
+    guard?.end();
+    delete window.clickGuard;
+    return guard?.missed === true;
+})()";
+
 /// Takes the focus with everything selected that it contains.
 const FOCUS: &str = "(element) => {
     if (!element || element.disabled || element.readOnly) return null;
@@ -70,15 +94,27 @@ impl Page {
     async fn click_where(&self, css: &str, text: Option<&str>) {
         let js = on(CENTRE, css, text, &Value::Null);
         let what = format!("{} can be clicked", say(css, text));
-        let mut place = self.wait_value(&js, &what, APPEARS).await;
-        // What moves is clicked once it holds still.
-        loop {
-            let again = self.wait_value(&js, &what, APPEARS).await;
-            if again == place {
-                break;
+        let deadline = tokio::time::Instant::now() + APPEARS;
+        while !self.clicks_once(&js, &what, css, text).await {
+            if tokio::time::Instant::now() > deadline {
+                self.fail(&format!("{what}, were it to hold still")).await;
             }
-            place = again;
         }
+    }
+
+    /// False if it moved.
+    async fn clicks_once(&self, js: &str, what: &str, css: &str, text: Option<&str>) -> bool {
+        let place = self.wait_value(js, what, APPEARS).await;
+        if place != self.wait_value(js, what, APPEARS).await
+            || self.try_eval(&on(GUARD, css, text, &Value::Null)).await != Ok(Value::Bool(true))
+        {
+            return false;
+        }
+        self.mouse_click(&place).await;
+        self.try_eval(RELEASE).await != Ok(Value::Bool(true))
+    }
+
+    async fn mouse_click(&self, place: &Value) {
         for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
             let button = if kind == "mouseMoved" { "none" } else { "left" };
             let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": button, "buttons": buttons,

@@ -1,8 +1,10 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 
 import { call, callBytes } from "@/api/call";
 import { keys } from "@/api/keys";
 import type { Terminal, TerminalCreate, TerminalLinkCreated, TerminalLinkList, TerminalList, TerminalMatchList } from "@/api/types";
+import { toast } from "@/ui/toast-store";
 
 /** In case the events do not come through. */
 const TERMINALS_MS = 10_000;
@@ -15,10 +17,14 @@ function pathOf(workspaceId: string, id: string): string {
   return `${terminalsOf(workspaceId)}/${encodeURIComponent(id)}`;
 }
 
+async function readTerminals(workspaceId: string, signal?: AbortSignal): Promise<Terminal[]> {
+  return (await call<TerminalList>("GET", terminalsOf(workspaceId), { signal })).terminals;
+}
+
 export function useTerminals(workspaceId: string, enabled = true) {
   return useQuery({
     queryKey: keys.terminals(workspaceId),
-    queryFn: async ({ signal }) => (await call<TerminalList>("GET", terminalsOf(workspaceId), { signal })).terminals,
+    queryFn: ({ signal }) => readTerminals(workspaceId, signal),
     refetchInterval: TERMINALS_MS,
     enabled,
   });
@@ -34,11 +40,40 @@ function useTerminalsChanged(workspaceId: string) {
   };
 }
 
+function createTerminal(workspaceId: string, body: TerminalCreate): Promise<Terminal> {
+  return call<Terminal>("POST", terminalsOf(workspaceId), { body });
+}
+
+/**
+ * Opens a terminal in a workspace in which none runs, once, by what the server says now: a list that was read earlier
+ * may be from before the workspace was stopped.
+ */
+export function useFirstTerminal(workspaceId: string): { isDecided: boolean; opened: string | undefined } {
+  const client = useQueryClient();
+  const { mutate, data, isSuccess, isError } = useMutation({
+    mutationFn: async () => {
+      const terminals = await readTerminals(workspaceId);
+      client.setQueryData(keys.terminals(workspaceId), terminals);
+      if (terminals.some((terminal) => terminal.is_running)) return undefined;
+      const opened = await createTerminal(workspaceId, {});
+      client.setQueryData(keys.terminals(workspaceId), [...terminals, opened]);
+      return opened.id;
+    },
+    onError: toast.error,
+  });
+  const asked = useRef(false);
+  useEffect(() => {
+    if (asked.current) return;
+    asked.current = true;
+    mutate();
+  }, [mutate]);
+  return { isDecided: isSuccess || isError, opened: data };
+}
+
 export function useCreateTerminal(workspaceId: string) {
   const { set, refresh } = useTerminalsChanged(workspaceId);
   return useMutation({
-    // Wakes nothing: a page that opens its first terminal is nobody's hand.
-    mutationFn: (body: TerminalCreate) => call<Terminal>("POST", terminalsOf(workspaceId), { body }),
+    mutationFn: (body: TerminalCreate) => createTerminal(workspaceId, body),
     onSuccess: (terminal) => {
       set((terminals) => [...terminals.filter((each) => each.id !== terminal.id), terminal]);
       void refresh();

@@ -151,6 +151,15 @@ export function WorkspaceInfo({ workspace, open, onOpenChange, onDeleted }: Work
               <BootTimeline workspace={workspace} />
             </section>
           )}
+          <div className="flex flex-wrap gap-2 border-t border-line pt-4">
+            <Button size="sm" onClick={() => ask("rebuild")}>
+              Rebuild from clean…
+            </Button>
+            <Button size="sm" onClick={() => ask("delete")}>
+              Delete…
+            </Button>
+          </div>
+          {/* The last: it comes late, and would move what lies below it away from under a hand. */}
           <WorkspaceHistory
             workspace={workspace}
             frame={(list) => (
@@ -160,14 +169,6 @@ export function WorkspaceInfo({ workspace, open, onOpenChange, onDeleted }: Work
               </section>
             )}
           />
-          <div className="flex flex-wrap gap-2 border-t border-line pt-4">
-            <Button size="sm" onClick={() => ask("rebuild")}>
-              Rebuild from clean…
-            </Button>
-            <Button size="sm" onClick={() => ask("delete")}>
-              Delete…
-            </Button>
-          </div>
         </div>
       </Dialog>
       <RebuildDialog workspace={workspace} open={asking === "rebuild"} onOpenChange={(next) => !next && setAsking(undefined)} />

@@ -3,20 +3,19 @@ import { useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 
 import { ApiError } from "@/api/error";
-import { useCreateTerminal, useTerminals } from "@/features/terminals/queries";
+import { useFirstTerminal, useTerminals } from "@/features/terminals/queries";
 import { TerminalDesk } from "@/features/terminals/TerminalDesk";
 import { FillPage } from "@/shell/FillPage";
 import { NotFound } from "@/shell/NotFound";
 import { IconButton } from "@/ui/Button";
 import { PageHeader, PageTitle } from "@/ui/PageTitle";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
-import { toast } from "@/ui/toast-store";
 
 import { DeleteButton, RebuildButton, RestartButton, StopButton } from "./actions";
 import { isAsleep } from "./idle";
 import { useWorkspace } from "./queries";
 import { RecoveryBar } from "./RecoveryBar";
-import type { Terminal, Workspace } from "@/api/types";
+import type { Workspace } from "@/api/types";
 import { SleepMenu } from "./StayAwake";
 import { WorkspaceFacts } from "./WorkspaceFacts";
 import { WorkspaceInfo } from "./WorkspaceInfo";
@@ -25,25 +24,12 @@ import { WorkspaceStateBadge } from "./WorkspaceStateBadge";
 import { WorkspaceStart } from "./WorkspaceStart";
 import { canRebuild, canRestart, canStop, isUsable } from "./words";
 
-/** Opens one in a workspace in which none runs, the first time that this page sees it. */
-function useFirstTerminal(workspace: Workspace, terminals: readonly Terminal[] | undefined): { opening: boolean; opened: string | undefined } {
-  const create = useCreateTerminal(workspace.id);
-  const { mutate } = create;
-  const seen = useRef(false);
-  useEffect(() => {
-    if (seen.current || !terminals) return;
-    seen.current = true;
-    if (!terminals.some((terminal) => terminal.is_running)) mutate({}, { onError: toast.error });
-  }, [terminals, mutate]);
-  return { opening: create.isPending, opened: create.data?.id };
-}
-
 function UsableWorkspace({ workspace }: { workspace: Workspace }) {
   const navigate = useNavigate();
   const [search] = useSearchParams();
   const [info, setInfo] = useState(false);
-  const { data: terminals, error, refetch, isFetchedAfterMount } = useTerminals(workspace.id);
-  const { opening, opened } = useFirstTerminal(workspace, isFetchedAfterMount ? terminals : undefined);
+  const first = useFirstTerminal(workspace.id);
+  const { data: terminals, error, refetch } = useTerminals(workspace.id, first.isDecided);
   return (
     <FillPage>
       <header className="flex shrink-0 flex-wrap items-center gap-x-3 gap-y-1.5 border-b border-line px-3 py-2 sm:px-4">
@@ -68,18 +54,16 @@ function UsableWorkspace({ workspace }: { workspace: Workspace }) {
         </div>
       </header>
       {workspace.state === "recovery" && <RecoveryBar workspace={workspace} onDeleted={() => void navigate("/workspaces")} />}
-      {terminals && !opening && (
-        <TerminalDesk key={workspace.id} workspaceId={workspace.id} terminals={terminals} wanted={search.get("terminal") ?? opened} onChanged={() => void refetch()} />
-      )}
-      {!terminals && error && (
-        <div className="p-4">
-          <ErrorState error={error} onRetry={() => void refetch()} />
-        </div>
-      )}
-      {((!terminals && !error) || (opening && terminals)) && (
+      {!first.isDecided || (!terminals && !error) ? (
         <Loading label="Loading the terminals" className="flex-1 p-4">
           <Skeleton className="h-full" />
         </Loading>
+      ) : terminals ? (
+        <TerminalDesk key={workspace.id} workspaceId={workspace.id} terminals={terminals} wanted={search.get("terminal") ?? first.opened} onChanged={() => void refetch()} />
+      ) : (
+        <div className="p-4">
+          <ErrorState error={error} onRetry={() => void refetch()} />
+        </div>
       )}
       <WorkspaceInfo workspace={workspace} open={info} onOpenChange={setInfo} onDeleted={() => void navigate("/workspaces")} />
     </FillPage>
