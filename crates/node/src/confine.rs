@@ -11,13 +11,14 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use ids::{DeploymentId, LogStream, ProjectId, WorkloadId};
-use sandbox::cgroup::Cgroup;
+use sandbox::cgroup::{Cgroup, OutOfMemory};
 use sandbox::{Access, Identity, Mount, Network, Rlimits};
 use wire::shim::Exit;
 use wire::{Limits, Runtime, RuntimeFile, Volume};
 
 pub(crate) use environment::PROGRAM_DIRECTORIES;
 use environment::environment;
+pub(crate) use files::files_at;
 
 use crate::container;
 use crate::groups::{Described, Groups};
@@ -111,8 +112,8 @@ impl Confine {
 
     /// Sets what the processes may use that will run as `id`. Where the kernel gives no limits the node reports so, and goes
     /// on without.
-    pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits) {
-        self.groups.limit(id, limits);
+    pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits, out_of_memory: OutOfMemory) {
+        self.groups.limit(id, limits, out_of_memory);
     }
 
     pub(crate) fn cgroup(&self, id: &WorkloadId) -> Option<Cgroup> {
@@ -228,7 +229,7 @@ impl Confine {
         let mut files = Vec::new();
         let argv = match &job.program {
             Program::Command(argv) => {
-                files = files::of_sandbox(job.files, &tmp, &app);
+                files = files_at(job.files, &tmp, &app);
                 argv.to_vec()
             }
             Program::Internal(name, request) => {
@@ -266,7 +267,7 @@ impl Confine {
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
             in_unit: false,
-            outlasts: false,
+            yields: false,
         })
     }
 
@@ -276,6 +277,10 @@ impl Confine {
         let ids = self.identities.of(job.group)?;
         let run_dir = self.layout.run(job.id);
         container::Seen::default().write(&run_dir)?;
+        // What joins a container finds the files that are there.
+        if !job.files.is_empty() && matches!(request.what, container::What::Run(_)) {
+            files::write_private(&run_dir, container::FILES, &serde_json::to_string(job.files)?)?;
+        }
         let request = serde_json::to_string(request)?;
         let variable = |(key, value): (String, String)| (format!("{}{key}", container::VARIABLE), value);
         // The node's last, as where it is probed is not the owner's to say.
@@ -305,7 +310,7 @@ impl Confine {
             secrets: job.owner_env.to_vec(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
             in_unit: false,
-            outlasts: false,
+            yields: false,
         })
     }
 

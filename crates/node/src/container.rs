@@ -7,6 +7,7 @@
 
 mod body;
 mod command;
+mod files;
 mod runner;
 
 use std::net::Ipv4Addr;
@@ -18,6 +19,7 @@ use wire::{Failure, Limits};
 
 use crate::engine::Names;
 
+pub(crate) use files::FILES;
 pub(crate) use runner::{Trouble, hold_network, main};
 
 /// Before the name of each variable of the container's. None of them means anything to this program, nor to what loads it.

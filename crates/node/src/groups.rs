@@ -9,7 +9,7 @@ mod units;
 use std::io;
 
 use ids::{ProjectId, WorkloadId};
-use sandbox::cgroup::{self, Cgroup};
+use sandbox::cgroup::{self, Cgroup, OutOfMemory};
 use wire::Limits;
 
 pub use bus::{Systemd, Unusable};
@@ -69,9 +69,10 @@ impl Groups {
     }
 
     /// Says what `id` may use from its next start on. The node makes the group now, systemd when there is a process.
-    pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits) {
+    pub(crate) fn limit(&self, id: &WorkloadId, limits: &Limits, out_of_memory: OutOfMemory) {
         let limits = cgroup::Limits {
             memory_bytes: Some(limits.memory_bytes),
+            out_of_memory,
             pids: Some(limits.pids),
             cpu_weight: Some(limits.cpu_weight),
             cpu_percent: limits.cpu_percent,

@@ -10,6 +10,7 @@ mod pace;
 mod socket;
 mod terminal;
 
+use std::fs;
 use std::io::{self, BufRead};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -50,13 +51,16 @@ pub(crate) struct ShimSpec {
     /// This process is in a unit of systemd's with the one that it runs.
     #[serde(default)]
     pub(crate) in_unit: bool,
-    /// What it runs is our own, beside which others run: want of memory ends those, however small each is.
+    /// What it runs shares its memory with what others of ours need: want of it ends this first, however small it is.
     #[serde(default)]
-    pub(crate) outlasts: bool,
+    pub(crate) yields: bool,
 }
 
 pub(crate) const SOCKET: &str = "shim.sock";
 pub(crate) const EXIT: &str = "exit.json";
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+/// In thousandths of the memory that there may be: more than what holds a workspace takes of the least of them.
+const YIELDS: &str = "400";
 /// Below the directory of the log: what a terminal put out, see [`crate::terminal::record`].
 const TERMINAL: &str = "terminal";
 
@@ -105,11 +109,7 @@ fn run(spec: ShimSpec) -> io::Result<()> {
     // Now, as the way to them may be closed later.
     let records = Directory::open(&spec.log_dir)?;
     let group = spec.sandbox.cgroup.as_ref().and_then(|name| Cgroup::open(name).ok());
-    if spec.outlasts {
-        // Handed down to what is started from here.
-        spare(&["self".into()]);
-    }
-    let child = match sandbox::spawn(&spec.sandbox) {
+    let child = match spawn(&spec) {
         Ok(child) => child,
         Err(error) => {
             let message = chain(&error);
@@ -202,11 +202,24 @@ fn supervise(
     }
 }
 
+fn spawn(spec: &ShimSpec) -> Result<sandbox::Child, sandbox::Error> {
+    let own = fs::read_to_string(OOM_SCORE).unwrap_or_default();
+    if spec.yields {
+        // Handed down to what is started now.
+        let _ = fs::write(OOM_SCORE, YIELDS);
+    }
+    let child = sandbox::spawn(&spec.sandbox);
+    if spec.yields {
+        let _ = fs::write(OOM_SCORE, own.trim());
+    }
+    child
+}
+
 /// Has the kernel end none of these for want of memory: the limit of their unit is for the process beside them. Without
 /// it they are as anybody else.
 fn spare(pids: &[String]) {
     for pid in pids {
-        let _ = std::fs::write(Path::new("/proc").join(pid).join("oom_score_adj"), "-1000");
+        let _ = fs::write(Path::new("/proc").join(pid).join("oom_score_adj"), "-1000");
     }
 }
 

@@ -31,12 +31,25 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 pub struct Limits {
     /// Memory including the page cache, without any swap beside it.
     pub memory_bytes: Option<u64>,
+    /// What happens when there is no more of it. cgroup v1 knows [`OutOfMemory::EndsOne`] only.
+    pub out_of_memory: OutOfMemory,
     /// Processes and threads.
     pub pids: Option<u64>,
     /// Share of the CPU when there is not enough for all: 1 to 10000, 100 is ordinary.
     pub cpu_weight: Option<u64>,
     /// Most CPU even when nobody else wants it: 100 is one whole core.
     pub cpu_percent: Option<u32>,
+}
+
+/// Whom the kernel ends in a group that has no memory left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutOfMemory {
+    /// Everybody: the processes are one program, which is not to go on with a part of itself missing.
+    #[default]
+    EndsAll,
+    /// The largest process: the others have nothing to do with it.
+    EndsOne,
 }
 
 /// What a group uses now. `None` where this machine does not count it.

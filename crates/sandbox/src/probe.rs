@@ -82,7 +82,8 @@ fn cgroup_capabilities() -> [Capability; 4] {
 fn try_cgroup() -> Result<(&'static str, Vec<&'static str>), String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("sandbox-probe-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let limits = Limits { memory_bytes: Some(64 << 20), pids: Some(16), cpu_weight: Some(100), cpu_percent: Some(100) };
+    let (pids, cpu_weight, cpu_percent) = (Some(16), Some(100), Some(100));
+    let limits = Limits { memory_bytes: Some(64 << 20), pids, cpu_weight, cpu_percent, ..Limits::default() };
     let tried = Cgroup::create(&name, &limits).map(|group| (group.version(), group.controllers()));
     if let Ok(group) = Cgroup::open(&name) {
         let _ = group.remove();

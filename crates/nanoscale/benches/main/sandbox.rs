@@ -91,7 +91,7 @@ fn alone() -> Network {
 
 /// As an app is limited by default.
 fn limits() -> Limits {
-    Limits { memory_bytes: Some(512 << 20), pids: Some(512), cpu_weight: Some(100), cpu_percent: None }
+    Limits { memory_bytes: Some(512 << 20), pids: Some(512), cpu_weight: Some(100), ..Limits::default() }
 }
 
 fn ours(spec: Spec, times: usize) -> Command {

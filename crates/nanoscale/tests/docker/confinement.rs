@@ -1,6 +1,8 @@
 //! What a container may do, and what it gets to see.
 
 use ids::{DeploymentState, Outward, ProjectId, RunState};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use testkit::{AppImage, Client, Docker, Elsewhere, Registry, wait_some};
 
 use crate::images::{create_with, publish};
@@ -81,6 +83,45 @@ async fn it_has_its_variables_its_volumes_its_limits_and_no_rights() {
     let exec =
         run(&client, &id, "sh -c 'cat /proc/1/cmdline | head -c 5; echo; echo $PORT; exit 3'", Some("web")).await;
     assert_eq!((exec.exit_code, exec.last_lines.join(" ").as_str()), (Some(3), "httpd 8080"), "{exec:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_finds_the_projects_files_whoever_it_runs_as() {
+    let (docker, registry) = (Docker::shared(), Registry::open());
+    let server = server(docker, &registry).separate().start().await;
+    let client = server.setup().await;
+    let large = "ü\n".repeat(131_072 / 3);
+    let files = [("~/.token", "hunter2-very-secret\n"), ("conf/a b", "$X `y`\r\n"), ("/etc/app/large", &large)];
+    // As root, which is the engine's default, and as one who is in no list of users.
+    for (name, user, whose) in [("rooted", None, "0 644"), ("other", Some("1234:1234"), "1234 600")] {
+        let image = publish(docker, &registry, name, AppImage { user, ..AppImage::default() });
+        let create = api::ProjectCreate { name: name.into(), image: Some(image), ..api::ProjectCreate::default() };
+        let (id, _) = create_with(&client, create).await;
+        for (path, content) in files {
+            let (body, to) = (json!({ "path": path, "content": content }), format!("/api/projects/{id}/runtime/files"));
+            let answer = client.raw(reqwest::Method::POST, &to).json(&body).send().await.unwrap();
+            assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        }
+        let live = client.redeploy(&id).await.unwrap();
+        client.wait_for(&live.id, DeploymentState::Live, BUILD).await;
+        let look = "sh -c 'busybox stat -c \"%u %a\" ~/.token; busybox sha256sum ~/.token \"/conf/a b\" /etc/app/large; exit 5'";
+        // The one that runs, and one of its own.
+        for inside in [Some("web"), None] {
+            let told = run(&client, &id, look, inside).await;
+            assert_eq!(
+                (told.exit_code, told.last_lines.first().map(String::as_str)),
+                (Some(5), Some(whose)),
+                "{inside:?}: {told:?}"
+            );
+            for ((_, content), line) in files.iter().zip(&told.last_lines[1..]) {
+                let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+                assert!(line.starts_with(&digest), "{told:?}");
+            }
+        }
+    }
+    let grep = ["-rlF", "hunter2-very-secret"];
+    let left = std::process::Command::new("grep").args(grep).arg(server.data_dir()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "", "nothing is left on the way to a container");
 }
 
 #[tokio::test(flavor = "multi_thread")]

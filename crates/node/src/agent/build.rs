@@ -9,6 +9,7 @@ use checkpoint::Checkpoint;
 use domain::plan::Tree;
 use ids::{ProjectId, WorkloadId};
 use sandbox::Network;
+use sandbox::cgroup::OutOfMemory;
 use tokio_util::sync::CancellationToken;
 use wire::{BuildOutcome, BuildSpec, BuildStatus, BuildStep, Failure, Plan, ReleaseSpec, Runtime, Source};
 
@@ -220,7 +221,7 @@ pub(super) fn start_clean(agent: &Agent, spec: &BuildSpec) -> Result<(), Failure
     let begun = Begun { group: spec.group.clone(), log: (id.clone(), LogKind::Build), stopped };
     agent.mark_begun(&id, &begun).map_err(node_error)?;
     confine.prepare_release(&spec.group, &spec.id).map_err(node_error)?;
-    confine.limit(&id, &spec.limits);
+    confine.limit(&id, &spec.limits, OutOfMemory::EndsAll);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use edge::Origin;
 use edge::control::Destination;
 use ids::WorkloadId;
 use sandbox::Network;
+use sandbox::cgroup::OutOfMemory;
 use wire::shim::Exit;
 use wire::{Context, Failure, Limits};
 
@@ -98,7 +99,7 @@ impl Agent {
         let image = context.runtime.image.is_some();
         confine.prepare_volumes(&context.group, &context.volumes, image).map_err(node_error)?;
         // A container has the limits itself, and what looks after it has its own.
-        confine.limit(id, if image { &RUNNER } else { &context.limits });
+        confine.limit(id, if image { &RUNNER } else { &context.limits }, OutOfMemory::EndsAll);
         Ok(())
     }
 
@@ -148,11 +149,9 @@ impl Agent {
     /// Makes room for the owner's files; returns sentences about those that the process will not find.
     pub(super) fn prepare_files(&self, id: &WorkloadId, context: &Context) -> Result<Vec<String>, Failure> {
         let Context { group, release, files, runtime, .. } = context;
-        if !files.is_empty() && runtime.image.is_some() {
-            return Ok(vec![format!(
-                "the project's files ({}) are not given to what runs in a container",
-                files.len()
-            )]);
+        if runtime.image.is_some() {
+            // Who makes the container places them.
+            return Ok(Vec::new());
         }
         let refused = |error: io::Error| {
             disk_failure(&error).unwrap_or_else(|| failed("RUNTIME_FILE_NOT_PLACED", error.to_string()))

@@ -36,7 +36,7 @@ impl<'a> Place<'a> {
 }
 
 /// The files as a sandbox takes them, for a process that sees its home and its release there.
-pub(super) fn of_sandbox(files: &[RuntimeFile], home: &Path, app: &Path) -> Vec<sandbox::File> {
+pub(crate) fn files_at(files: &[RuntimeFile], home: &Path, app: &Path) -> Vec<sandbox::File> {
     let target = |path: &str| match Place::of(path) {
         Place::Home(rest) => home.join(rest),
         Place::Absolute(path) => PathBuf::from(path),
@@ -134,7 +134,7 @@ fn mount_point(release: &Path, path: &str, ids: Option<GroupIds>) -> io::Result<
 }
 
 /// Writes it anew, for this user only.
-fn write_private(home: &Path, path: &str, content: &str) -> io::Result<()> {
+pub(super) fn write_private(home: &Path, path: &str, content: &str) -> io::Result<()> {
     let (directory, name) = directory_of(home, path, None)?;
     match unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => {}

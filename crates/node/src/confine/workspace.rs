@@ -148,7 +148,7 @@ impl Confine {
             secrets: spec.env.clone(),
             identity: ids.map(|ids| Identity { uid: ids.shim_uid, gid: ids.gid }),
             in_unit: false,
-            outlasts: matches!(inside, Inside::Holder { .. }),
+            yields: !matches!(inside, Inside::Holder { .. }),
         })
     }
 

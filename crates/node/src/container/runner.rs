@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use wire::Failure;
 
-use super::{Request, Run, Seen, VARIABLE, What, body, command};
+use super::{Request, Run, Seen, VARIABLE, What, body, command, files};
 use crate::engine::{Engine, refused};
 
 /// There is no container, and the file says why: as `docker run` ends.
@@ -133,6 +133,7 @@ impl Container<'_> {
         self.clear().await?;
         hold_network(self.engine, self.run).await?;
         create(self.engine, name, body::app(self.run, variables())).await?;
+        files::place(self.engine, name).await?;
         // From before its start, so that its first word is not missed.
         let mut copying = Some(tokio::spawn(copy(self.attach().await?)));
         start(self.engine, name).await?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::{Error, Limits, Stats, field, make_dir, mount_lines, number, read, set};
+use super::{Error, Limits, OutOfMemory, Stats, field, make_dir, mount_lines, number, read, set};
 
 const CPU_PERIOD_USEC: u64 = 100_000;
 
@@ -72,7 +72,8 @@ impl Base {
         if let Some(bytes) = limits.memory_bytes {
             set(dir.join("memory.max"), &bytes.to_string())?;
             set(dir.join("memory.swap.max"), "0")?;
-            set(dir.join("memory.oom.group"), "1")?;
+            let ends_all = limits.out_of_memory == OutOfMemory::EndsAll;
+            set(dir.join("memory.oom.group"), if ends_all { "1" } else { "0" })?;
         }
         if let Some(pids) = limits.pids {
             set(dir.join("pids.max"), &pids.to_string())?;

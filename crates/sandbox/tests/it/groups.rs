@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::process;
 
 use sandbox::Exit;
-use sandbox::cgroup::{Cgroup, Error, Limits};
+use sandbox::cgroup::{Cgroup, Error, Limits, OutOfMemory};
 
 use crate::{is_root, output, python, run, shell, spec, start, wait_until};
 
@@ -41,7 +41,8 @@ fn a_group_comes_and_goes() {
     let name = format!("{}/a", parent.name());
     assert!(!Cgroup::exists(&name));
     assert!(matches!(Cgroup::open(&name), Err(Error::NotFound(_))));
-    let limits = Limits { memory_bytes: Some(64 << 20), pids: Some(8), cpu_weight: Some(50), cpu_percent: Some(150) };
+    let (pids, cpu_weight, cpu_percent) = (Some(8), Some(50), Some(150));
+    let limits = Limits { memory_bytes: Some(64 << 20), pids, cpu_weight, cpu_percent, ..Limits::default() };
     let group = Cgroup::create(&name, &limits).expect("create");
     // Again, with more and with less.
     Cgroup::create(&name, &Limits { memory_bytes: Some(128 << 20), ..limits.clone() }).expect("more");
@@ -145,6 +146,18 @@ fn too_much_memory_ends_the_program_only() {
     assert_eq!(run(&spec).exit, Some(Exit::Signal(9)));
     assert_eq!(group.oom_kills(), 1);
     assert_eq!(output(&spec_outside()), "fine\n");
+}
+
+#[test]
+fn too_much_memory_may_end_one_program_of_several() {
+    if !is_root() {
+        return;
+    }
+    let limits = Limits { memory_bytes: Some(48 << 20), out_of_memory: OutOfMemory::EndsOne, ..Limits::default() };
+    let group = Group::new("memory-of-one", &limits);
+    let mut spec = shell("python3 -c 'x = []\nwhile True: x.append(bytearray(1 << 20))'; echo ended $?");
+    spec.cgroup = Some(group.name().into());
+    assert_eq!(output(&spec), "ended 137\n");
 }
 
 #[test]

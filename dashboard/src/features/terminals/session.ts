@@ -1,3 +1,5 @@
+import { onReturn } from "@/live/return";
+
 import type { Emulator, Look, SearchResults } from "./emulator";
 import { latin1, modify, shortcutOf, utf8, type Modifiers } from "./keys";
 import { socketUrl, TerminalLink, type Attached, type Exit, type LinkListener, type LinkState, type Size } from "./link";
@@ -95,15 +97,10 @@ export class Session {
       },
       () => this.change({ problem: "The terminal could not be fetched. Reload the page." }),
     );
-    const wake = () => {
-      if (!document.hidden) this.link?.wake();
-    };
-    document.addEventListener("visibilitychange", wake);
-    window.addEventListener("online", wake);
+    const leave = onReturn(() => this.link?.wake());
     return () => {
       ended = true;
-      document.removeEventListener("visibilitychange", wake);
-      window.removeEventListener("online", wake);
+      leave();
       this.link?.close();
       this.emulator?.dispose();
       window.clearTimeout(this.fitTimer);

@@ -1,5 +1,6 @@
 import type { Emulator, Look } from "@/features/terminals/emulator";
 import { socketUrl, TerminalLink, type Exit, type LinkState, type Size } from "@/features/terminals/link";
+import { onReturn } from "@/live/return";
 
 import { READABLE_PX, Scaling, SMALL_PX, type Extent } from "./font";
 import { scrollOf } from "./keys";
@@ -59,15 +60,10 @@ export class Watching {
       },
       () => this.change({ link: "lost", problem: "The terminal could not be fetched. Reload the page." }),
     );
-    const wake = () => {
-      if (!document.hidden) this.link?.wake();
-    };
-    document.addEventListener("visibilitychange", wake);
-    window.addEventListener("online", wake);
+    const leave = onReturn(() => this.link?.wake());
     return () => {
       ended = true;
-      document.removeEventListener("visibilitychange", wake);
-      window.removeEventListener("online", wake);
+      leave();
       this.link?.close();
       cancelAnimationFrame(this.frame);
       this.emulator?.dispose();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use checkpoint::Checkpoint;
 use ids::{StepState, WorkloadId, WorkspaceId};
+use sandbox::cgroup::OutOfMemory;
 use wire::{Failure, WorkspaceSpec};
 
 use super::super::Agent;
@@ -153,7 +154,8 @@ impl Agent {
         }
         self.end_workspace(&spec.id).await;
         let id = WorkloadId::from(&spec.id);
-        self.confine().limit(&id, &spec.limits);
+        // A program that took too much is no reason to end the shells beside it.
+        self.confine().limit(&id, &spec.limits, OutOfMemory::EndsOne);
         let mut network = self.networks().join(&id, &spec.network).await;
         if let sandbox::Network::Own { sockets, .. } = &mut network {
             *sockets = Some(SOCKETS.into());
