@@ -85,6 +85,13 @@ impl Groups {
         }
     }
 
+    /// Lets a shim of `id` come whose process will be in another group, which has the limits.
+    pub(crate) fn expect(&self, id: &WorkloadId) {
+        if let Some(units) = &self.driver {
+            units.limit(id, cgroup::Limits::default());
+        }
+    }
+
     /// Puts a shim that waits for what it shall run into a unit; the name of the group for its process. Nothing, and no name,
     /// where the node makes the groups.
     pub(crate) async fn enter(&self, what: &Described<'_>, shim: u32) -> io::Result<Option<String>> {

@@ -223,7 +223,10 @@ impl Agent {
         let started = match inside {
             Inside::Holder { .. } => Box::pin(confine.start(&what, shim_spec)).await,
             // Its shim has a unit of its own where there are units, its processes are the workspace's.
-            _ => Box::pin(confine.start_in(&what, shim_spec)).await,
+            Inside::Step { .. } | Inside::Terminal { .. } => {
+                confine.groups.expect(&id);
+                Box::pin(confine.start_in(&what, shim_spec)).await
+            }
         };
         started.map_err(node_error)?.map_err(|exit| {
             failed("CANNOT_START", format!("it cannot be started: {}", exit.spawn_error.unwrap_or_default()))
