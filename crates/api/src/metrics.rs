@@ -10,7 +10,7 @@ pub struct MetricsHistory {
     pub samples: Vec<NodeMetrics>,
 }
 
-/// What a project's processes used, over all machines.
+/// What a project's processes used, over all machines, or those of a workspace together, as `workspace`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProjectMetrics {
     pub interval_seconds: u32,

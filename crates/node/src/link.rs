@@ -150,27 +150,22 @@ async fn upload_put(State(agent): State<Agent>, Path(upload): Path<DeploymentId>
 }
 
 async fn store_upload(agent: &Agent, upload: &DeploymentId, body: Body) -> std::io::Result<()> {
-    let path = agent.confine().layout.upload(upload);
-    let part = path.with_extension("part");
-    let stored = store_part(agent, upload, &part, body).await;
-    if !matches!(stored, Ok(true)) {
-        let _ = std::fs::remove_file(&part);
-        return stored.map(drop);
-    }
-    // The unpacking process reads it as another user.
-    std::fs::set_permissions(&part, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    std::fs::rename(&part, &path)
-}
-
-/// Whether it is wanted now that it is there.
-async fn store_part(agent: &Agent, upload: &DeploymentId, part: &std::path::Path, body: Body) -> std::io::Result<bool> {
-    let mut file = tokio::fs::File::create(part).await?;
+    let layout = &agent.confine().layout;
+    // Goes again wherever this ends early, also when whoever sends it hangs up and nothing is awaited any more.
+    let part = tempfile::Builder::new().prefix(&format!("{upload}.")).suffix(".part").tempfile_in(layout.uploads())?;
+    let mut file = tokio::fs::File::from_std(part.reopen()?);
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
         file.write_all(&chunk.map_err(std::io::Error::other)?).await?;
     }
     file.sync_all().await?;
-    Ok(agent.wants_upload(upload))
+    // It may be wanted no more now that it is there.
+    if agent.wants_upload(upload) {
+        // The unpacking process reads it as another user.
+        std::fs::set_permissions(part.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        part.persist(layout.upload(upload))?;
+    }
+    Ok(())
 }
 
 /// What would be done with a source.

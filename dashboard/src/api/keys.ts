@@ -30,6 +30,7 @@ export const keys = {
   systemInfo: (id: string) => ["system-info", id] as const,
   nodeMetrics: (id: string, range: string) => ["metrics", "node", id, range] as const,
   projectMetrics: (id: string, range: string) => ["metrics", "project", id, range] as const,
+  workspaceMetrics: (id: string, range: string) => ["metrics", "workspace", id, range] as const,
   volumes: (projectId: string) => ["projects", "volumes", projectId] as const,
   cachesAll: ["caches"] as const,
   caches: (nodeId: string) => ["caches", "node", nodeId] as const,

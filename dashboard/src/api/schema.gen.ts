@@ -1478,6 +1478,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workspaces/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What all of its processes used together: means. */
+        get: operations["workspace_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workspaces/{id}/ports": {
         parameters: {
             query?: never;
@@ -2940,7 +2957,7 @@ export interface components {
         ProjectList: {
             projects: components["schemas"]["Project"][];
         };
-        /** @description What a project's processes used, over all machines. */
+        /** @description What a project's processes used, over all machines, or those of a workspace together, as `workspace`. */
         ProjectMetrics: {
             /** Format: int32 */
             interval_seconds: number;
@@ -8554,6 +8571,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TerminalMatchList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    workspace_metrics: {
+        parameters: {
+            query?: {
+                /** @description `10m`, `1h`, `24h` or `30d` */
+                range?: string;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["WorkspaceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectMetrics"];
                 };
             };
             400: {

@@ -1,6 +1,6 @@
 //! Projects: what there is to deploy, and how.
 
-mod metrics;
+pub(super) mod metrics;
 mod placing;
 mod runtime;
 

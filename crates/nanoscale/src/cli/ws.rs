@@ -13,6 +13,8 @@ pub(super) use self::awake::woken;
 use super::client::{Answer, Client};
 use super::follow::{self, Follower, Line};
 use super::output::{self, Cell, Colour, Table};
+use super::plot::Range;
+use super::project::metrics;
 use super::{Format, confirm, find, time, watch};
 
 #[derive(clap::Args)]
@@ -82,6 +84,12 @@ enum WsCommand {
         /// Go on with what it writes.
         #[arg(long, short)]
         follow: bool,
+    },
+    /// What its processes used together, over time.
+    Metrics {
+        workspace: String,
+        #[command(flatten)]
+        range: Range,
     },
     /// Ports that something in it listens on, and where a browser finds them.
     Ports {
@@ -157,6 +165,12 @@ pub(super) async fn run(args: WsArgs) -> Result<ExitCode> {
         }
         WsCommand::Delete { workspace, yes } => delete(&client, &workspace, yes).await?,
         WsCommand::Log { workspace, follow } => log(&client, &workspace, follow, format).await?,
+        WsCommand::Metrics { workspace, range } => {
+            let found = self::find(&client, &workspace).await?.value;
+            let path = ["workspaces", found.id.as_str(), "metrics"];
+            let history = client.get_with::<api::ProjectMetrics>(&path, &range.query()).await?;
+            history.show(format.json, |history| metrics::print(history, &range))?;
+        }
         WsCommand::Ports { workspace } => self::find(&client, &workspace).await?.show(format.json, |found| {
             let mut table = Table::new(["PORT", "ACCESS", "ADDRESS"]);
             for port in &found.ports {

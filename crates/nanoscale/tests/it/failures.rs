@@ -7,7 +7,7 @@ use crate::apps::{archive, deploy, deploy_failing, node_app, node_app_with, proj
 use crate::{BUILD, server};
 
 fn quick() -> testkit::Builder {
-    server().config(json!({"limits": {"start_timeout_seconds": 2}}))
+    server().config(json!({"limits": {"start_timeout_seconds": 4}}))
 }
 
 fn app(script: &str) -> Vec<u8> {

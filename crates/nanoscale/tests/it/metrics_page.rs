@@ -60,7 +60,7 @@ async fn a_server_and_a_project_are_plotted_live_and_in_the_past() {
     for range in ["1h", "24h", "30d"] {
         choose(&page, range).await;
         // One sample of a day or a month may be half a pixel at the edge.
-        page.wait_for(&format!("{DRAWN} >= 1"), PATIENCE).await;
+        page.wait_for(&format!("{DRAWN} >= 1"), BUILD).await;
         page.screenshot(format!("metrics-2-server-{range}")).await;
     }
     assert!(page.url().await.ends_with("?range=30d"));

@@ -98,8 +98,13 @@ async fn a_workspace_is_opened_typed_into_left_stopped_started_and_deleted() {
     shows(&page, "?? note.txt").await;
 
     page.click("[data-testid=workspace-info]").await;
+    page.wait_for("document.querySelectorAll('[role=dialog] [data-testid=metrics] canvas').length === 3", BUILD).await;
+    let api::Workspace { id, name, .. } = admin.workspace_list("").await.unwrap().remove(0);
+    let used = admin.workspace_metrics(&id, "10m").await.unwrap().processes;
+    assert_eq!(used.iter().map(|it| it.process.as_str()).collect::<Vec<_>>(), ["workspace"]);
+    assert!(used[0].samples.iter().all(|sample| sample.memory_bytes > 1 << 20), "{used:?}");
+    page.screenshot("workspaces-7-info").await;
     page.click_text("button", "Delete…").await;
-    let name = admin.workspace_list("").await.unwrap()[0].name.clone();
     page.fill("[role=alertdialog] input", &name).await;
     page.click("[data-testid=delete-confirm]").await;
     page.wait_for_text("Open your first workspace", BUILD).await;

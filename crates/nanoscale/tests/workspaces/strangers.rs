@@ -27,6 +27,7 @@ async fn bob_finds_nothing_of_adas() {
         (Method::POST, format!("{of}/restart"), json!({})),
         (Method::POST, format!("{of}/rebuild"), json!({ "discard_files": true })),
         (Method::GET, format!("{of}/log"), json!({})),
+        (Method::GET, format!("{of}/metrics"), json!({})),
         (Method::GET, format!("{of}/terminals"), json!({})),
         (Method::POST, format!("{of}/terminals"), json!({})),
         (Method::PATCH, one.clone(), json!({ "name": "mine" })),

@@ -16,6 +16,8 @@ use super::Workspaces;
 use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId, Query};
+use crate::platform::metrics::History;
+use crate::platform::metrics::http::Asked;
 use crate::platform::rates::{Rated, Rates};
 use crate::state::AppState;
 
@@ -27,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(workspace_restart))
         .routes(routes!(workspace_rebuild))
         .routes(routes!(workspace_awake, workspace_awake_end))
+        .routes(routes!(workspace_metrics))
         .merge(terminals::routes())
         .merge(multi::routes())
         .merge(links::routes())
@@ -89,6 +92,25 @@ async fn workspace_get(
 ) -> Result<axum::Json<api::Workspace>> {
     let workspace = workspaces.find(&user, &id).await?;
     Ok(axum::Json(workspaces.shown_one(workspace).await?))
+}
+
+/// What all of its processes used together: means.
+#[utoipa::path(get, path = "/api/workspaces/{id}/metrics", tag = "workspaces",
+    params(("id" = WorkspaceId, Path), ("range" = Option<String>, Query, description = "`10m`, `1h`, `24h` or `30d`")),
+    responses((status = 200, body = api::ProjectMetrics), (status = 400, body = api::ErrorBody),
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 503, body = api::ErrorBody)))]
+async fn workspace_metrics(
+    User(user): User,
+    State(workspaces): State<Workspaces>,
+    State(history): State<History>,
+    PathId(id): PathId<WorkspaceId>,
+    Query(asked): Query<Asked>,
+) -> Result<axum::Json<api::ProjectMetrics>> {
+    let workspace = workspaces.find(&user, &id).await?;
+    let mut metrics = history.of_group(&workspace.id.group(), &asked).await?;
+    // Whoever measures knows no name for what is not a process of a release.
+    metrics.processes.iter_mut().for_each(|it| "workspace".clone_into(&mut it.process));
+    Ok(axum::Json(metrics))
 }
 
 /// Renames it, or changes when it is stopped for want of use.

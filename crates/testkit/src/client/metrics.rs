@@ -13,4 +13,8 @@ impl Client {
     pub async fn project_metrics(&self, id: impl std::fmt::Display, range: &str) -> Result<api::ProjectMetrics> {
         self.get(&format!("/api/projects/{id}/metrics?range={range}")).await
     }
+
+    pub async fn workspace_metrics(&self, id: impl std::fmt::Display, range: &str) -> Result<api::ProjectMetrics> {
+        self.get(&format!("/api/workspaces/{id}/metrics?range={range}")).await
+    }
 }

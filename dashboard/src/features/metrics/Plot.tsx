@@ -18,6 +18,8 @@ interface PlotProps {
 }
 
 const HEIGHT = 168;
+/** What is shorter is shown as a point. */
+const SHORT_PX = 4;
 const DAY = 24 * 3600;
 
 function themeColour(element: HTMLElement, name: string): string {
@@ -87,10 +89,20 @@ function options(element: HTMLElement, lines: Line[], { format, ceiling, width, 
   };
 }
 
-/** Where samples have none beside them. */
+/** The newest of each run of samples that is too short to be seen as a line, one alone among them. */
 function lonely(plot: uPlot, series: number): number[] {
-  const values = plot.data[series] ?? [];
-  return [...values.keys()].filter((index) => values[index] != null && values[index - 1] == null && values[index + 1] == null);
+  const [times, values] = [plot.data[0], plot.data[series] ?? []];
+  const found: number[] = [];
+  let first: number | undefined;
+  for (let at = 0; at <= values.length; at++) {
+    if (values[at] != null) first ??= at;
+    else if (first !== undefined) {
+      const length = plot.valToPos(times[at - 1] ?? 0, "x") - plot.valToPos(times[first] ?? 0, "x");
+      if (length < SHORT_PX) found.push(at - 1);
+      first = undefined;
+    }
+  }
+  return found;
 }
 
 export function Plot({ summary, lines, data, vertical, seconds }: PlotProps) {

@@ -14,10 +14,16 @@ export function useNodeMetrics(id: string, range: Range) {
   });
 }
 
-export function useProjectMetrics(id: string, range: Range) {
+/** Of what processes are: a project, or a workspace. */
+export interface Measured {
+  kind: "project" | "workspace";
+  id: string;
+}
+
+export function useProcessMetrics({ kind, id }: Measured, range: Range) {
   return useQuery({
-    queryKey: keys.projectMetrics(id, range.value),
-    queryFn: ({ signal }) => call<ProjectMetrics>("GET", `/projects/${encodeURIComponent(id)}/metrics?range=${range.value}`, { signal }),
+    queryKey: kind === "project" ? keys.projectMetrics(id, range.value) : keys.workspaceMetrics(id, range.value),
+    queryFn: ({ signal }) => call<ProjectMetrics>("GET", `/${kind}s/${encodeURIComponent(id)}/metrics?range=${range.value}`, { signal }),
     refetchInterval: Math.max(range.refreshMs, 5000),
   });
 }

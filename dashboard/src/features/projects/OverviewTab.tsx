@@ -13,7 +13,7 @@ import { useProjectDeployments } from "@/features/deployments/queries";
 import { canRollBackTo } from "@/features/deployments/rollback-target";
 import { StepProgress } from "@/features/deployments/StepProgress";
 import { isSettled } from "@/features/deployments/steps";
-import { ProjectPlots } from "@/features/metrics/ProjectPlots";
+import { ProcessPlots } from "@/features/metrics/ProcessPlots";
 import { ButtonLink } from "@/ui/Button";
 import { Panel } from "@/ui/Card";
 import { PageTitle } from "@/ui/PageTitle";
@@ -164,7 +164,7 @@ export default function OverviewTab() {
         {latest?.state === "failed" && <LastFailed deployment={latest} othersLive={live != null} />}
         {live && <Live project={project} deployment={live} />}
         {live && <Processes live={live} nodeId={project.node_id} />}
-        {live && <ProjectPlots projectId={project.id} />}
+        {live && <ProcessPlots of={{ kind: "project", id: project.id }} />}
         {project.source === "upload" && latest?.state !== "queued" && project.status !== "deleting" && <UploadPanel project={project} />}
         {project.source !== "upload" && !latest && (
           <Panel title="Nothing was deployed yet">

@@ -1,12 +1,12 @@
-import { CircleX, Eye, History, LoaderCircle, Minimize2, WifiOff } from "lucide-react";
+import { CircleX, Eye, History, Minimize2 } from "lucide-react";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import { useResolvedTheme } from "@/shell/theme";
 import { Button, IconButton } from "@/ui/Button";
 import { classes } from "@/ui/classes";
-import { Prose } from "@/ui/Prose";
 
 import { endingOf } from "./ending";
+import { LinkStatus } from "./LinkStatus";
 import { SearchBar } from "./SearchBar";
 import { Session } from "./session";
 import { useTerminalSettings } from "./settings";
@@ -118,13 +118,6 @@ export function TerminalPane(props: TerminalPaneProps) {
         <div ref={room} className={classes("min-h-0 flex-1", letterboxed ? "overflow-auto bg-sunken pb-9" : "overflow-hidden bg-term")}>
           <div ref={host} className={classes("size-full py-px pl-1", letterboxed && "border-r border-b border-line-strong bg-term")} style={extent && { width: extent.width + 4, height: extent.height + 2 }} />
         </div>
-        {view.blank && view.link === "connecting" && (
-          <p role="status" className="absolute inset-0 grid place-items-center text-faint">
-            <span className="flex items-center gap-2">
-              <LoaderCircle aria-hidden className="size-4 animate-spin" /> Opening the terminal…
-            </span>
-          </p>
-        )}
         {view.earlier && view.atTop && !view.following && view.link !== "lost" && (
           <Button size="sm" icon={History} onClick={() => props.onEarlier(view.earlier?.until ?? 0)} data-testid="earlier-output" className="absolute top-1.5 right-5 opacity-85 hover:opacity-100">
             Earlier output
@@ -138,21 +131,14 @@ export function TerminalPane(props: TerminalPaneProps) {
             </StatusBar>
           )}
         </div>
-        <div className="absolute inset-x-0 top-0 shadow-pop">
-          {view.link === "lost" && (
-            <StatusBar
-              icon={WifiOff}
-              tone="warn"
-              actions={
-                <Button size="sm" variant="ghost" onClick={() => session.retry()}>
-                  Try now
-                </Button>
-              }
-            >
-              {view.problem ? <Prose>{view.problem}</Prose> : "The connection is lost. The terminal runs on; trying again…"}
-            </StatusBar>
-          )}
-        </div>
+        <LinkStatus
+          link={view.link}
+          blank={view.blank}
+          problem={view.problem}
+          connecting="Opening the terminal…"
+          lost="The connection is lost. The terminal runs on; trying again…"
+          onRetry={() => session.retry()}
+        />
       </div>
       {watch && (
         <StatusBar

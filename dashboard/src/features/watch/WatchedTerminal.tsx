@@ -1,16 +1,16 @@
-import { CircleX, Eye, LoaderCircle, WifiOff, ZoomIn, ZoomOut } from "lucide-react";
+import { CircleX, Eye, ZoomIn, ZoomOut } from "lucide-react";
 import { useEffect, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 
 import type { SharedTerminal } from "@/api/types";
 import { endingOf } from "@/features/terminals/ending";
+import { LinkStatus } from "@/features/terminals/LinkStatus";
 import { StatusBar } from "@/features/terminals/StatusBar";
 import { formatAbsolute, formatLeft } from "@/format/time";
 import { useNow } from "@/live/now";
 import { useResolvedTheme } from "@/shell/theme";
-import { Button, IconButton } from "@/ui/Button";
+import { IconButton } from "@/ui/Button";
 import { classes } from "@/ui/classes";
 import { PageTitle } from "@/ui/PageTitle";
-import { Prose } from "@/ui/Prose";
 
 import { Watching } from "./watching";
 
@@ -81,29 +81,14 @@ export function WatchedTerminal({ secret, shared, onLost }: { secret: string; sh
         <div ref={room} className={classes("min-h-0 flex-1", view.extent ? "overflow-auto" : "overflow-hidden")}>
           <div ref={host} className="size-full overflow-hidden" style={view.extent} />
         </div>
-        {view.blank && view.link === "connecting" && (
-          <p role="status" className="absolute inset-0 grid place-items-center text-faint">
-            <span className="flex items-center gap-2">
-              <LoaderCircle aria-hidden className="size-4 animate-spin" /> Connecting…
-            </span>
-          </p>
-        )}
-        {/* Laid over it: in a row of their own they would change its size. */}
-        <div className="absolute inset-x-0 top-0 shadow-pop">
-          {view.link === "lost" && (
-            <StatusBar
-              icon={WifiOff}
-              tone="warn"
-              actions={
-                <Button size="sm" variant="ghost" onClick={() => watching.retry()}>
-                  Try now
-                </Button>
-              }
-            >
-              {view.problem ? <Prose>{view.problem}</Prose> : "The connection is lost. It comes back by itself…"}
-            </StatusBar>
-          )}
-        </div>
+        <LinkStatus
+          link={view.link}
+          blank={view.blank}
+          problem={view.problem}
+          connecting="Connecting…"
+          lost="The connection is lost. It comes back by itself…"
+          onRetry={() => watching.retry()}
+        />
         <div className="absolute inset-x-0 bottom-0">
           {view.exit && (
             <StatusBar icon={CircleX} tone={view.exit.code === 0 ? "calm" : "bad"}>

@@ -3,6 +3,7 @@ import { Link } from "react-router";
 
 import { fieldError, formError } from "@/api/error";
 import { WorkspaceHistory } from "@/features/activity/WorkspaceHistory";
+import { ProcessPlots } from "@/features/metrics/ProcessPlots";
 import { formatBytes, plural } from "@/format/quantity";
 import { useNow } from "@/live/now";
 import { Button } from "@/ui/Button";
@@ -141,7 +142,7 @@ export function WorkspaceInfo({ workspace, open, onOpenChange, onDeleted }: Work
   };
   return (
     <>
-      <Dialog open={open} onOpenChange={onOpenChange} title={workspace.name}>
+      <Dialog open={open} onOpenChange={onOpenChange} title={workspace.name} wide>
         <div className="flex flex-col gap-5">
           <Facts workspace={workspace} />
           <Settings key={workspace.updated_at} workspace={workspace} />
@@ -159,7 +160,8 @@ export function WorkspaceInfo({ workspace, open, onOpenChange, onDeleted }: Work
               Delete…
             </Button>
           </div>
-          {/* The last: it comes late, and would move what lies below it away from under a hand. */}
+          {/* The last: they come late, and would move what lies below them away from under a hand. */}
+          <ProcessPlots of={{ kind: "workspace", id: workspace.id }} />
           <WorkspaceHistory
             workspace={workspace}
             frame={(list) => (

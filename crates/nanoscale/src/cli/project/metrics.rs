@@ -7,13 +7,13 @@ use crate::cli::plot::{Range, Series, amount, percent, rate};
 use crate::cli::{find, output};
 
 #[derive(clap::Args)]
-pub(super) struct MetricsArgs {
+pub(in crate::cli) struct MetricsArgs {
     project: String,
     #[command(flatten)]
     range: Range,
 }
 
-pub(super) async fn show(client: &Client, args: MetricsArgs, json: bool) -> Result<()> {
+pub(in crate::cli) async fn show(client: &Client, args: MetricsArgs, json: bool) -> Result<()> {
     let project = find::project(client, &args.project).await?.value;
     let path = ["projects", project.id.as_str(), "metrics"];
     let history = client.get_with::<api::ProjectMetrics>(&path, &args.range.query()).await?;
@@ -21,7 +21,7 @@ pub(super) async fn show(client: &Client, args: MetricsArgs, json: bool) -> Resu
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a line of text")]
-fn print(history: &api::ProjectMetrics, range: &Range) -> Result<()> {
+pub(in crate::cli) fn print(history: &api::ProjectMetrics, range: &Range) -> Result<()> {
     let mut rows = Vec::new();
     for api::ProcessMetrics { process, samples } in &history.processes {
         let mut cpu = Series::new(format!("{process} cpu"), percent);

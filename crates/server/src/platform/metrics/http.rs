@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use ids::NodeId;
+use ids::{NodeId, ProjectId};
 use serde::Deserialize;
 use store::{NodeSample, ProcessSample};
 use utoipa_axum::router::OpenApiRouter;
@@ -28,14 +28,23 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(prometheus_metrics))
 }
 
+/// How far back. Default: ten minutes.
 #[derive(Deserialize)]
-struct Asked {
+pub(crate) struct Asked {
     range: Option<String>,
 }
 
 impl Asked {
     fn range(&self) -> Result<Range> {
         self.range.as_deref().map_or(Ok(Range::TenMinutes), str::parse)
+    }
+}
+
+impl History {
+    /// What the processes of a group used, by name, over all machines: means.
+    pub(crate) async fn of_group(&self, group: &ProjectId, asked: &Asked) -> Result<api::ProjectMetrics> {
+        let range = asked.range()?;
+        Ok(project_history(interval_seconds(range), self.project(group, range).await?))
     }
 }
 
@@ -76,9 +85,7 @@ async fn project_metrics(
     Query(asked): Query<Asked>,
 ) -> Result<axum::Json<api::ProjectMetrics>> {
     let project = projects.find(&id).await?;
-    let range = asked.range()?;
-    let samples = history.project(&project.id, range).await?;
-    Ok(axum::Json(project_history(interval_seconds(range), samples)))
+    history.of_group(&project.id, &asked).await.map(axum::Json)
 }
 
 /// Everything for Prometheus, in its text format. Its caller has the token of the setting `metrics.token`.

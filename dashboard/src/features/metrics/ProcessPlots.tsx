@@ -8,7 +8,7 @@ import { Loading, Notice, Skeleton } from "@/ui/states";
 
 import { Plot } from "./Plot";
 import { bytesAxis, coresAxis, last, processColumns, projectNetworkColumns, rateAxis, volumeColumns } from "./plot-series";
-import { useProjectMetrics } from "./queries";
+import { useProcessMetrics, type Measured } from "./queries";
 import type { Range } from "./range";
 import { RangeSwitch, useRange } from "./RangeSwitch";
 
@@ -68,13 +68,13 @@ function Plots({ metrics, range }: { metrics: ProjectMetrics; range: Range }) {
   );
 }
 
-function Body({ projectId, range }: { projectId: string; range: Range }) {
-  const { data, error } = useProjectMetrics(projectId, range);
+function Body({ of, range }: { of: Measured; range: Range }) {
+  const { data, error } = useProcessMetrics(of, range);
   if (data) {
     if (data.processes.length > 0) return <Plots metrics={data} range={range} />;
     return <p className="text-soft">Nothing ran in {range.words}. Plots begin ten seconds after a process does.</p>;
   }
-  if (error) return <Notice tone="warn">{error instanceof ApiError && error.status === 404 ? "The project is not there any more." : messageOf(error)}</Notice>;
+  if (error) return <Notice tone="warn">{error instanceof ApiError && error.status === 404 ? `The ${of.kind} is not there any more.` : messageOf(error)}</Notice>;
   return (
     <Loading label="Loading the plots" className="grid gap-5 sm:grid-cols-2">
       <Skeleton className="h-48" />
@@ -83,13 +83,13 @@ function Body({ projectId, range }: { projectId: string; range: Range }) {
   );
 }
 
-/** What a project's processes used on all machines, live and in the past. */
-export function ProjectPlots({ projectId }: { projectId: string }) {
+/** What processes used on all machines, live and in the past. */
+export function ProcessPlots({ of }: { of: Measured }) {
   const [range, setRange] = useRange();
   return (
     <Panel title="Metrics" actions={<RangeSwitch range={range} onRange={setRange} />}>
       <div data-testid="metrics" data-range={range.value}>
-        <Body projectId={projectId} range={range} />
+        <Body of={of} range={range} />
       </div>
     </Panel>
   );
