@@ -380,6 +380,11 @@ pub enum TerminalNotice {
         rows: u16,
         columns: u16,
     },
+    /// Whether this viewer has the keyboard: who has it decides the size, and its emulator alone answers queries of
+    /// programs. Until it is told, it has.
+    Keyboard {
+        yours: bool,
+    },
     Renamed {
         name: String,
     },

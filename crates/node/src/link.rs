@@ -38,7 +38,8 @@ const DESIRED_MAX: usize = 64 << 20;
 pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 pub(crate) const SILENCE: Duration = Duration::from_secs(8);
 pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
-pub(crate) const CONNECTION_WINDOW: u32 = 8 << 20;
+/// A program that takes nothing of what is sent to it holds up a stream's window: as many as that fit into it.
+pub(crate) const CONNECTION_WINDOW: u32 = 512 << 20;
 
 /// Answers the control plane on `io` until it hangs up, or gives no sign of life.
 pub async fn serve_link(agent: Agent, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {

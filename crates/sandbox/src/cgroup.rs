@@ -6,7 +6,7 @@
 //! subtree. All calls are files being read and written: fast, but they block.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys;
 
+mod files;
 mod v1;
 mod v2;
+
+use files::{collect_processes, mount_lines, number, read, remove_tree, subdirs};
 
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 const REMOVE_DEADLINE: Duration = Duration::from_secs(5);
@@ -326,87 +329,9 @@ impl Cgroup {
     }
 }
 
-fn collect_processes(dir: &Path, pids: &mut BTreeSet<i32>) -> Result<(), Error> {
-    match fs::read_to_string(dir.join("cgroup.procs")) {
-        Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
-        Err(error) if is_gone(&error) => return Ok(()),
-        Err(source) => return Err(Error::Io { path: dir.join("cgroup.procs"), source }),
-    }
-    subdirs(dir).iter().try_for_each(|dir| collect_processes(dir, pids))
-}
-
-/// Removed before it was opened, or between that and reading.
-fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
-}
-
-fn remove_tree(dir: &Path) -> io::Result<()> {
-    for subdir in subdirs(dir) {
-        remove_tree(&subdir)?;
-    }
-    match fs::remove_dir(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn subdirs(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
-}
-
-fn make_dir(path: &Path) -> Result<(), Error> {
-    match fs::create_dir(path) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(Error::Io { path: path.into(), source }),
-        _ => Ok(()),
-    }
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })
-}
-
-/// Writes a limit; a file that is not there is a controller this machine lacks.
-fn set(path: PathBuf, value: &str) -> Result<(), Error> {
-    // Never creates: in a cgroup that would be refused with a misleading error.
-    let written = OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| io::Write::write_all(&mut file, value.as_bytes()));
-    match written {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source }),
-        _ => Ok(()),
-    }
-}
-
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-/// The number after `key` in a file of `key value` lines.
-fn field(path: &Path, key: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
-/// One line of `/proc/self/mountinfo`: where, which file system, its own options.
-struct MountLine<'a> {
-    target: &'a str,
-    kind: &'a str,
-    options: &'a str,
-}
-
-fn mount_lines(mountinfo: &str) -> impl Iterator<Item = MountLine<'_>> {
-    mountinfo.lines().filter_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let mut filesystem = filesystem.split(' ');
-        let (kind, _source, options) = (filesystem.next()?, filesystem.next()?, filesystem.next()?);
-        Some(MountLine { target: mount.split(' ').nth(4)?, kind, options })
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::Command;
 
@@ -417,14 +342,11 @@ mod tests {
     #[test]
     fn v2_groups_are_joined_and_killed() {
         let mounts = read(Path::new("/proc/self/mountinfo")).expect("mountinfo");
-        let Some(root) = mount_lines(&mounts).find(|mount| mount.kind == "cgroup2").map(|mount| mount.target) else {
-            return eprintln!("no cgroup v2: not tested");
-        };
+        let root = mount_lines(&mounts).find(|mount| mount.kind == "cgroup2").map(|mount| mount.target);
+        let root = root.expect("a hierarchy of cgroup v2 is mounted");
         let base = v2::Base::at(Path::new(root));
         let name = format!("sandbox-test-{}-v2/inner", std::process::id());
-        if base.create(&name, &Limits::default()).is_err() {
-            return eprintln!("not root: not tested");
-        }
+        base.create(&name, &Limits::default()).expect("make a group, as root");
         let group = Cgroup { name, hierarchy: Hierarchy::V2(base) };
         let mut children: Vec<_> = (0..3).map(|_| Command::new("sleep").arg("1000").spawn().expect("start")).collect();
         for child in &children {

@@ -42,7 +42,7 @@ pub enum Exit {
 }
 
 impl Child {
-    /// Sends `signal` to the process itself. Works for a caller that has given up root
+    /// Sends `signal` to the process itself, `SIGKILL` to its process group. Works for a caller that has given up root
     /// since, as the init passes it on. A process that has ended is `ESRCH`.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         let number = u8::try_from(signal).ok().filter(|number| (1..=64).contains(number)).ok_or(Errno::INVAL)?;

@@ -112,8 +112,12 @@ fn pass_requests(program: i32, status: &OwnedFd) -> bool {
     match rustix::io::read(status, &mut numbers) {
         Ok(0) => false,
         Ok(length) => {
-            for number in &numbers[..length] {
-                let _ = sys::kill(program, i32::from(*number));
+            for signal in numbers[..length].iter().copied().map(i32::from) {
+                if signal == libc::SIGKILL {
+                    // The program cannot pass this one on, and in a sandbox that it joined its children would live on.
+                    let _ = sys::kill(-program, signal);
+                }
+                let _ = sys::kill(program, signal);
             }
             true
         }

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::{self, Next};
@@ -68,6 +69,18 @@ async fn finish(request: Request, next: Next) -> Response {
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         Err(Err(_)) => Error::unavailable("STOPPING", "the server is stopping; try again in a moment").into_response(),
     }
+}
+
+/// What a browser sends as cookies, each as `name=value`. Bytes: apps set what is no ASCII, and it comes back beside ours.
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
+}
+
+/// The value of a cookie, if there is one.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = cookies(headers).filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    values.find(|value| !value.is_empty()).and_then(|value| std::str::from_utf8(value).ok())
 }
 
 /// Headers that hold for everything this surface serves (OWASP secure headers).

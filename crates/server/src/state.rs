@@ -52,8 +52,6 @@ pub struct Config {
     pub edge_port: u16,
     /// The first-run setup is only done by who knows this.
     pub setup_code: String,
-    /// Cookies are `__Host-` ones; right when browsers come over TLS.
-    pub secure_cookies: bool,
     /// Hosts (`host` or `host:port`) that may be plain http or lie in private ranges.
     pub git_allow_hosts: Vec<String>,
     /// Registries (`host` or `host:port`) that may lie in private ranges.
@@ -69,9 +67,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// By which browsers come.
+    /// Whether browsers come over TLS: then cookies are `__Host-` ones, which no other host can set.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.notifications.public_url.starts_with("https:")
+    }
+
     pub(crate) fn scheme(&self) -> &'static str {
-        if self.notifications.public_url.starts_with("https:") { "https" } else { "http" }
+        if self.is_secure() { "https" } else { "http" }
     }
 
     /// Where a browser finds a workspace, or what listens on a port of it: beside the dashboard, under a name of its own.
@@ -378,7 +380,6 @@ pub(crate) fn test_config(directory: &std::path::Path, tokens: TokenConfig) -> C
         programs_dir: directory.to_owned(),
         edge_port: 80,
         setup_code: "code".into(),
-        secure_cookies: false,
         git_allow_hosts: Vec::new(),
         image_allow_hosts: Vec::new(),
         notifications: NotificationConfig {

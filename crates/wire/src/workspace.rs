@@ -207,6 +207,8 @@ pub mod attach {
     pub const SIZE: u8 = 18;
     /// The terminal's new name, as text. To the viewer.
     pub const NAME: u8 = 19;
+    /// Whether this viewer has the keyboard, one byte: who has it decides the size, and its emulator alone answers queries.
+    pub const KEYBOARD: u8 = 20;
 
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Attached {

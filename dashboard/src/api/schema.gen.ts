@@ -3455,6 +3455,10 @@ export interface components {
             /** @enum {string} */
             type: "size";
         } | {
+            /** @enum {string} */
+            type: "keyboard";
+            yours: boolean;
+        } | {
             name: string;
             /** @enum {string} */
             type: "renamed";

@@ -144,7 +144,6 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
         programs_dir: config.programs_dir.clone().unwrap_or_else(|| config.server_dir().join("agents")),
         edge_port,
         setup_code,
-        secure_cookies: false,
         git_allow_hosts: config.git_allow_hosts.clone(),
         image_allow_hosts: config.image_allow_hosts.clone(),
         notifications: server::NotificationConfig {

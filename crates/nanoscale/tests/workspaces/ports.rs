@@ -1,9 +1,10 @@
 //! What listens in a workspace, for its owner and for nobody else.
 
 use ids::WorkspaceState;
-use reqwest::header::{ACCEPT, HOST, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, HOST, HeaderValue, LOCATION, SET_COOKIE};
 use reqwest::{Client as Http, Method, StatusCode, redirect};
 use testkit::{PATIENCE, wait_some, wait_until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::Stand;
 
@@ -21,7 +22,9 @@ class App(http.server.BaseHTTPRequestHandler):
                 self.connection.sendall(data)
             return
         body = ''.join('%s: %s\n' % pair for pair in self.headers.items()).encode()
-        self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
+        self.send_response(200); self.send_header('Content-Length', str(len(body)))
+        self.send_header('Set-Cookie', 'nanoscale_session=theirs; Domain=localhost'); self.send_header('Set-Cookie', 'mine=1')
+        self.end_headers(); self.wfile.write(body)
     def log_message(self, *_): pass
 print('listening'); http.server.ThreadingHTTPServer(('127.0.0.1', 8123), App).serve_forever()
 "#;
@@ -67,11 +70,17 @@ async fn its_owner_gets_in_by_a_code_that_is_good_once() {
     assert!(!let_in.headers()[SET_COOKIE].to_str().unwrap().contains("Domain"));
     assert_eq!(ask(path).send().await.unwrap().status(), 401, "a code is good once");
 
-    let with_cookie = |path: &str| ask(path).header("cookie", format!("mine=1; {cookie}"));
-    let seen =
-        with_cookie("/").header("authorization", "Bearer app").header("x-sam-workspace-id", "forged").send().await;
-    let seen = seen.unwrap().text().await.unwrap().to_lowercase();
-    assert!(seen.contains("cookie: mine=1\n") && !seen.contains("nanoscale_"), "{seen}");
+    // What apps keep in cookies need not be text.
+    let both = [b"mine=M\xc3\xbcller; ", cookie.as_bytes()].concat();
+    let with_cookie = |path: &str| ask(path).header("cookie", HeaderValue::from_bytes(&both).unwrap());
+    let forged = ["x-sam-workspace-id", "x_sam_workspace_id", "x-forwarded-server", "forwarded", "x_real-ip", "x-hop"];
+    let asked = forged.iter().fold(with_cookie("/"), |asked, name| asked.header(*name, "forged"));
+    let seen = asked.header("authorization", "Bearer app").header("connection", "x-hop").send().await.unwrap();
+    let set = seen.headers().get_all(SET_COOKIE).into_iter().collect::<Vec<_>>();
+    assert_eq!(set, ["mine=1"], "none of ours");
+    let seen = String::from_utf8_lossy(&seen.bytes().await.unwrap()).to_lowercase();
+    assert!(seen.contains("cookie: mine=m") && !seen.contains("nanoscale_"), "{seen}");
+    assert!(seen.contains("x-forwarded-for: 127.0.0.1\n"), "{seen}");
     assert!(seen.contains("authorization: bearer app\n") && !seen.contains("forged"), "{seen}");
     assert!(seen.contains(&format!("x-forwarded-host: {host}\n")) && seen.contains("host: localhost:8123\n"), "{seen}");
 
@@ -130,14 +139,61 @@ async fn a_port_is_opened_to_others_by_choice() {
 }
 
 /// The cookie that lets somebody in to a port of the workspace, by its code.
-async fn pass(stand: &Stand, port: &str, host: &str) -> String {
+async fn pass(stand: &Stand, session: &str, port: &str, host: &str) -> String {
     let base = stand.server.api_url();
-    let session = sign_in(stand).await;
-    let sent = browser().get(format!("{base}{port}/open?to=/")).header("cookie", &session).send().await.unwrap();
+    let sent = browser().get(format!("{base}{port}/open?to=/")).header("cookie", session).send().await.unwrap();
     let entered = sent.headers()[LOCATION].to_str().unwrap().to_owned();
     let path = &entered[entered.find("/.nanoscale").unwrap()..];
     let let_in = browser().get(format!("{base}{path}")).header(HOST, host).send().await.unwrap();
     let_in.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_is_open_ends_with_the_right_to_it_and_pages_of_others_open_nothing() {
+    let stand = Stand::new().await;
+    let workspace = stand.open().await;
+    let (_, mut shell) = stand.terminal(&workspace).await;
+    shell.type_in(&format!("cat > app.py <<'END'{APP}END\npython3 -u app.py\n")).await;
+    shell.wait_for("\nlistening\r\n").await;
+    let (base, host) = (stand.server.api_url(), format!("ws-{}--8123.localhost", workspace.id));
+    let port = format!("/api/workspaces/{}/ports/8123", workspace.id);
+    let session = sign_in(&stand).await;
+    let cookie = pass(&stand, &session, &port, &host).await;
+    let upgrade = async |cookie: &str, origin: &str| {
+        let asked = browser().get(&base).header(HOST, &host).header("cookie", cookie).header("origin", origin);
+        asked.header("connection", "upgrade").header("upgrade", "echo").send().await.unwrap()
+    };
+    let (own, neighbour) = (format!("http://{host}"), format!("http://{}", host.replace("--8123", "--3000")));
+    let stranger = format!("http://ws-{}--8123.localhost", ids::WorkspaceId::new());
+    for origin in [&stranger, "http://localhost", "null", "https://evil.example"] {
+        assert_eq!(upgrade(&cookie, origin).await.status(), 403, "{origin}");
+    }
+    assert_eq!(upgrade(&cookie, &neighbour).await.status(), 101);
+    let mut echo = upgrade(&cookie, &own).await.upgrade().await.unwrap();
+    speaks(&mut echo).await;
+    let out = browser().post(format!("{base}/api/auth/logout")).header("cookie", &session).send().await.unwrap();
+    assert!(out.status().is_success());
+    ends(&mut echo).await;
+
+    let share =
+        |access: &str| stand.client.raw(Method::PUT, &port).json(&serde_json::json!({ "access": access })).send();
+    share("public").await.unwrap();
+    let mut echo = upgrade("", &stranger).await.upgrade().await.unwrap();
+    speaks(&mut echo).await;
+    share("private").await.unwrap();
+    ends(&mut echo).await;
+}
+
+async fn speaks(echo: &mut reqwest::Upgraded) {
+    let mut heard = [0; 5];
+    echo.write_all(b"hello").await.unwrap();
+    echo.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"hello");
+}
+
+async fn ends(echo: &mut reqwest::Upgraded) {
+    let heard = tokio::time::timeout(PATIENCE, echo.read(&mut [0; 5])).await.expect("it ends");
+    assert!(matches!(heard, Ok(0) | Err(_)), "{heard:?}");
 }
 
 #[tokio::test]
@@ -148,7 +204,7 @@ async fn who_is_let_in_wakes_what_sleeps_and_goes_on_to_the_app() {
     let workspace = stand.open_with(create).await;
     let (base, host) = (stand.server.api_url(), format!("ws-{}--8123.localhost", workspace.id));
     let port = format!("/api/workspaces/{}/ports/8123", workspace.id);
-    let cookie = pass(&stand, &port, &host).await;
+    let cookie = pass(&stand, &sign_in(&stand).await, &port, &host).await;
     let ask = |cookie: &str, headers: &[(&str, &str)]| {
         let mut request = browser().get(format!("{base}/")).header(HOST, &host).header("cookie", cookie);
         for (name, value) in headers {

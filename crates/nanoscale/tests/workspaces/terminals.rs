@@ -5,6 +5,14 @@ use testkit::{PATIENCE, Viewer, wait_some, wait_until};
 
 use crate::Stand;
 
+/// Whether it was told last that it has the keyboard.
+fn keyboard(viewer: &Viewer) -> Option<bool> {
+    viewer.notices.iter().rev().find_map(|notice| match notice {
+        TerminalNotice::Keyboard { yours } => Some(*yours),
+        _ => None,
+    })
+}
+
 #[tokio::test]
 async fn typed_resized_renamed_closed_and_ended() {
     let stand = Stand::new().await;
@@ -22,11 +30,17 @@ async fn typed_resized_renamed_closed_and_ended() {
     // A second viewer sees all of it, and decides the size once it types.
     let mut two = stand.look(&workspace, &terminal, "").await;
     two.wait_for("\n40 120\r\n").await;
+    // One window alone answers what programs ask their terminal.
+    assert_eq!((keyboard(&one), keyboard(&two)), (Some(true), Some(false)));
     two.resize(30, 90).await;
     two.type_in("stty size\n").await;
     two.wait_for("\n30 90\r\n").await;
     one.wait_for("\n30 90\r\n").await;
-    assert!(one.notices.contains(&TerminalNotice::Size { rows: 30, columns: 90 }), "{:?}", one.notices);
+    let size = TerminalNotice::Size { rows: 30, columns: 90 };
+    while keyboard(&one) != Some(false) || !one.notices.contains(&size) {
+        assert!(one.next().await, "{:?}", one.notices);
+    }
+    assert_eq!(keyboard(&two), Some(true));
     // Who only watches types nothing.
     let mut watcher = stand.look(&workspace, &terminal, "&watch=true").await;
     watcher.type_in("echo from the watcher\n").await;

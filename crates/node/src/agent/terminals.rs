@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use wire::shim::Exit;
 use wire::{Failure, Terminal, TerminalSpec, WorkspaceSpec};
 
+pub(super) use history::Turns;
 use hub::Hub;
 
 use super::Agent;

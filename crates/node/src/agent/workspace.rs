@@ -194,7 +194,10 @@ impl Agent {
         };
         let down = || failed("NOT_RUNNING", "the workspace does not run; start it first");
         let spec = spec.ok_or_else(down)?;
-        let holder = self.find_holder(id).await.ok_or_else(down)?;
+        let run_dir = self.confine().layout.run(&WorkloadId::from(id));
+        let silent = |error: std::io::Error| failed("NODE_ERROR", format!("what holds it does not answer: {error}"));
+        let holder = Shim::look(&run_dir).await.map_err(silent)?;
+        let holder = holder.filter(|_| read_exit(&run_dir).is_none()).ok_or_else(down)?;
         let init = holder.init_pid().await.ok_or_else(down)?;
         Ok((spec, init))
     }

@@ -99,14 +99,26 @@ impl Shim {
     /// The shim that works in `run_dir`, if one does. One that does not answer is ended: another would be started
     /// beside it.
     pub(crate) async fn find(run_dir: &Path) -> Option<Self> {
-        let shim = Self { run_dir: run_dir.to_owned() };
-        match shim.ask_soon(&Request::Status).await {
-            Ok(Answer::Status { .. }) => Some(shim),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                shim.kill().await;
+        match Self::look(run_dir).await {
+            Ok(shim) => shim,
+            Err(_) => {
+                Self { run_dir: run_dir.to_owned() }.kill().await;
                 None
             }
-            _ => None,
+        }
+    }
+
+    /// The same for who starts nothing: they come again, and what a busy machine holds up goes on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn look(run_dir: &Path) -> io::Result<Option<Self>> {
+        let shim = Self { run_dir: run_dir.to_owned() };
+        match shim.ask_soon(&Request::Status).await {
+            Ok(Answer::Status { .. }) => Ok(Some(shim)),
+            // Also when so many wait for an answer that no more can.
+            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => Err(error),
+            _ => Ok(None),
         }
     }
 

@@ -94,6 +94,17 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_first_is_behind_by_one_read_at_most() {
+        let mut pace = Pace::new(Instant::now());
+        let read = 10_007_u32;
+        while pace.is_open() {
+            pace.take(read as usize);
+        }
+        let wait = pace.wait().unwrap();
+        assert!(wait <= Duration::from_secs_f64((WORTH + f64::from(read)) / RATE), "{wait:?}");
+    }
+
+    #[test]
     fn the_owner_is_told_once_a_minute() {
         let start = Instant::now();
         let mut pace = Pace::new(start);

@@ -193,7 +193,10 @@ impl Terminal<'_> {
             }
         }
         if filled > 0 {
-            self.pace.take(filled);
+            // Somebody's screen is a pace of its own: what it took is not owed once nobody looks.
+            if self.fastest().is_none() {
+                self.pace.take(filled);
+            }
             // A full disk costs history, never the process.
             let _ = self.record.append(&buffer[..filled]);
         }

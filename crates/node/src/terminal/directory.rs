@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::dir::Dir;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -33,6 +33,19 @@ impl Directory {
     /// A file that is written at its end; made if it is not there.
     pub(super) fn append(&self, name: &str) -> io::Result<File> {
         self.file(name, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)
+    }
+
+    /// A file with these bytes, instead of one that may be there; after a crash it is the one or the other.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let part = format!("{name}.part");
+        let mut file = self.file(&part, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC)?;
+        let written =
+            io::Write::write_all(&mut file, bytes).and_then(|()| Ok(renameat(&self.0, part.as_str(), &self.0, name)?));
+        if written.is_err() {
+            // A full disk is not the place for it.
+            let _ = self.remove(&part);
+        }
+        written
     }
 
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {

@@ -1,19 +1,29 @@
 //! What a terminal has put out, byte for byte, by its offset from the beginning: files named after the first offset
-//! in them, of which the oldest go. Beside them, which size it had from which offset on: a line each, `offset rows columns`.
+//! in them, of which the oldest go. Beside them, which size it had from which offset on: a line each, `offset rows columns`;
+//! and once something went, how the screen was where the rest begins: such a line, and what draws it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use sandbox::WindowSize;
 
 use super::directory::Directory;
+use super::drawing::Drawing;
 
 /// Beside the files of output.
 const SIZES: &str = "sizes";
+const BASE: &str = "base";
 
 /// Bytes of one file.
 const SEGMENT: u64 = 1 << 20;
+/// What a file may be larger, as a piece is written whole.
+const SLACK: u64 = 64 << 10;
+/// How long whoever writes may take over what goes; nothing else is done meanwhile.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The one who writes.
 pub(crate) struct Writer {
@@ -38,7 +48,7 @@ pub(crate) struct Bounds {
 impl Writer {
     /// A new record in this directory, which has to be there and empty.
     pub(crate) fn create(directory: &Directory, keep: u64, size: WindowSize) -> io::Result<Self> {
-        let file = directory.append(&name(0))?;
+        let file = begin(directory, 0)?;
         let mut writer = Self { directory: directory.clone(), keep, file, segments: vec![0], end: 0 };
         writer.resized(size)?;
         Ok(writer)
@@ -60,9 +70,18 @@ impl Writer {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = self.end - self.segments[self.segments.len() - 1];
         if written >= SEGMENT {
-            self.file = self.directory.append(&name(self.end))?;
+            // On a full disk its room is for what comes now.
+            let is_full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+            self.file = match begin(&self.directory, self.end) {
+                Err(error) if is_full(&error) && self.segments.len() > 1 => {
+                    self.forget(1);
+                    begin(&self.directory, self.end)?
+                }
+                result => result?,
+            };
             self.segments.push(self.end);
-            self.forget();
+            let unneeded = self.segments.iter().skip(1).take_while(|start| self.end - **start >= self.keep);
+            self.forget(unneeded.count());
         }
         if let Err(error) = self.file.write_all(bytes) {
             // A part that was written would be taken for the next bytes.
@@ -74,11 +93,38 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes files that are not needed to keep what is to be kept.
-    fn forget(&mut self) {
-        let unneeded = self.segments.iter().skip(1).take_while(|start| self.end - **start >= self.keep).count();
-        for start in self.segments.drain(..unneeded) {
+    /// Removes the oldest files, and keeps how the screen was after them.
+    fn forget(&mut self, count: usize) {
+        let Some(&start) = self.segments.get(count).filter(|_| count > 0) else { return };
+        // Without it the screen is what comes from there on, as of a terminal that begins there.
+        let _ = self.draw_until(start);
+        for start in self.segments.drain(..count) {
             let _ = self.directory.remove(&name(start));
+        }
+    }
+
+    fn draw_until(&self, start: u64) -> io::Result<()> {
+        let mut record = Reader::new(&self.directory);
+        let mut drawing = Drawing::begin(&mut record, start)?;
+        drawing.advance(&mut record, start, PATIENCE)?;
+        let size = drawing.size();
+        let mut base = format!("{start} {} {}\n", size.rows, size.columns).into_bytes();
+        base.append(&mut drawing.snapshot());
+        self.directory.replace(BASE, &base)
+    }
+}
+
+/// A file with room for all that will be in it: who looks is shown what is recorded, and on a disk that is full by then
+/// has to see what to remove.
+fn begin(directory: &Directory, start: u64) -> io::Result<File> {
+    let file = directory.append(&name(start))?;
+    let room = i64::try_from(SEGMENT + SLACK).unwrap_or(i64::MAX);
+    match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, room) {
+        // Not every file system can.
+        Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(file),
+        Err(error) => {
+            let _ = directory.remove(&name(start));
+            Err(error.into())
         }
     }
 }
@@ -111,6 +157,19 @@ impl Reader {
         let mut text = String::new();
         self.directory.read(SIZES)?.read_to_string(&mut text)?;
         Ok(text.lines().filter_map(size_of).collect())
+    }
+
+    /// How the screen was where the record begins, if something has gone from it.
+    pub(super) fn base(&self) -> io::Result<Option<Drawing>> {
+        let mut bytes = Vec::new();
+        match self.directory.read(BASE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?.read_to_end(&mut bytes)?,
+        };
+        let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (line, snapshot) = bytes.split_at(line);
+        let known = std::str::from_utf8(line).ok().and_then(size_of);
+        Ok(known.map(|(at, size)| Drawing::restore(at, size, snapshot.get(1..).unwrap_or_default())))
     }
 
     /// Reads what is recorded from `offset` on; nothing at the end.
@@ -209,6 +268,35 @@ mod tests {
             assert_eq!(buffer[..count], bytes(offset, count));
         }
         assert_eq!(Reader::new(&directory).read(seen, &mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_screen_outlives_the_output_that_made_it() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::open(place.path()).unwrap();
+        let mut writer = Writer::create(&directory, 1 << 20, SIZE).unwrap();
+        let drawn = |at: u64| {
+            let mut record = Reader::new(&directory);
+            let mut drawing = Drawing::begin(&mut record, at).unwrap();
+            drawing.advance(&mut record, at, Duration::from_secs(60)).unwrap();
+            drawing.snapshot()
+        };
+        // Cursor keys of their own, the alternate screen, and something on it that nothing overwrites.
+        writer.append(b"before\x1b[?1h\x1b[?1049h\x1b[5;5Hstays").unwrap();
+        let other = WindowSize { rows: 30, columns: 90 };
+        writer.resized(other).unwrap();
+        while writer.bounds().start < 2 << 20 {
+            writer.append(&b"\x1b[2;2Htick \x1b[2;2Htock".repeat(1000)).unwrap();
+        }
+        let mut screen = screen::Screen::new(30, 90);
+        screen.feed(&drawn(writer.bounds().end));
+        let shown = String::from_utf8(screen.snapshot()).unwrap();
+        for expected in ["stays", "tock", "\x1b[?1h", "before"] {
+            assert!(shown.contains(expected), "{expected} in {shown:?}");
+        }
+        // After a crash before the files went, the base is ahead of them.
+        directory.replace(BASE, format!("{} 30 90\n", u64::MAX).as_bytes()).unwrap();
+        drawn(writer.bounds().end);
     }
 
     #[test]

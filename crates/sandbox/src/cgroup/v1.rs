@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use super::{Error, Limits, POLL_INTERVAL, Stats, field, make_dir, mount_lines, number, set};
+use super::files::{field, make_dir, mount_lines, number, set};
+use super::{Error, Limits, POLL_INTERVAL, Stats};
 
 /// The controllers we use; `freezer` to kill without a race, `cpuacct` to count.
 const CONTROLLERS: [&str; 5] = ["memory", "cpu", "cpuacct", "pids", "freezer"];

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::{Error, Limits, OutOfMemory, Stats, field, make_dir, mount_lines, number, read, set};
+use super::files::{field, make_dir, mount_lines, number, read, set};
+use super::{Error, Limits, OutOfMemory, Stats};
 
 const CPU_PERIOD_USEC: u64 = 100_000;
 

@@ -226,6 +226,22 @@ fn joins_a_running_sandbox() {
     assert!(run(&second).exit.is_none(), "the sandbox is gone");
 }
 
+#[test]
+fn kill_takes_the_group_with_it_in_a_sandbox_that_was_joined() {
+    if !is_root() {
+        return;
+    }
+    let holder = start(&shell("echo up; sleep 600"));
+    assert_eq!(holder.line(), "up");
+    let mut joining = shell("sh -c 'sleep 100 & wait' & echo ready; wait");
+    joining.join = Some(init_of(&holder));
+    let mut running = start(&joining);
+    assert_eq!(running.line(), "ready");
+    running.signal(9);
+    // They hold the output open: the run would not end before them.
+    assert_eq!(running.finish().exit, Some(Exit::Signal(9)));
+}
+
 /// The init under a `sandbox-run`: its only child.
 fn init_of(running: &crate::Running) -> i32 {
     let pid = running.process.id();

@@ -9,7 +9,7 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::user::User;
@@ -21,6 +21,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::http::cookie;
 use crate::now_ms;
 use crate::state::Config;
 use password::Turn;
@@ -62,7 +63,7 @@ pub(crate) struct Grant {
 pub(crate) struct Identity {
     store: Store,
     config: Arc<Config>,
-    /// Changes when a session or token of anybody ended in this process.
+    /// See [`Self::revocations`].
     revoked: Arc<watch::Sender<()>>,
 }
 
@@ -170,19 +171,14 @@ impl Identity {
     }
 
     fn set_cookie(&self, value: &str, max_age_seconds: i64) -> String {
-        let (name, secure) = if self.config.secure_cookies { (SECURE_COOKIE, "; Secure") } else { (COOKIE, "") };
+        let (name, secure) = if self.config.is_secure() { (SECURE_COOKIE, "; Secure") } else { (COOKIE, "") };
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}")
     }
 
     /// The hash of the session that a request's cookie names.
     pub(crate) fn session_cookie(&self, headers: &HeaderMap) -> Option<String> {
-        let name = if self.config.secure_cookies { SECURE_COOKIE } else { COOKIE };
-        let pairs = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        let secret = pairs
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))?;
-        Some(digest(secret))
+        let name = if self.config.is_secure() { SECURE_COOKIE } else { COOKIE };
+        cookie(headers, name).map(digest)
     }
 
     pub(crate) async fn session_owner(&self, session: &str) -> Result<Option<SessionOwner>> {
@@ -196,6 +192,11 @@ impl Identity {
             Credential::Session(hash) => tx.session_owner(hash, now_ms()).await?.is_some(),
             Credential::Token(grant) => tx.token_owner(&grant.hash, now_ms()).await?.is_some(),
         })
+    }
+
+    /// Changes when a session or token of anybody ended in this process.
+    pub(crate) fn revocations(&self) -> watch::Receiver<()> {
+        self.revoked.subscribe()
     }
 
     /// Resolves when what a caller signed in by stands no longer: signed out, revoked or expired.

@@ -296,6 +296,7 @@ fn read(kind: u8, payload: Bytes, sent: &mut Sent, shared: &Shared) -> Result<Sh
             let Size { rows, columns } = parse(&payload)?;
             api::TerminalNotice::Size { rows, columns }
         }
+        attach::KEYBOARD => api::TerminalNotice::Keyboard { yours: *payload == [1] },
         attach::NAME => api::TerminalNotice::Renamed { name: String::from_utf8_lossy(&payload).into_owned() },
         attach::EXIT => {
             let Exit { code, signal, .. } = parse(&payload)?;

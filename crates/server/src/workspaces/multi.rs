@@ -68,7 +68,8 @@ impl Workspaces {
                     Some(message) = messages.recv() => message,
                     _ = ping.tick() => Message::Ping(Bytes::new()),
                 };
-                if sink.send(message).await.is_err() {
+                // Who takes nothing for so long has gone, also when nothing says so.
+                if !matches!(tokio::time::timeout(SILENCE, sink.send(message)).await, Ok(Ok(()))) {
                     return;
                 }
             }

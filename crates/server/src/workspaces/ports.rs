@@ -19,8 +19,9 @@ use domain::user::User;
 use domain::workspace::Workspace;
 use ids::{PortAccess, WorkspaceId};
 use store::{Store, StoredPort};
+use tokio::sync::watch;
 
-use self::gate::Gate;
+use self::gate::{Admission, Gate};
 use super::Workspaces;
 use super::http::TERMINALS;
 use crate::caller::HostWorkspace;
@@ -39,6 +40,8 @@ pub(crate) struct Ports {
     identity: Identity,
     workspaces: Workspaces,
     gate: Arc<Gate>,
+    /// Changes when a port is opened to others, or closed to them.
+    changed: Arc<watch::Sender<()>>,
 }
 
 /// What a host name of ours stands for.
@@ -58,8 +61,8 @@ impl Ports {
         workspaces: Workspaces,
         vault: Arc<Vault>,
     ) -> Self {
-        let gate = Arc::new(Gate::new(vault, config.secure_cookies));
-        Self { store, config, nodes, identity, workspaces, gate }
+        let gate = Arc::new(Gate::new(vault, config.is_secure()));
+        Self { store, config, nodes, identity, workspaces, gate, changed: Arc::default() }
     }
 
     async fn list(&self, workspace: &Workspace) -> Result<Vec<api::WorkspacePort>> {
@@ -75,6 +78,7 @@ impl Ports {
         tx.workspace_port_put(id, &stored, now_ms()).await?;
         tx.workspace_event("workspace.updated", &workspace, now_ms()).await?;
         tx.commit().await?;
+        self.changed.send_replace(());
         Ok(secret.map(|secret| format!("{}{}{secret}", self.config.workspace_url(id, Some(port)), gate::LINK)))
     }
 
@@ -103,14 +107,16 @@ impl Ports {
             return Ok(Redirect::to(&format!("{}/workspaces/{}", self.dashboard(), workspace.id)).into_response());
         };
         let (head, body) = request.into_parts();
-        if let Some(answer) = self.admit(&workspace, port, &head).await? {
-            return Ok(answer);
-        }
+        let pass = match self.admit(&workspace, port, &head).await? {
+            Admission::In(pass) => pass,
+            Admission::Answered(answer) => return Ok(answer),
+        };
         if !workspace.state.is_usable() {
             return self.answer_asleep(&workspace, port, &head).await;
         }
         let asked = gate::navigates(&head).then(|| head.clone());
-        match self.forward(&workspace, port, Request::from_parts(head, body)).await {
+        let ended = self.clone().let_out(workspace.clone(), port, pass);
+        match self.forward(&workspace, port, Request::from_parts(head, body), ended).await {
             Err(error) if error.told().0 == "PORT_CLOSED" => match asked {
                 Some(head) => self.answer_closed(&workspace, port, &head).await,
                 None => Ok(waking::told(error)),

@@ -30,7 +30,7 @@ export function HelpDialog({ open, onOpenChange, onClosed }: { open: boolean; on
           </div>
         ))}
       </dl>
-      <p className="mt-4 text-[13px] text-faint">Double-click a tab to rename it.</p>
+      <p className="mt-4 text-[13px] text-faint">Double-click a tab to rename it. To leave a terminal by keyboard, press Ctrl Shift F and then Shift Tab.</p>
     </Dialog>
   );
 }

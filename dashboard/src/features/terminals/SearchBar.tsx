@@ -1,5 +1,5 @@
 import { ArrowDown, ArrowUp, X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState, type RefObject } from "react";
 
 import { IconButton } from "@/ui/Button";
 import { classes } from "@/ui/classes";
@@ -8,6 +8,7 @@ import type { SearchResults } from "./emulator";
 import type { Session } from "./session";
 
 interface SearchBarProps {
+  field: RefObject<HTMLInputElement | null>;
   session: Session;
   results: SearchResults | undefined;
   onClose: () => void;
@@ -20,21 +21,20 @@ function wordsOf(text: string, results: SearchResults | undefined): string {
 }
 
 /** Searches what can be scrolled to. */
-export function SearchBar({ session, results, onClose }: SearchBarProps) {
+export function SearchBar({ field, session, results, onClose }: SearchBarProps) {
   const [text, setText] = useState("");
   const [caseSensitive, setCaseSensitive] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
   const options = { caseSensitive };
 
   useEffect(() => {
-    input.current?.focus();
+    field.current?.focus();
     return () => session.endFind();
-  }, [session]);
+  }, [field, session]);
 
   return (
     <div role="search" className="flex shrink-0 items-center gap-1 border-b border-line bg-sunken py-1 pr-1 pl-2">
       <input
-        ref={input}
+        ref={field}
         aria-label="Search in this terminal"
         placeholder="Search"
         value={text}

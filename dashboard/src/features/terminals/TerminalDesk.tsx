@@ -24,13 +24,16 @@ import { TerminalTabs } from "./TerminalTabs";
 import { EarlierOutput, ScreenText } from "./TextDialog";
 import { useLayout } from "./use-layout";
 
-type Over = { kind: "help" } | { kind: "history" } | { kind: "text"; name: string; text: string } | { kind: "earlier"; terminal: { id: string; name: string }; until: number } | { kind: "close" | "share"; terminal: Terminal };
+type Over = { kind: "help" } | { kind: "history" } | { kind: "text"; name: string; text: string } | { kind: "earlier"; terminal: { id: string; name: string }; until: number; found?: TerminalMatch } | { kind: "close" | "share"; terminal: Terminal };
 
 interface TerminalDeskProps {
   workspaceId: string;
   terminals: readonly Terminal[];
   /** One that is asked for by the page's address. */
   wanted?: string;
+  onWantedShown: () => void;
+  /** One that was opened with the page. */
+  first?: string;
   onChanged: () => void;
 }
 
@@ -92,7 +95,7 @@ async function pasteInto(session: Session) {
 }
 
 /** All terminals of a workspace: tabs, and those shown side by side. What was shown once stays connected. */
-export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: TerminalDeskProps) {
+export function TerminalDesk({ workspaceId, terminals, wanted, onWantedShown, first, onChanged }: TerminalDeskProps) {
   const wide = useWide();
   const [kept, change] = useLayout(workspaceId);
   const ids = useMemo(() => terminals.map((terminal) => terminal.id), [terminals]);
@@ -102,6 +105,7 @@ export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: Term
   const [opened, setOpened] = useState<readonly string[]>([]);
   const [sessions, register] = useSessions();
   const [finding, setFinding] = useState<string>();
+  const searchField = useRef<HTMLInputElement>(null);
   const [watched, setWatched] = useState<readonly string[]>([]);
   const [over, setOver] = useState<Over>();
   const create = useCreateTerminal(workspaceId);
@@ -111,26 +115,30 @@ export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: Term
   const current = terminals.find((terminal) => terminal.id === active);
   const done = () => setOver(undefined);
   const focus = () => {
-    if (!finding) session?.focus();
+    if (finding !== active) session?.focus();
   };
 
   const missing = visible.filter((id) => !opened.includes(id));
   if (missing.length > 0) setOpened([...opened, ...missing]);
 
-  const asked = useRef<string>(undefined);
+  const begun = useRef(false);
   useEffect(() => {
-    if (!wanted || asked.current === wanted || !ids.includes(wanted)) return;
-    asked.current = wanted;
-    change((before) => show(reconcile(before, ids), wanted));
-  }, [wanted, ids, change]);
+    // What was opened with the page is shown once, and not where another one was asked for.
+    const next = [wanted, begun.current ? undefined : first].find((id) => id !== undefined && ids.includes(id));
+    if (next === undefined) return;
+    begun.current = true;
+    change((before) => show(reconcile(before, ids), next));
+    if (next === wanted) onWantedShown();
+  }, [wanted, onWantedShown, first, ids, change]);
 
   function open(place: typeof show, replaced?: string) {
+    if (create.isPending) return;
     create.mutate(
       {},
       {
         onSuccess: ({ id }) => {
           change((before) => place(replaced ? { ...reconcile(before, ids), active: replaced } : reconcile(before, ids), id));
-          if (replaced) close.mutate(replaced);
+          if (replaced) close.mutate(replaced, { onError: toast.error });
         },
         onError: toast.error,
       },
@@ -159,7 +167,10 @@ export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: Term
     previous: () => activate(neighbour(ids, active, -1)),
     next: () => activate(neighbour(ids, active, 1)),
     pane: () => activate(neighbour(panes, active, 1)),
-    find: () => setFinding(active),
+    find: () => {
+      if (finding === active) searchField.current?.focus();
+      else setFinding(active);
+    },
     history: () => setOver({ kind: "history" }),
     copy: () => {
       if (session?.selection()) copy();
@@ -175,7 +186,7 @@ export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: Term
 
   function lookAt(match: TerminalMatch) {
     // With what came after it.
-    setOver({ kind: "earlier", terminal: { id: match.terminal_id, name: match.terminal_name }, until: match.offset + 16 * 1024 });
+    setOver({ kind: "earlier", terminal: { id: match.terminal_id, name: match.terminal_name }, until: match.offset + 16 * 1024, found: match });
   }
 
   return (
@@ -226,6 +237,7 @@ export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: Term
               framed={visible.length > 1}
               watch={watched.includes(terminal.id)}
               finding={finding === terminal.id}
+              searchField={searchField}
               order={panes.indexOf(terminal.id)}
               onSession={register}
               onActivate={() => activate(terminal.id)}
@@ -258,7 +270,7 @@ export function TerminalDesk({ workspaceId, terminals, wanted, onChanged }: Term
       <HelpDialog open={over?.kind === "help"} onOpenChange={(next) => !next && done()} onClosed={focus} />
       <HistoryDialog workspaceId={workspaceId} open={over?.kind === "history"} onOpenChange={(next) => !next && done()} onChoose={lookAt} onClosed={focus} />
       {over?.kind === "text" && <ScreenText name={over.name} text={over.text} onClose={done} onClosed={focus} />}
-      {over?.kind === "earlier" && <EarlierOutput workspaceId={workspaceId} terminal={over.terminal} until={over.until} onClose={done} onClosed={focus} />}
+      {over?.kind === "earlier" && <EarlierOutput workspaceId={workspaceId} terminal={over.terminal} until={over.until} found={over.found} onClose={done} onClosed={focus} />}
       {over?.kind === "share" && <ShareDialog workspaceId={workspaceId} terminal={over.terminal} onDone={done} onClosed={focus} />}
       {over?.kind === "close" && <CloseDialog workspaceId={workspaceId} terminal={over.terminal} onDone={done} onClosed={focus} />}
     </div>

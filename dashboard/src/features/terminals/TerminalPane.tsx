@@ -1,5 +1,5 @@
 import { CircleX, Eye, History, Minimize2 } from "lucide-react";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 
 import { useResolvedTheme } from "@/shell/theme";
 import { Button, IconButton } from "@/ui/Button";
@@ -21,6 +21,7 @@ interface TerminalPaneProps {
   framed: boolean;
   watch: boolean;
   finding: boolean;
+  searchField: RefObject<HTMLInputElement | null>;
   /** Its place among those shown. */
   order: number;
   onSession: (id: string, session: Session | undefined) => void;
@@ -113,7 +114,7 @@ export function TerminalPane(props: TerminalPaneProps) {
           <IconButton label={`Take ${terminal.name} out of sight`} icon={Minimize2} onClick={props.onHide} className="size-6! [&_svg]:size-3.5" />
         </div>
       )}
-      {finding && <SearchBar session={session} results={view.results} onClose={() => props.onFinding(false)} />}
+      {finding && <SearchBar field={props.searchField} session={session} results={view.results} onClose={() => props.onFinding(false)} />}
       <div className="relative flex min-h-0 flex-1 flex-col">
         <div ref={room} className={classes("min-h-0 flex-1", letterboxed ? "overflow-auto bg-sunken pb-9" : "overflow-hidden bg-term")}>
           <div ref={host} className={classes("size-full py-px pl-1", letterboxed && "border-r border-b border-line-strong bg-term")} style={extent && { width: extent.width + 4, height: extent.height + 2 }} />

@@ -15,7 +15,7 @@ interface TerminalTabsProps {
   onClose: (terminal: Terminal) => void;
 }
 
-function NameInput({ name, onDone }: { name: string; onDone: (name: string | undefined) => void }) {
+function NameInput({ name, onDone }: { name: string; onDone: (name: string | undefined, byKey: boolean) => void }) {
   const [text, setText] = useState(name);
   return (
     <input
@@ -25,11 +25,13 @@ function NameInput({ name, onDone }: { name: string; onDone: (name: string | und
       value={text}
       onFocus={({ target }) => target.select()}
       onChange={({ target }) => setText(target.value)}
-      onBlur={() => onDone(text)}
+      onBlur={() => onDone(text, false)}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === "Enter") onDone(text);
-        else if (event.key === "Escape") onDone(undefined);
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        // The button in its place gets the focus, and would be pressed by it.
+        event.preventDefault();
+        onDone(event.key === "Enter" ? text : undefined, true);
       }}
       className="h-6 w-32 rounded border border-accent bg-surface px-1.5 text-[13px] outline-none"
     />
@@ -39,6 +41,8 @@ function NameInput({ name, onDone }: { name: string; onDone: (name: string | und
 export function TerminalTabs({ terminals, panes, active, onShow, onRename, onClose }: TerminalTabsProps) {
   const list = useRef<HTMLDivElement>(null);
   const [renaming, setRenaming] = useState<string>();
+  /** The one whose name was left by a key, and not for something else. */
+  const [left, setLeft] = useState<string>();
 
   useEffect(() => {
     list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -63,8 +67,9 @@ export function TerminalTabs({ terminals, panes, active, onShow, onRename, onClo
               <span className="px-2">
                 <NameInput
                   name={name}
-                  onDone={(next) => {
+                  onDone={(next, byKey) => {
                     setRenaming(undefined);
+                    setLeft(byKey ? id : undefined);
                     const trimmed = next?.trim();
                     if (trimmed && trimmed !== name) onRename(id, trimmed);
                   }}
@@ -74,6 +79,7 @@ export function TerminalTabs({ terminals, panes, active, onShow, onRename, onClo
               <button
                 type="button"
                 role="tab"
+                autoFocus={left === id}
                 aria-selected={id === active}
                 title={`${name} – double-click to rename`}
                 data-testid="terminal-tab"

@@ -3,13 +3,14 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useLayoutEffect, useRef } from "react";
 
 import { messageOf } from "@/api/error";
+import type { TerminalMatch } from "@/api/types";
 import { formatBytes } from "@/format/quantity";
 import { Button } from "@/ui/Button";
 import { CopyButton } from "@/ui/Copy";
 import { Dialog } from "@/ui/Dialog";
 import { Notice, Skeleton } from "@/ui/states";
 
-import { joined, outputText } from "./output-text";
+import { joined, outputText, splitAtMatch } from "./output-text";
 import { readOutput } from "./queries";
 
 const preClass = "max-h-[55vh] min-h-40 overflow-auto rounded-lg border border-line bg-term p-3 font-mono text-[12.5px] leading-5 wrap-anywhere whitespace-pre-wrap";
@@ -41,13 +42,16 @@ interface EarlierOutputProps {
   terminal: { id: string; name: string };
   /** Output before this offset. */
   until: number;
+  /** A line of it that is to be in view, instead of the end. */
+  found?: Pick<TerminalMatch, "offset" | "line">;
   onClose: () => void;
   onClosed?: () => void;
 }
 
 /** Reads a terminal's output backwards, piece by piece. */
-export function EarlierOutput({ workspaceId, terminal, until, onClose, onClosed }: EarlierOutputProps) {
+export function EarlierOutput({ workspaceId, terminal, until, found, onClose, onClosed }: EarlierOutputProps) {
   const pre = useRef<HTMLPreElement>(null);
+  const mark = useRef<HTMLElement>(null);
   const before = useRef(0);
   const pieces = useInfiniteQuery({
     queryKey: ["terminal-output", workspaceId, terminal.id, String(until)],
@@ -61,7 +65,8 @@ export function EarlierOutput({ workspaceId, terminal, until, onClose, onClosed 
     getNextPageParam: ({ from, isFirst }) => (isFirst ? undefined : from),
     select: ({ pages }) => {
       const all = joined(pages.map((page) => page.bytes).reverse());
-      return { text: outputText(all), size: all.length };
+      const pieces = found ? splitAtMatch(all, found.offset - (pages[pages.length - 1]?.from ?? 0), found.line) : [outputText(all)];
+      return { pieces, text: pieces.join(""), size: all.length };
     },
     staleTime: Infinity,
     gcTime: 0,
@@ -72,7 +77,8 @@ export function EarlierOutput({ workspaceId, terminal, until, onClose, onClosed 
   useLayoutEffect(() => {
     const element = pre.current;
     if (!element) return;
-    element.scrollTop += element.scrollHeight - before.current;
+    if (before.current === 0 && mark.current) mark.current.scrollIntoView({ block: "center" });
+    else element.scrollTop += element.scrollHeight - before.current;
     before.current = element.scrollHeight;
   }, [data]);
 
@@ -90,7 +96,7 @@ export function EarlierOutput({ workspaceId, terminal, until, onClose, onClosed 
         {data && (
           <>
             <pre ref={pre} tabIndex={0} aria-label="Output" data-testid="output-text" className={preClass}>
-              {data.text || "Nothing is kept of that."}
+              {data.text ? data.pieces.map((piece, index) => (index === 1 ? <mark key={index} ref={mark}>{piece}</mark> : piece)) : "Nothing is kept of that."}
             </pre>
             <div>
               <CopyButton labelled label="Copy all" text={data.text} />

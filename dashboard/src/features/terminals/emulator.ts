@@ -13,6 +13,8 @@ const SCROLLBACK_LINES = 10_000;
 const SCROLLBAR_PX = 14;
 /** Ends whatever sequence was begun, and resets everything. */
 const BEGIN_ANEW = "\u0018\u001bc";
+/** That the terminal has got the focus, or lost it, said to programs that asked for it. */
+const FOCUS_REPORTS = ["\u001b[I", "\u001b[O"];
 
 export interface Look {
   theme: "light" | "dark";
@@ -28,6 +30,8 @@ export interface EmulatorListener {
   /** Whether the first line that is kept is in view, and is one that could be scrolled to. */
   onTop: (atTop: boolean) => void;
   onResults: (results: SearchResults | undefined) => void;
+  /** A character takes another room than before. */
+  onCell: () => void;
   /** Whether questions that programs ask the terminal are to be left unanswered now. */
   mute: () => boolean;
 }
@@ -63,7 +67,10 @@ export class Emulator {
     terminal.loadAddon(new Unicode11Addon());
     terminal.unicode.activeVersion = "11";
     terminal.attachCustomKeyEventHandler((event) => !listener.onKey(event));
-    terminal.onData((text) => listener.onText(text));
+    terminal.onData((text) => {
+      // Nobody typed it, and there may be nobody any more who asked for it.
+      if (!FOCUS_REPORTS.includes(text) || !listener.mute()) listener.onText(text);
+    });
     terminal.onBinary((text) => listener.onBytes(text));
     let atTop = true;
     terminal.onRender(() => {
@@ -164,13 +171,18 @@ export class Emulator {
     try {
       const webgl = new Addon();
       webgl.onContextLoss(() => {
-        if (this.webgl === webgl) this.endWebgl();
+        if (this.webgl !== webgl) return;
+        this.endWebgl();
+        this.listener.onCell();
       });
       this.terminal.loadAddon(webgl);
       this.webgl = webgl;
     } catch {
       // Without it, xterm draws by elements of the page.
+      return;
     }
+    // Elements may be fractions of a pixel wide, what the graphics card draws may not.
+    this.listener.onCell();
   }
 
   private endWebgl() {

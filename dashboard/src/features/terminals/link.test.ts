@@ -43,10 +43,12 @@ function setUp({ parse = true } = {}) {
       told.push(`${old ? "old" : "new"} ${text(bytes).slice(0, 20)}`);
       done(parsed);
     },
+    onKeyboard: (yours) => told.push(`keyboard ${yours}`),
     onSize: ({ rows, columns }) => told.push(`size ${columns}x${rows}`),
     onRenamed: (name) => told.push(`renamed ${name}`),
     onExit: ({ code }) => told.push(`exit ${code}`),
     onProblem: (message) => told.push(`problem ${message}`),
+    onDropped: () => told.push("dropped"),
     onLatency: () => undefined,
   };
   const link = new TerminalLink({
@@ -128,6 +130,40 @@ describe("a terminal's connection", () => {
     expect(last().sent).toEqual([]);
     last().tell(attached);
     expect(last().sent[0]).toEqual(new Uint8Array([108, 115]));
+  });
+
+  it("keeps a paste while it is away, and of one that is too large nothing, nor what comes after it", () => {
+    const { link, last, told } = setUp();
+    link.type(new Uint8Array(60 * 1024));
+    link.type(new Uint8Array(10 * 1024));
+    link.type(new Uint8Array([13]));
+    link.type(new Uint8Array(100 * 1024));
+    expect(told).toEqual(["dropped"]);
+    last().tell(attached);
+    expect(last().sent).toEqual([new Uint8Array(60 * 1024)]);
+    link.type(new Uint8Array([13]));
+    expect(last().sent[1]).toEqual(new Uint8Array([13]));
+    // The next time, it is kept and said again.
+    last().onclose?.({ code: 1006 });
+    link.type(new Uint8Array(65 * 1024));
+    expect(told).toEqual(["dropped", "open", "lost", "dropped"]);
+  });
+
+  it("sends a large paste in pieces, in order", () => {
+    const { link, last } = setUp();
+    last().tell(attached);
+    const paste = Uint8Array.from({ length: 150 * 1024 }, (_, index) => index % 251);
+    link.type(paste);
+    expect(last().sent.map((piece) => piece.length)).toEqual([64 * 1024, 64 * 1024, 22 * 1024]);
+    expect(last().sent[2]).toEqual(paste.subarray(128 * 1024));
+  });
+
+  it("tells who has the keyboard", () => {
+    const { last, told } = setUp();
+    last().tell(attached);
+    last().tell({ type: "keyboard", yours: false });
+    last().tell({ type: "keyboard", yours: true });
+    expect(told).toEqual(["open", "keyboard false", "keyboard true"]);
   });
 
   it("gives up a way on which nothing answers", () => {

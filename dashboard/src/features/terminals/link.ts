@@ -22,9 +22,13 @@ export interface LinkListener {
   onOutput: (bytes: Uint8Array, old: boolean, parsed: () => void) => void;
   /** Of what comes after it, and before the next one. */
   onSize: (size: Size) => void;
+  /** Whether this viewer decides the size and answers queries, from what comes after it on; it does until told. */
+  onKeyboard: (yours: boolean) => void;
   onRenamed: (name: string) => void;
   onExit: (exit: Exit) => void;
   onProblem: (message: string) => void;
+  /** What was typed is too much to be kept: it is dropped, with all that is typed until the connection is back. */
+  onDropped: () => void;
   /** How long a message takes there and back, in milliseconds. */
   onLatency: (ms: number) => void;
 }
@@ -48,7 +52,9 @@ const FIRST_PING_MS = 1000;
 const DEAD_MS = 8000;
 /** How the server closes what is not worth another try (RFC 6455 section 7.4): the terminal is gone, or the session. */
 const REFUSED = 1008;
-const WAITING_INPUT_BYTES = 4096;
+const WAITING_INPUT_BYTES = 64 * 1024;
+/** The server closes the connection on a message above 1 MiB. */
+const INPUT_BYTES = 64 * 1024;
 
 function openSocket(url: string, protocols: string[]): WebSocket {
   return new WebSocket(url, protocols);
@@ -94,6 +100,7 @@ export class TerminalLink {
   private pings = new Map<number, number>();
   private pingId = 0;
   private waiting: Uint8Array[] = [];
+  private isDropping = false;
 
   constructor(options: LinkOptions) {
     this.options = options;
@@ -134,8 +141,8 @@ export class TerminalLink {
   }
 
   type(bytes: Uint8Array): void {
-    if (this.state === "open") this.socket?.send(bytes as Uint8Array<ArrayBuffer>);
-    else if (this.state !== "ended" && this.waiting.reduce((sum, each) => sum + each.length, bytes.length) <= WAITING_INPUT_BYTES) this.waiting.push(bytes);
+    if (this.state !== "open") return this.keep(bytes);
+    for (let from = 0; from < bytes.length; from += INPUT_BYTES) this.socket?.send(bytes.subarray(from, from + INPUT_BYTES) as Uint8Array<ArrayBuffer>);
   }
 
   resize({ rows, columns }: Size): void {
@@ -148,6 +155,14 @@ export class TerminalLink {
     this.pings.set(this.pingId, performance.now());
     this.say({ type: "ping", id: this.pingId });
     this.expectWord();
+  }
+
+  private keep(bytes: Uint8Array) {
+    // An Enter without the line before it would be another command.
+    if (this.state === "ended" || this.isDropping) return;
+    this.isDropping = this.waiting.reduce((sum, each) => sum + each.length, bytes.length) > WAITING_INPUT_BYTES;
+    if (this.isDropping) this.options.listener.onDropped();
+    else this.waiting.push(bytes);
   }
 
   private become(state: LinkState) {
@@ -199,6 +214,8 @@ export class TerminalLink {
         return this.onAttached(notice);
       case "size":
         return listener.onSize({ rows: notice.rows, columns: notice.columns });
+      case "keyboard":
+        return listener.onKeyboard(notice.yours);
       case "renamed":
         return listener.onRenamed(notice.name);
       case "pong":
@@ -222,6 +239,7 @@ export class TerminalLink {
     this.become("open");
     const waiting = this.waiting;
     this.waiting = [];
+    this.isDropping = false;
     for (const bytes of waiting) this.type(bytes);
     this.pingTimer = setInterval(() => this.ping(), PING_MS);
     // At the very beginning the page is too busy to measure.

@@ -1,4 +1,5 @@
 import { onReturn } from "@/live/return";
+import { toast } from "@/ui/toast-store";
 
 import type { Emulator, Look, SearchResults } from "./emulator";
 import { latin1, modify, shortcutOf, utf8, type Modifiers } from "./keys";
@@ -56,6 +57,8 @@ export class Session {
   private fitTimer: number | undefined;
   /** What is drawn now was put out before this page looked. */
   private replaying = false;
+  /** It decides the size and answers queries, where it has been drawn up to. */
+  private hasKeyboard = true;
   private shown = false;
 
   constructor(options: SessionOptions) {
@@ -76,8 +79,8 @@ export class Session {
     if (options.watch !== watch) this.reconnect();
   }
 
-  /** Returns how to end it. The emulator is fetched when the first terminal is opened. */
-  open(host: HTMLElement, onReady: () => void): () => void {
+  /** Returns how to end it. The emulator is fetched when the first terminal is opened; `fit` is to tell again how much room there is. */
+  open(host: HTMLElement, fit: () => void): () => void {
     let ended = false;
     void import("./emulator").then(
       ({ Emulator }) => {
@@ -88,14 +91,15 @@ export class Session {
           onKey: (event) => this.onKey(event),
           onTop: (atTop) => this.change({ atTop }),
           onResults: (results) => this.change({ results }),
-          // Several viewers would answer; the one that decides does.
-          mute: () => this.replaying || this.view.following !== undefined || this.options.watch,
+          onCell: fit,
+          // Several viewers would answer; the one that has the keyboard does.
+          mute: () => this.replaying || !this.hasKeyboard || this.options.watch,
         });
         this.emulator.setShown(this.shown);
-        onReady();
+        fit();
         this.reconnect();
       },
-      () => this.change({ problem: "The terminal could not be fetched. Reload the page." }),
+      () => this.change({ link: "lost", problem: "The terminal could not be fetched. Reload the page." }),
     );
     const leave = onReturn(() => this.link?.wake());
     return () => {
@@ -195,7 +199,8 @@ export class Session {
     // Shortcuts are for what is around the terminals.
     if (shortcutOf(event)) return true;
     if (!this.view.exit || event.key !== "Enter") return false;
-    if (event.type === "keydown") this.options.onAgain();
+    // Held down, it would open one after the other.
+    if (event.type === "keydown" && !event.repeat) this.options.onAgain();
     return true;
   }
 
@@ -217,7 +222,11 @@ export class Session {
     // Also where no snapshot comes, a new connection without an offset begins at the beginning.
     let first = true;
     return {
-      onState: (link) => this.change({ link, ...(link === "open" && { problem: undefined }) }),
+      onState: (link) => {
+        this.change({ link, ...(link === "open" && { problem: undefined }) });
+        // The room may have changed since it was said with the address.
+        if (link === "open") this.link?.resize(this.own);
+      },
       onAttached: (attached) => {
         if (first && !attached.snapshot) this.emulator?.beginAnew();
         first = false;
@@ -229,6 +238,7 @@ export class Session {
       },
       onOutput: (bytes, old, parsed) => this.draw(bytes, old, parsed),
       onSize: (size) => this.onSize(size),
+      onKeyboard: (yours) => this.onKeyboard(yours),
       onRenamed: (name) => this.options.onRenamed(name),
       onExit: (exit) => {
         this.change({ exit });
@@ -236,6 +246,7 @@ export class Session {
         this.options.onExit();
       },
       onProblem: (problem) => this.change({ problem }),
+      onDropped: () => toast.bad("That is too much to be kept while there is no connection. It is not sent, nor is what you type until the connection is back."),
       onLatency: (latency) => this.change({ latency }),
     };
   }
@@ -251,6 +262,7 @@ export class Session {
   }
 
   private onAttached({ from, start, snapshot, rows, columns }: Attached) {
+    this.onKeyboard(true);
     this.onSize({ rows, columns });
     if (snapshot) this.change({ earlier: start < from ? { start, until: from } : undefined });
     // Nothing may come, of a terminal that has put out nothing.
@@ -264,6 +276,11 @@ export class Session {
       this.emulator?.resize(size);
       this.settleSoon();
     });
+  }
+
+  /** In the order of what is drawn: queries are answered by who had the keyboard when they were asked. */
+  private onKeyboard(yours: boolean) {
+    this.emulator?.write(new Uint8Array(), () => (this.hasKeyboard = yours));
   }
 
   /** Sees who decided on the size, once that has been settled: the server says it again when it takes ours. */

@@ -122,6 +122,7 @@ export class Watching {
       onKey: (event) => this.onKey(event),
       onTop: () => undefined,
       onResults: () => undefined,
+      onCell: () => this.fit(this.room),
       mute: () => true,
     });
     // Phones would show their keyboard.
@@ -146,9 +147,11 @@ export class Watching {
         onSnapshot: (bytes) => emulator.write(bytes, () => undefined),
         onOutput: (bytes, _old, parsed) => emulator.write(bytes, parsed),
         onSize: (size) => this.onSize(size),
+        onKeyboard: () => undefined,
         onRenamed: (name) => this.change({ name }),
         onExit: (exit) => this.change({ exit }),
         onProblem: (problem) => this.change({ problem }),
+        onDropped: () => undefined,
         onLatency: () => undefined,
       },
     });

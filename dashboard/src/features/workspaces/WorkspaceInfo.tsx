@@ -83,7 +83,8 @@ function Settings({ workspace }: { workspace: Workspace }) {
 
   function submit(event: FormEvent) {
     event.preventDefault();
-    if (changed) save.mutate(change, { onSuccess: () => toast.good("Saved.") });
+    // Once it is saved this form is replaced, and would not be told by a callback.
+    if (changed) void save.mutateAsync(change).then(() => toast.good("Saved."), () => undefined);
   }
 
   const failure = formError(save.error, ["name", "idle_timeout_seconds", "shutdown_deadline"]);

@@ -26,10 +26,22 @@ import { canRebuild, canRestart, canStop, isUsable } from "./words";
 
 function UsableWorkspace({ workspace }: { workspace: Workspace }) {
   const navigate = useNavigate();
-  const [search] = useSearchParams();
+  const [search, setSearch] = useSearchParams();
   const [info, setInfo] = useState(false);
   const first = useFirstTerminal(workspace.id);
   const { data: terminals, error, refetch } = useTerminals(workspace.id, first.isDecided);
+
+  /** So that it is not shown again by loading the page again, and can be asked for again. */
+  function forgetWanted() {
+    setSearch(
+      (before) => {
+        before.delete("terminal");
+        return before;
+      },
+      { replace: true, preventScrollReset: true },
+    );
+  }
+
   return (
     <FillPage>
       <header className="flex shrink-0 flex-wrap items-center gap-x-3 gap-y-1.5 border-b border-line px-3 py-2 sm:px-4">
@@ -59,7 +71,15 @@ function UsableWorkspace({ workspace }: { workspace: Workspace }) {
           <Skeleton className="h-full" />
         </Loading>
       ) : terminals ? (
-        <TerminalDesk key={workspace.id} workspaceId={workspace.id} terminals={terminals} wanted={search.get("terminal") ?? first.opened} onChanged={() => void refetch()} />
+        <TerminalDesk
+          key={workspace.id}
+          workspaceId={workspace.id}
+          terminals={terminals}
+          wanted={search.get("terminal") ?? undefined}
+          onWantedShown={forgetWanted}
+          first={first.opened}
+          onChanged={() => void refetch()}
+        />
       ) : (
         <div className="p-4">
           <ErrorState error={error} onRetry={() => void refetch()} />

@@ -19,12 +19,12 @@ import { RestartButton } from "./actions";
 import { BootLog } from "./BootLog";
 import { BootTimeline } from "./BootTimeline";
 import { isAsleep } from "./idle";
-import type { Terminal, Workspace } from "@/api/types";
+import type { Terminal, TerminalMatch, Workspace } from "@/api/types";
 
 /** What its terminals put out, which is kept while it is stopped. */
 function OldTerminals({ workspace }: { workspace: Workspace }) {
   const { data: terminals = [] } = useTerminals(workspace.id);
-  const [shown, setShown] = useState<{ terminal: Pick<Terminal, "id" | "name">; until: number }>();
+  const [shown, setShown] = useState<{ terminal: Pick<Terminal, "id" | "name">; until: number; found?: TerminalMatch }>();
   const [searching, setSearching] = useState(false);
   if (terminals.length === 0) return null;
   return (
@@ -59,10 +59,10 @@ function OldTerminals({ workspace }: { workspace: Workspace }) {
         onOpenChange={setSearching}
         onChoose={(match) => {
           setSearching(false);
-          setShown({ terminal: { id: match.terminal_id, name: match.terminal_name }, until: match.offset + 16 * 1024 });
+          setShown({ terminal: { id: match.terminal_id, name: match.terminal_name }, until: match.offset + 16 * 1024, found: match });
         }}
       />
-      {shown && <EarlierOutput workspaceId={workspace.id} terminal={shown.terminal} until={shown.until} onClose={() => setShown(undefined)} />}
+      {shown && <EarlierOutput workspaceId={workspace.id} terminal={shown.terminal} until={shown.until} found={shown.found} onClose={() => setShown(undefined)} />}
     </Panel>
   );
 }

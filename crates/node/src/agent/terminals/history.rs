@@ -1,23 +1,46 @@
 //! What terminals have put out, also those that have ended.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ids::{TerminalId, WorkspaceId};
-use screen::{Plain, Screen};
+use screen::Plain;
 use serde::Serialize;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use wire::TerminalMatch;
 
 use crate::Agent;
+use crate::terminal::drawing::Drawing;
 use crate::terminal::record::Reader;
 
 /// Bytes of one answer.
 const OUTPUT_MAX: usize = 4 << 20;
+/// Bytes that draw a screen; with more it is not worth to be drawn.
+const SNAPSHOT_MAX: usize = 16 << 20;
 /// Read at once.
 const PART: usize = 64 << 10;
+/// How long a screen may take to be drawn.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters of a line that are shown.
 const LINE_SHOWN: usize = 500;
+
+/// Screens are drawn one at a time for each workspace: it is programs there that decide how much work it is. Some
+/// workspaces share a turn.
+#[derive(Default)]
+pub(in crate::agent) struct Turns([Arc<Mutex<()>>; 32]);
+
+impl Turns {
+    async fn take(&self, id: &WorkspaceId) -> OwnedMutexGuard<()> {
+        let mut hasher = DefaultHasher::new();
+        id.as_str().hash(&mut hasher);
+        let at = usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default();
+        self.0[at].clone().lock_owned().await
+    }
+}
 
 /// A part of what a terminal has put out.
 pub(crate) struct Output {
@@ -58,7 +81,15 @@ impl Agent {
     /// Bytes that draw the screen as it was at an offset.
     pub(super) async fn snapshot(&self, id: &WorkspaceId, terminal: &TerminalId, at: u64) -> io::Result<Vec<u8>> {
         let mut record = self.record(id, terminal)?;
-        tokio::task::spawn_blocking(move || draw(&mut record, at)).await.map_err(io::Error::other)?
+        let turn = self.inner.drawing.take(id).await;
+        let draw = move || {
+            let _turn = turn;
+            let mut drawing = Drawing::begin(&mut record, at)?;
+            drawing.advance(&mut record, at, PATIENCE)?;
+            let snapshot = drawing.snapshot();
+            Ok(if snapshot.len() > SNAPSHOT_MAX { Vec::new() } else { snapshot })
+        };
+        tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
     }
 
     /// Lines that have `text` in them, newest terminal first, and in each the newest first. Blocks.
@@ -95,34 +126,6 @@ struct Match {
     name: String,
     #[serde(flatten)]
     found: TerminalMatch,
-}
-
-/// What the terminal shows after everything that is kept up to `at`, at the sizes that it had.
-fn draw(record: &mut Reader, at: u64) -> io::Result<Vec<u8>> {
-    let sizes = record.sizes()?;
-    let mut next = record.bounds()?.start;
-    let before = sizes.iter().rev().find(|(since, _)| *since <= next).or(sizes.first());
-    let mut screen = match before {
-        Some((_, size)) => Screen::new(size.rows, size.columns),
-        None => Screen::new(24, 80),
-    };
-    let start = next;
-    let mut changes = sizes.iter().filter(|(since, _)| (start + 1..=at).contains(since)).peekable();
-    let mut buffer = vec![0; PART];
-    while next < at {
-        let until = changes.peek().map_or(at, |(since, _)| *since);
-        let room = usize::try_from(until - next).map_or(PART, |room| room.min(PART));
-        let count = record.read(next, &mut buffer[..room])?;
-        if count == 0 {
-            break;
-        }
-        screen.feed(&buffer[..count]);
-        next += count as u64;
-        while let Some((_, size)) = changes.next_if(|(since, _)| *since <= next) {
-            screen.resize(size.rows, size.columns);
-        }
-    }
-    Ok(screen.snapshot())
 }
 
 /// The newest lines with `wanted` in them, the oldest of those first, each with the offset where it begins; whether there are older ones.

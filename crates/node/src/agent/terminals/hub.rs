@@ -10,9 +10,10 @@ use wire::attach::Size;
 const NOTICES: usize = 16;
 
 /// Something that all who look hear of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Notice {
-    Size(Size),
+    /// The size, or who has the keyboard: whoever hears of it asks how it is by then.
+    Changed,
     Name(String),
 }
 
@@ -53,7 +54,7 @@ impl Hub {
     pub(super) fn join(&self, size: Option<Size>) -> (u64, broadcast::Receiver<Notice>) {
         let viewer = self.next.fetch_add(1, Ordering::Relaxed);
         let notices = self.notices.subscribe();
-        self.lock().viewers.push((viewer, size));
+        self.change(|state| state.viewers.push((viewer, size)));
         (viewer, notices)
     }
 
@@ -63,11 +64,35 @@ impl Hub {
     }
 
     pub(super) fn leave(&self, viewer: u64) {
+        self.change(|state| {
+            state.viewers.retain(|(id, _)| *id != viewer);
+            if state.keyboard == Some(viewer) {
+                state.keyboard = None;
+            }
+        });
+    }
+
+    /// Changes who looks or types. All hear of it when another one has the keyboard then.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        state.viewers.retain(|(id, _)| *id != viewer);
-        if state.keyboard == Some(viewer) {
-            state.keyboard = None;
+        let before = state.answers();
+        let result = change(&mut state);
+        if state.answers() != before {
+            let _ = self.notices.send(Notice::Changed);
         }
+        result
+    }
+
+    /// The last one that a viewer has decided.
+    pub(super) fn size(&self) -> Option<Size> {
+        self.lock().size
+    }
+
+    /// Absent for one who only watches.
+    pub(super) fn has_keyboard(&self, viewer: u64) -> Option<bool> {
+        let state = self.lock();
+        let types = state.viewers.iter().any(|(id, size)| *id == viewer && size.is_some());
+        types.then(|| state.answers() == Some(viewer))
     }
 
     pub(super) fn viewers(&self) -> u32 {
@@ -85,13 +110,14 @@ impl Hub {
     /// It types, and has the keyboard from now on. The size to change the terminal to, if it has another one.
     pub(super) fn types(&self, viewer: u64) -> Option<Size> {
         self.used_at_ms.store(crate::now_ms(), Ordering::Relaxed);
-        let mut state = self.lock();
-        if state.keyboard == Some(viewer) {
-            return None;
-        }
-        state.keyboard = Some(viewer);
-        let size = state.viewers.iter().find(|(id, _)| *id == viewer).and_then(|(_, size)| *size)?;
-        self.apply(&mut state, size)
+        self.change(|state| {
+            if state.keyboard == Some(viewer) {
+                return None;
+            }
+            state.keyboard = Some(viewer);
+            let size = state.viewers.iter().find(|(id, _)| *id == viewer).and_then(|(_, size)| *size)?;
+            self.apply(state, size)
+        })
     }
 
     /// Its window has another size; as above.
@@ -109,8 +135,16 @@ impl Hub {
         if state.size.replace(size) == Some(size) {
             return None;
         }
-        let _ = self.notices.send(Notice::Size(size));
+        let _ = self.notices.send(Notice::Changed);
         Some(size)
+    }
+}
+
+impl State {
+    /// Who has the keyboard: who typed last, else the first who could.
+    fn answers(&self) -> Option<u64> {
+        let first = || self.viewers.iter().find(|(_, size)| size.is_some()).map(|(id, _)| *id);
+        self.keyboard.or_else(first)
     }
 }
 
@@ -118,27 +152,62 @@ impl Hub {
 mod tests {
     use super::*;
 
+    const SMALL: Size = Size { rows: 24, columns: 80 };
+
+    fn heard(notices: &mut broadcast::Receiver<Notice>) -> usize {
+        std::iter::from_fn(|| notices.try_recv().ok()).filter(|notice| *notice == Notice::Changed).count()
+    }
+
     #[test]
     fn who_types_decides_the_size() {
-        let small = Size { rows: 24, columns: 80 };
+        let small = SMALL;
         let large = Size { rows: 50, columns: 200 };
         let hub = Hub::default();
-        let (one, _) = hub.join(Some(small));
-        let (two, mut heard) = hub.join(Some(large));
+        let (one, mut notices) = hub.join(Some(small));
+        let (two, _) = hub.join(Some(large));
         let (watcher, _) = hub.join(None);
+        assert_eq!(hub.size(), None);
+        heard(&mut notices);
         assert_eq!(hub.resizes(one, small), Some(small));
+        assert_eq!(heard(&mut notices), 1);
         assert_eq!(hub.types(one), None);
         assert_eq!(hub.resizes(two, large), None);
         assert_eq!(hub.resizes(watcher, large), None);
+        assert_eq!((hub.size(), heard(&mut notices)), (Some(small), 0));
         assert_eq!(hub.types(two), Some(large));
         assert_eq!(hub.types(two), None);
+        assert_eq!(hub.size(), Some(large));
         hub.leave(two);
+        heard(&mut notices);
         assert_eq!(hub.resizes(one, small), Some(small));
-        let mut sizes = Vec::new();
-        while let Ok(Notice::Size(size)) = heard.try_recv() {
-            sizes.push(size);
-        }
-        assert_eq!(sizes, [small, large, small]);
+        assert_eq!((hub.size(), heard(&mut notices)), (Some(small), 1));
         assert_eq!(hub.viewers(), 2);
+    }
+
+    #[test]
+    fn one_viewer_has_the_keyboard() {
+        let hub = Hub::default();
+        let (watcher, mut notices) = hub.join(None);
+        assert_eq!(heard(&mut notices), 0, "nobody could type");
+        let (one, _) = hub.join(Some(SMALL));
+        assert_eq!(heard(&mut notices), 1);
+        let (two, _) = hub.join(Some(SMALL));
+        let keyboards = || [watcher, one, two].map(|viewer| hub.has_keyboard(viewer));
+        assert_eq!(keyboards(), [None, Some(true), Some(false)], "who came first");
+        hub.resizes(one, SMALL);
+        heard(&mut notices);
+        hub.types(one);
+        assert_eq!(heard(&mut notices), 0, "it had it before");
+        hub.types(two);
+        assert_eq!(keyboards(), [None, Some(false), Some(true)], "who typed last");
+        heard(&mut notices);
+        hub.types(two);
+        assert_eq!(heard(&mut notices), 0);
+        hub.leave(two);
+        assert_eq!(heard(&mut notices), 1);
+        assert_eq!(keyboards(), [None, Some(true), None]);
+        hub.leave(one);
+        assert_eq!(heard(&mut notices), 1);
+        assert_eq!(keyboards(), [None, None, None]);
     }
 }

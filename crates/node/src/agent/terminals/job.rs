@@ -32,7 +32,7 @@ impl Agent {
     ) -> Option<TerminalJob> {
         let terminal_name = self.find_terminal(id, terminal).filter(|it| it.exit.is_none())?.name;
         let run_dir = self.confine().layout.run(&WorkloadId::terminal(id, terminal));
-        let init = Shim::find(&run_dir).await?.init_pid().await?;
+        let init = Shim::look(&run_dir).await.ok()??.init_pid().await?;
         let job = tokio::task::spawn_blocking(move || {
             let all = processes();
             let group = match wanted {

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use ids::{TerminalId, WorkloadId, WorkspaceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{broadcast, mpsc};
-use wire::attach::{ATTACHED, Attached, EXIT, INPUT, NAME, OUTPUT, Query, RESIZE, SIZE, SNAPSHOT, Size};
+use wire::attach::{ATTACHED, Attached, EXIT, INPUT, KEYBOARD, NAME, OUTPUT, Query, RESIZE, SIZE, SNAPSHOT, Size};
 use wire::shim::frame;
 
 use super::SIDE_MAX;
@@ -59,11 +59,11 @@ impl Agent {
         };
         let _ = sender.send(frame::encode(ATTACHED, &serde_json::to_vec(&first)?).into()).await;
         let run_dir = self.confine().layout.run(&WorkloadId::terminal(id, terminal));
-        let shim = if meta.exit.is_none() { Shim::find(&run_dir).await } else { None };
+        let shim = if meta.exit.is_none() { Shim::look(&run_dir).await? } else { None };
         let (agent, id, terminal) = (self.clone(), id.clone(), terminal.clone());
         tokio::spawn(async move {
-            let Beginning { from, resizes, snapshot, .. } = beginning;
-            let mut shown = Shown { next: from, resizes, sender: &sender, has_end: false };
+            let Beginning { from, size, resizes, snapshot, .. } = beginning;
+            let mut shown = Shown { next: from, size, resizes, has_keyboard: None, sender: &sender, has_end: false };
             if let Some(snapshot) = snapshot {
                 for part in snapshot.chunks(frame::MAX) {
                     let _ = sender.send(frame::encode(SNAPSHOT, part).into()).await;
@@ -76,7 +76,7 @@ impl Agent {
                 None => Ok(()),
             };
             // It may end at any moment, also before it could be looked at.
-            if !shown.has_end && !sender.is_closed() && Shim::find(&run_dir).await.is_none() {
+            if !shown.has_end && !sender.is_closed() && matches!(Shim::look(&run_dir).await, Ok(None)) {
                 result = agent.read_back(&id, &terminal, &mut shown).await;
             }
             if let Err(error) = result {
@@ -119,7 +119,7 @@ impl Agent {
         let hub = self.hub(id, terminal);
         let size = Size { rows: query.rows.clamp(1, SIDE_MAX), columns: query.columns.clamp(1, SIDE_MAX) };
         let (viewer, notices) = hub.join((!query.watch).then_some(size));
-        let _leaves = Leaves { hub: &hub, viewer };
+        let place = Place { hub: &hub, viewer };
         let Attachment { reader, mut writer } = attachment;
         if !query.watch
             && let Some(size) = hub.resizes(viewer, size)
@@ -129,7 +129,7 @@ impl Agent {
         let types = Types { hub: &hub, viewer, watches: query.watch };
         tokio::select! {
             result = types.pass_on(typed, &mut writer) => result,
-            result = shown.show(reader, notices) => result,
+            result = shown.show(reader, notices, &place) => result,
         }
     }
 
@@ -151,13 +151,13 @@ impl Agent {
     }
 }
 
-/// Leaves when dropped.
-struct Leaves<'a> {
+/// A viewer's, among those who look. Left when dropped.
+struct Place<'a> {
     hub: &'a Hub,
     viewer: u64,
 }
 
-impl Drop for Leaves<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.hub.leave(self.viewer);
     }
@@ -212,8 +212,12 @@ impl Types<'_> {
 struct Shown<'a> {
     /// Offset of the output that comes next.
     next: u64,
+    /// The last one that was said.
+    size: Size,
     /// Sizes of what was put out before the viewer came.
     resizes: VecDeque<(u64, Size)>,
+    /// As it was said last.
+    has_keyboard: Option<bool>,
     sender: &'a mpsc::Sender<Bytes>,
     /// How the process ended has been said.
     has_end: bool,
@@ -229,7 +233,9 @@ impl Shown<'_> {
         &mut self,
         mut reader: impl AsyncReadExt + Unpin,
         mut notices: broadcast::Receiver<Notice>,
+        place: &Place<'_>,
     ) -> io::Result<()> {
+        self.tell(place).await?;
         let mut received = BytesMut::new();
         loop {
             received.reserve(missing(&received));
@@ -238,10 +244,13 @@ impl Shown<'_> {
                 read = reader.read_buf(&mut received) => if read? == 0 {
                     return Ok(());
                 },
-                notice = notices.recv() => {
-                    if let Some(frame) = told(notice) {
-                        self.send(frame).await?;
+                // Sizes that it had earlier are said first: the last word is how it is now.
+                notice = notices.recv(), if self.resizes.is_empty() => {
+                    if let Ok(Notice::Name(name)) = notice {
+                        self.send(frame::encode(NAME, name.as_bytes())).await?;
                     }
+                    // Also for one who was too far behind to hear of it.
+                    self.tell(place).await?;
                     continue;
                 }
                 () = self.sender.closed() => return Ok(()),
@@ -258,7 +267,10 @@ impl Shown<'_> {
                         self.next += (frame.len() - frame::HEAD) as u64;
                         self.send(frame).await?;
                     }
-                    OUTPUT => self.output(&frame[frame::HEAD..]).await?,
+                    OUTPUT => {
+                        self.output(&frame[frame::HEAD..]).await?;
+                        self.tell(place).await?;
+                    }
                     _ => self.send(frame).await?,
                 }
                 if kind == EXIT {
@@ -273,6 +285,24 @@ impl Shown<'_> {
         }
     }
 
+    /// How it is by now, as far as that was not said: who has the keyboard, and its size once the earlier ones were said.
+    async fn tell(&mut self, place: &Place<'_>) -> io::Result<()> {
+        if let Some(has) = place.hub.has_keyboard(place.viewer)
+            && self.has_keyboard.replace(has) != Some(has)
+        {
+            self.send(frame::encode(KEYBOARD, &[u8::from(has)])).await?;
+        }
+        match place.hub.size() {
+            Some(size) if self.resizes.is_empty() && size != self.size => self.resized(size).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn resized(&mut self, size: Size) -> io::Result<()> {
+        self.size = size;
+        self.send(frame::encode(SIZE, &serde_json::to_vec(&size)?)).await
+    }
+
     /// Output, with the sizes that it was meant for.
     async fn output(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
@@ -284,7 +314,7 @@ impl Shown<'_> {
                 self.send(frame::encode(OUTPUT, now)).await?;
             }
             while let Some((_, size)) = self.resizes.pop_front_if(|(since, _)| *since <= self.next) {
-                self.send(frame::encode(SIZE, &serde_json::to_vec(&size)?)).await?;
+                self.resized(size).await?;
             }
             bytes = later;
         }
@@ -303,16 +333,33 @@ fn missing(received: &[u8]) -> usize {
     }
 }
 
-fn told(notice: Result<Notice, broadcast::error::RecvError>) -> Option<Bytes> {
-    match notice {
-        Ok(Notice::Size(size)) => Some(frame::encode(SIZE, &serde_json::to_vec(&size).ok()?).into()),
-        Ok(Notice::Name(name)) => Some(frame::encode(NAME, name.as_bytes()).into()),
-        // The hub lives as long as its viewers.
-        Err(_) => None,
-    }
-}
-
 fn resize(Size { rows, columns }: Size) -> Vec<u8> {
     let ([a, b], [c, d]) = (rows.to_le_bytes(), columns.to_le_bytes());
     frame::encode(RESIZE, &[a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_present_size_comes_after_those_of_earlier_output() {
+        let wide = |columns| Size { rows: 24, columns };
+        let hub = Hub::default();
+        let (viewer, notices) = hub.join(Some(wide(100)));
+        let place = Place { hub: &hub, viewer };
+        hub.resizes(viewer, wide(100));
+        let (sender, mut frames) = mpsc::channel(16);
+        let resizes = VecDeque::from([(2, wide(81)), (4, wide(82))]);
+        let mut shown = Shown { next: 0, size: wide(80), resizes, has_keyboard: None, sender: &sender, has_end: false };
+        // Nothing is put out after that.
+        let output = frame::encode(OUTPUT, b"abcd");
+        shown.show(output.as_slice(), notices, &place).await.unwrap();
+        let told = std::iter::from_fn(|| frames.try_recv().ok()).map(|it| (it[0], it.slice(frame::HEAD..)));
+        let size = |columns| (SIZE, Bytes::from(serde_json::to_vec(&wide(columns)).unwrap()));
+        let part = |bytes: &'static [u8]| (OUTPUT, Bytes::from_static(bytes));
+        let keyboard = (KEYBOARD, Bytes::from_static(&[1]));
+        let expected = [keyboard, part(b"ab"), size(81), part(b"cd"), size(82), size(100)];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
 }

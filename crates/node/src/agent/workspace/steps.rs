@@ -9,8 +9,8 @@ use wire::{Failure, WorkspaceSpec};
 
 use super::super::Agent;
 use super::super::process::{SOCKETS, failed, node_error, span};
-use super::begun;
 use super::kept::Kept;
+use super::{FAREWELL, begun};
 use crate::confine::workspace::Inside;
 use crate::confined::{CheckoutRequest, DotfilesRequest, StepResult};
 use crate::layout::LogKind;
@@ -170,15 +170,14 @@ impl Agent {
     async fn run_inside(&self, spec: &WorkspaceSpec, inside: &Inside) -> Result<Option<String>, Failure> {
         let id = inside.id(&spec.id);
         // One that an earlier life of this node began: it is begun anew, so it must not go on.
-        self.end(&id).await;
+        self.end_step(&id).await;
         let holder = WorkloadId::from(&spec.id);
         self.confine().forget_result(&holder);
         checkpoint::reach(Checkpoint::StepMarked).await;
         let shim = self.start_inside(spec, inside).await?;
         let limit = Duration::from_secs(spec.step_timeout_seconds);
         let ended = tokio::time::timeout(limit, shim.wait()).await;
-        self.end(&id).await;
-        self.discard(&self.confine().layout.run(&id));
+        self.end_step(&id).await;
         checkpoint::reach(Checkpoint::StepEnded).await;
         let fail =
             |code: &str, reason: String| Failure { last_lines: self.last_lines_of(&spec.id), ..failed(code, reason) };
@@ -191,6 +190,19 @@ impl Agent {
             Some(StepResult::Failed { code, reason }) => Err(fail(&code, reason)),
             None => Err(fail("STEP_FAILED", format!("it {}", super::super::process::how(exit.as_ref())))),
         }
+    }
+
+    /// Nothing of it goes on beside what comes next. It is in the group of the whole workspace, so nobody but its shim can
+    /// end it, which takes a moment.
+    async fn end_step(&self, id: &WorkloadId) {
+        let run_dir = self.confine().layout.run(id);
+        if let Some(shim) = Shim::find(&run_dir).await
+            && shim.signal(nix::libc::SIGKILL).await.is_ok()
+        {
+            let _ = tokio::time::timeout(FAREWELL, shim.wait()).await;
+        }
+        self.end(id).await;
+        self.discard(&run_dir);
     }
 
     fn last_lines_of(&self, id: &WorkspaceId) -> Vec<String> {

@@ -23,7 +23,9 @@ use crate::error::{Error, Result};
 type Body = BoxBody<Bytes, std::io::Error>;
 
 pub(super) const STREAM_WINDOW: u32 = 1 << 20;
-pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
+/// Whoever takes nothing of what they asked for holds up a stream's window for as long: as many as that fit into the
+/// connection's before others have to wait.
+pub(super) const CONNECTION_WINDOW: u32 = 512 << 20;
 /// A node that is silent is asked for a sign of life, and is gone when there is none: after 13 s at the latest.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 pub(super) const SILENCE: Duration = Duration::from_secs(8);
@@ -43,6 +45,8 @@ pub(crate) struct Link {
     bulk: Further,
     /// Of visitors, from other nodes.
     tunnel: Further,
+    /// Of visitors of what listens in workspaces.
+    ports: Further,
     /// Of people who look at terminals.
     terminals: Further,
 }
@@ -68,10 +72,8 @@ struct Windows {
 const WINDOWS: Windows = Windows { stream: STREAM_WINDOW, connection: CONNECTION_WINDOW, frame: FRAME };
 /// What HTTP/2 begins with.
 const FRAME: u32 = 16 << 10;
-/// Who looks at a terminal and takes nothing holds up a stream's window for as long: as many as that fit into the
-/// connection's before others have to wait.
 /// A whole one of our frames, with its head, is in one of HTTP/2, so that it need not be put together.
-const TERMINAL_WINDOWS: Windows = Windows { stream: 512 << 10, connection: 512 << 20, frame: 96 << 10 };
+const TERMINAL_WINDOWS: Windows = Windows { stream: 512 << 10, frame: 96 << 10, ..WINDOWS };
 
 impl Link {
     /// Takes the connection for commands; the watch turns true when it has closed.
@@ -80,8 +82,9 @@ impl Link {
         let control = connect(control, Some(closed), WINDOWS).await?;
         let further =
             |windows| Further { asker: Asker(control.clone()), reach: reach.clone(), made: Arc::default(), windows };
-        let (bulk, tunnel, terminals) = (further(WINDOWS), further(WINDOWS), further(TERMINAL_WINDOWS));
-        Ok((Self { bulk, tunnel, terminals, control }, closes))
+        let (bulk, tunnel, ports) = (further(WINDOWS), further(WINDOWS), further(WINDOWS));
+        let terminals = further(TERMINAL_WINDOWS);
+        Ok((Self { control, bulk, tunnel, ports, terminals }, closes))
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -170,7 +173,7 @@ impl Link {
         S: Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static,
     {
         let body = BodyExt::boxed(StreamBody::new(outward.map(|bytes| bytes.map(Frame::data))));
-        let answer = send(&self.tunnel.get().await?, Method::POST, path, body).await?;
+        let answer = send(&self.ports.get().await?, Method::POST, path, body).await?;
         if answer.status() == StatusCode::BAD_GATEWAY {
             return Ok(None);
         }

@@ -1,17 +1,25 @@
 //! Passes a request on to what listens in a workspace, over the link of its node.
 
-use axum::body::Body;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use axum::response::Response;
 use domain::workspace::Workspace;
 use futures_util::TryStreamExt;
 use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::{Ports, gate};
 use crate::error::{Error, Result};
+use crate::http::cookies;
 
 /// Bytes of a connection on their way.
 const BUFFER: usize = 64 << 10;
@@ -26,8 +34,8 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
-/// What says which workspace a request is for is ours to say.
-const OURS: [&str; 2] = ["x-sam-", "x-nanoscale-"];
+/// What says who asks, and for which workspace, is ours to say.
+const OURS: [&str; 5] = ["x-sam-", "x-nanoscale-", "x-forwarded-", "x-real-ip", "forwarded"];
 
 impl Ports {
     pub(super) async fn forward(
@@ -35,6 +43,7 @@ impl Ports {
         workspace: &Workspace,
         port: u16,
         mut request: Request<Body>,
+        ended: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Response> {
         let stream = self.connect(workspace, port).await?;
         let (mut sender, connection) =
@@ -50,16 +59,18 @@ impl Ports {
             tokio::spawn(async move {
                 if let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) {
                     let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
-                    let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {}
+                        () = ended => {}
+                    }
                 }
             });
             return Ok(response.map(Body::new));
         }
         let (mut head, body) = response.into_parts();
-        for name in HOP_BY_HOP {
-            head.headers.remove(name);
-        }
-        Ok(Response::from_parts(head, Body::new(body.map_err(axum::Error::new))))
+        leave_out_hops(&mut head.headers);
+        leave_out_cookies_for_us(&mut head.headers);
+        Ok(Response::from_parts(head, Body::new(Ending { body, ended: Box::pin(ended) })))
     }
 
     /// A connection to what listens there.
@@ -88,13 +99,14 @@ impl Ports {
         let from = head.headers.get(header::HOST).cloned();
         let local = format!("localhost:{port}");
         let scheme = self.config.scheme();
-        for name in HOP_BY_HOP {
+        leave_out_hops(&mut head.headers);
+        let visitor = visitor(&head);
+        let ours = head.headers.keys().filter(|name| is_ours(name)).cloned().collect::<Vec<_>>();
+        for name in ours {
             head.headers.remove(name);
         }
-        let theirs = |name: &HeaderName| OURS.iter().any(|ours| name.as_str().starts_with(ours));
-        let foreign = head.headers.keys().filter(|name| theirs(name)).cloned().collect::<Vec<_>>();
-        for name in foreign {
-            head.headers.remove(name);
+        if let Some(visitor) = visitor {
+            head.headers.insert("x-forwarded-for", visitor);
         }
         leave_out_our_cookies(&mut head.headers);
         if let Some(from) = &from {
@@ -124,15 +136,78 @@ impl Ports {
     }
 }
 
+/// `_` counts as `-`, since what hands headers on as variables makes one of the two.
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    OURS.iter().any(|ours| name.starts_with(ours))
+}
+
+/// The address that the request comes from. Behind a proxy on this machine, it says so last.
+fn visitor(head: &Parts) -> Option<HeaderValue> {
+    let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let told = head.headers.get_all("x-forwarded-for").into_iter().next_back();
+    let told = told.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    let address = told.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip());
+    HeaderValue::from_str(&address.to_string()).ok()
+}
+
+/// With what `Connection` names; but for what says where a message ends or whom it is for, which is never for one hop.
+fn leave_out_hops(headers: &mut HeaderMap) {
+    let named = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    let named = named.filter(|name| ![header::HOST, header::CONTENT_LENGTH].contains(name)).collect::<Vec<_>>();
+    for name in HOP_BY_HOP.into_iter().chain(named) {
+        headers.remove(name);
+    }
+}
+
 fn leave_out_our_cookies(headers: &mut HeaderMap) {
-    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let kept = values.flat_map(|value| value.split(';')).map(str::trim).filter(|pair| !gate::is_ours(pair));
-    let kept = kept.collect::<Vec<_>>().join("; ");
+    let kept = cookies(headers).filter(|pair| !gate::is_ours(pair)).collect::<Vec<_>>().join(&b"; "[..]);
     headers.remove(header::COOKIE);
-    if let Ok(value) = HeaderValue::from_str(&kept)
+    if let Ok(value) = HeaderValue::from_bytes(&kept)
         && !kept.is_empty()
     {
         headers.insert(header::COOKIE, value);
+    }
+}
+
+/// A page could set one for all hosts below the domain, and be taken for somebody else, or somebody else for it.
+fn leave_out_cookies_for_us(headers: &mut HeaderMap) {
+    let set = headers.get_all(header::SET_COOKIE).into_iter();
+    let kept = set.filter(|line| !gate::is_ours(line.as_bytes())).cloned().collect::<Vec<_>>();
+    headers.remove(header::SET_COOKIE);
+    for line in kept {
+        headers.append(header::SET_COOKIE, line);
+    }
+}
+
+/// An answer that breaks off when whoever it is for may have it no more.
+struct Ending<F> {
+    body: Incoming,
+    ended: Pin<Box<F>>,
+}
+
+impl<F: Future<Output = ()>> HttpBody for Ending<F> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, axum::Error>>> {
+        if self.ended.as_mut().poll(cx).is_ready() {
+            let gone = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+            return Poll::Ready(Some(Err(axum::Error::new(gone))));
+        }
+        Pin::new(&mut self.body).poll_frame(cx).map_err(axum::Error::new)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

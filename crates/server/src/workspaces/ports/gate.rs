@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -17,6 +18,7 @@ use subtle::ConstantTimeEq;
 
 use super::Ports;
 use crate::error::{Error, Result};
+use crate::http::cookie;
 use crate::now_ms;
 use crate::platform::identity::{digest, random_secret};
 use crate::platform::vault::Vault;
@@ -27,6 +29,8 @@ pub(super) const LINK: &str = "/.nanoscale/link/";
 
 const COOKIE: &str = "nanoscale_port";
 const SECURE_COOKIE: &str = "__Host-nanoscale_port";
+/// How often it is looked whether who was let in may stay, beside every change in this process.
+const RECHECK: Duration = Duration::from_secs(10);
 const CODE_MS: i64 = 60_000;
 const COOKIE_MS: i64 = 12 * 3600 * 1000;
 const CODE_PLACE: &str = "workspace_ports/code";
@@ -41,7 +45,7 @@ pub(super) struct Gate {
 
 /// What a code or a cookie says.
 #[derive(Debug, Serialize, Deserialize)]
-struct Pass {
+pub(super) struct Pass {
     workspace: WorkspaceId,
     port: u16,
     by: By,
@@ -51,6 +55,13 @@ struct Pass {
     to: String,
     #[serde(default)]
     nonce: String,
+}
+
+/// What becomes of a request.
+pub(super) enum Admission {
+    /// By this pass, or as the port is public.
+    In(Option<Pass>),
+    Answered(Response),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,10 +105,7 @@ impl Gate {
     }
 
     fn shown(&self, headers: &HeaderMap) -> Option<Pass> {
-        let name = self.cookie_name();
-        let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        self.open(COOKIE_PLACE, pairs.find(|(key, _)| *key == name)?.1)
+        self.open(COOKIE_PLACE, cookie(headers, self.cookie_name())?)
     }
 
     fn enter(&self, pass: &Pass, to: &str) -> Result<Response> {
@@ -117,11 +125,10 @@ impl Gate {
     }
 }
 
-/// Cookies of ours, which no app gets to see.
-pub(super) fn is_ours(cookie: &str) -> bool {
-    let name = cookie.split('=').next().unwrap_or_default().trim();
-    let name = name.strip_prefix("__Host-").unwrap_or(name);
-    name.starts_with("nanoscale_")
+/// Cookies of ours, which no app gets to see, or to set for us.
+pub(super) fn is_ours(cookie: &[u8]) -> bool {
+    let cookie = cookie.trim_ascii_start();
+    cookie.strip_prefix(b"__Host-").unwrap_or(cookie).starts_with(b"nanoscale_")
 }
 
 /// Where to go on the same host: a path, and nothing that a browser takes for another host.
@@ -144,16 +151,15 @@ impl Ports {
         Ok(format!("{}{CODE}{}", self.config.workspace_url(workspace, Some(port)), self.gate.seal(CODE_PLACE, &pass)?))
     }
 
-    /// Nothing when the request may go on; else the answer to it.
-    pub(super) async fn admit(&self, workspace: &Workspace, port: u16, request: &Parts) -> Result<Option<Response>> {
-        let stored =
-            self.store.read().await?.workspace_ports(&workspace.id).await?.into_iter().find(|it| it.port == port);
+    /// Whether the request may go on, or the answer to it.
+    pub(super) async fn admit(&self, workspace: &Workspace, port: u16, request: &Parts) -> Result<Admission> {
+        let stored = self.stored(workspace, port).await?;
         let path = request.uri.path();
         let is_here = |pass: &Pass| is_for(pass, workspace, port);
         if let Some(code) = path.strip_prefix(CODE) {
             let pass = self.gate.open(CODE_PLACE, code).filter(is_here);
             let pass = pass.filter(|pass| self.gate.use_up(pass)).ok_or_else(refused)?;
-            return self.gate.enter(&pass, local(&pass.to)).map(Some);
+            return self.gate.enter(&pass, local(&pass.to)).map(Admission::Answered);
         }
         if let Some(secret) = path.strip_prefix(LINK) {
             let pass = Pass {
@@ -167,25 +173,70 @@ impl Ports {
             if !self.holds(workspace, stored.as_ref(), &pass).await? {
                 return Err(refused());
             }
-            return self.gate.enter(&pass, "/").map(Some);
+            return self.gate.enter(&pass, "/").map(Admission::Answered);
         }
         if stored.as_ref().is_some_and(|stored| stored.access == PortAccess::Public) {
-            return Ok(None);
+            return Ok(Admission::In(None));
         }
         if let Some(pass) = self.gate.shown(&request.headers).filter(is_here)
             && self.holds(workspace, stored.as_ref(), &pass).await?
         {
-            return Ok(None);
+            self.check_origin(workspace, &request.headers)?;
+            return Ok(Admission::In(Some(pass)));
         }
-        Ok(Some(self.turn_away(workspace, port, request)))
+        Ok(Admission::Answered(self.turn_away(workspace, port, request)))
+    }
+
+    /// Hosts below one domain are one site to a browser: it sends the cookie along whichever of them asks. So a page of
+    /// somebody else's must not ask in the name of who looks at it; one of the same workspace may.
+    fn check_origin(&self, workspace: &Workspace, headers: &HeaderMap) -> Result<()> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_here = |origin: &str| {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.and_then(|host| self.address(host)).is_some_and(|address| address.workspace == workspace.id)
+        };
+        let is_own_page = matches!(text("sec-fetch-site"), Some("same-origin" | "none"));
+        if is_own_page || !headers.contains_key(header::ORIGIN) || text("origin").is_some_and(is_here) {
+            return Ok(());
+        }
+        Err(Error::forbidden("CROSS_SITE", "this was sent by a page of another host, with the cookie of this one"))
+    }
+
+    async fn stored(&self, workspace: &Workspace, port: u16) -> Result<Option<StoredPort>> {
+        let ports = self.store.read().await?.workspace_ports(&workspace.id).await?;
+        Ok(ports.into_iter().find(|stored| stored.port == port))
+    }
+
+    /// Resolves when who was let in would be let in no more: signed out, or the port is open to them no longer.
+    pub(super) async fn let_out(self, workspace: Workspace, port: u16, pass: Option<Pass>) {
+        let (mut revoked, mut changed) = (self.identity.revocations(), self.changed.subscribe());
+        loop {
+            tokio::select! {
+                _ = revoked.changed() => {}
+                _ = changed.changed() => {}
+                () = tokio::time::sleep(RECHECK) => {}
+            }
+            // A database that does not answer ends nothing.
+            if matches!(self.still_holds(&workspace, port, pass.as_ref()).await, Ok(false)) {
+                return;
+            }
+        }
+    }
+
+    async fn still_holds(&self, workspace: &Workspace, port: u16, pass: Option<&Pass>) -> Result<bool> {
+        let stored = self.stored(workspace, port).await?;
+        match pass {
+            _ if stored.as_ref().is_some_and(|stored| stored.access == PortAccess::Public) => Ok(true),
+            Some(pass) => self.holds(workspace, stored.as_ref(), pass).await,
+            None => Ok(false),
+        }
     }
 
     /// Whether who asks would be let in if the port were not public.
     pub(super) async fn shows_pass(&self, workspace: &Workspace, port: u16, headers: &HeaderMap) -> Result<bool> {
         let pass = self.gate.shown(headers).filter(|pass| is_for(pass, workspace, port));
         let Some(pass) = pass else { return Ok(false) };
-        let stored = self.store.read().await?.workspace_ports(&workspace.id).await?;
-        self.holds(workspace, stored.iter().find(|it| it.port == port), &pass).await
+        self.holds(workspace, self.stored(workspace, port).await?.as_ref(), &pass).await
     }
 
     /// Whether who shows this may look, now.
@@ -246,7 +297,7 @@ mod tests {
             assert_eq!(local(to), expected);
         }
         assert!(
-            is_ours("__Host-nanoscale_port=1") && is_ours(" nanoscale_session=1") && !is_ours("session=nanoscale_")
+            is_ours(b"__Host-nanoscale_port=1") && is_ours(b" nanoscale_session=1") && !is_ours(b"session=nanoscale_")
         );
     }
 }
