@@ -73,10 +73,10 @@ impl Start<'_> {
             self.task, self.kernel_parameters
         );
         let drive = |path: &Path, rest: &str| format!("file={},if=virtio,format=raw,{rest}", path.display());
-        // Ends with us, however we end. Tables of five levels of pages, which nothing here needs, are walked in software.
+        // Ends with us, however we end.
         Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
-            .args(["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off", "-M", "q35", "-smp", "2", "-m", "3072"])
+            .args(["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-M", "q35", "-smp", "2", "-m", "3072"])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-append", &kernel])
             .arg("-kernel")
             .arg(&self.image.kernel)
