@@ -78,13 +78,12 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     #[command(flatten)]
     Client(cli::ClientCommand),
-    #[command(hide = true)]
-    Shim,
-    #[command(hide = true)]
-    Internal { name: String, request: String },
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = of_a_node() {
+        return ended;
+    }
     let cli = Cli::parse();
     let command = match (cli.role, cli.join, cli.command) {
         (Some(Role::Orchestrator), None, None) => {
@@ -99,15 +98,9 @@ fn main() -> ExitCode {
     let config = cli.config.as_deref();
     let log = match log::start(matches!(command, Command::Serve { .. } | Command::Join(_))) {
         Ok(log) => log,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failure(&error),
     };
     let outcome = match command {
-        // These two stay single-threaded: they become, or serve, one confined process.
-        Command::Shim => return node::shim_main(),
-        Command::Internal { name, request } => return node::confined::main(&name, &request),
         Command::Serve { only, setup_code } => serve::run(part(only, setup_code), config, &log),
         Command::Join(args) => serve::run(Part::Joined(args), config, &log),
         Command::Setup => operator::setup(config),
@@ -120,10 +113,28 @@ fn main() -> ExitCode {
         }
         Command::Client(command) => block_on(cli::run(command)),
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+    outcome.unwrap_or_else(|error| failure(&error))
+}
+
+/// What only a node starts, several times for each process of an app: `shim` and `internal NAME REQUEST`. It is read
+/// before the words of people, of which the parser makes more than all else here takes. Both stay single-threaded, as
+/// they become, or serve, one confined process.
+fn of_a_node() -> Option<ExitCode> {
+    let arguments = std::env::args_os().skip(1).map(|word| word.into_string().ok()).collect::<Option<Vec<_>>>()?;
+    let work: &dyn Fn() -> ExitCode = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["shim"] => &node::shim_main,
+        ["internal", name, request] => &|| node::confined::main(name, request),
+        _ => return None,
+    };
+    Some(match log::start(false) {
+        Ok(_) => work(),
+        Err(error) => failure(&error),
     })
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 fn part(only: Option<Only>, setup_code: Option<String>) -> Part {

@@ -55,7 +55,7 @@ pub use small_disk::SmallDisk;
 pub use terminal::Viewer;
 pub use tokio_tungstenite::tungstenite::Error as WebSocketError;
 pub use visitor::{App, Reply, Socket, WebSocket};
-pub use wait::{PATIENCE, wait_some, wait_until};
+pub use wait::{PATIENCE, wait_some, wait_some_every, wait_until};
 pub use wire::Wire;
 
 /// The top of the workspace.

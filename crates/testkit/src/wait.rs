@@ -24,22 +24,32 @@ pub async fn wait_until(what: &str, within: Duration, condition: impl AsyncFnMut
 
 /// Waits until `find` has found something.
 pub async fn wait_some<T>(what: &str, within: Duration, find: impl AsyncFnMut() -> Option<T>) -> T {
-    found(within, find).await.unwrap_or_else(|| panic!("waited {within:?} in vain: {what}"))
+    wait_some_every(POLL_INTERVAL, what, within, find).await
+}
+
+/// The same, with a pause of `every` between two looks: for what is measured, and must not be held up by who looks.
+pub async fn wait_some_every<T>(
+    every: Duration,
+    what: &str,
+    within: Duration,
+    find: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    found(every, within, find).await.unwrap_or_else(|| panic!("waited {within:?} in vain: {what}"))
 }
 
 /// Whether `condition` came true in time, for callers with more to say when it did not.
 pub(crate) async fn came_true(within: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool {
-    found(within, async || condition().await.then_some(())).await.is_some()
+    found(POLL_INTERVAL, within, async || condition().await.then_some(())).await.is_some()
 }
 
-async fn found<T>(within: Duration, mut find: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+async fn found<T>(every: Duration, within: Duration, mut find: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     // Bounded as a whole: the search itself may hang.
     let search = async {
         loop {
             if let Some(found) = find().await {
                 return found;
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
+            tokio::time::sleep(every).await;
         }
     };
     tokio::time::timeout(stretched(within), search).await.ok()

@@ -28,12 +28,14 @@ pub(super) fn run(image: &Image, programs: &Programs) -> Result<()> {
     payload.task("before", &format!("{INSTALL}\n{}", test("before")))?;
     payload.task("after", &test("after"))?;
     let drive = payload.finish()?;
-    let disk = directory().join("reboot.disk");
-    Command::new("cp").arg("--sparse=always").arg(&image.disk).arg(&disk).quiet()?;
+    let kept = directory().join("reboot.disk");
+    Command::new("cp").arg("--sparse=always").arg(&image.disk).arg(&kept).quiet()?;
     // The server is not there when the power is back.
     for (task, kernel_parameters) in [("before", ""), ("after", "systemd.mask=nanoscale-server.service")] {
-        let disk = Disk::Kept(&disk);
+        let disk = Disk::Kept(&kept);
         Start { image, disk, drive: &drive, task, kernel_parameters, within: DEADLINE }.run()?;
+        // What it wrote last goes to the real disk now, and not while the next start reads from there.
+        std::fs::File::open(&kept).and_then(|file| file.sync_all()).context("write the disk")?;
     }
-    std::fs::remove_file(&disk).context("remove the disk")
+    std::fs::remove_file(&kept).context("remove the disk")
 }

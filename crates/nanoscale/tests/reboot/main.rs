@@ -8,13 +8,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use ids::DeploymentState;
-use testkit::{App, Client, PATIENCE, Secrets, example, random_secret, wait_some};
+use testkit::{App, Client, PATIENCE, Secrets, example, random_secret, wait_some, wait_some_every};
 
 const API: &str = "http://127.0.0.1:4000";
 const EDGE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
 const SETUP_CODE: &str = "in-the-virtual-machine";
 /// What apps may take from the start of the node's process on.
 const SERVED_WITHIN: Duration = Duration::from_secs(10);
+
+/// A request takes an emulated processor as long as a start of an app does others: asked every few milliseconds, who looks
+/// would take most of the machine that is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A static site and a process, and what each says.
 const APPS: [(&str, &str); 2] = [("static-site", "<!doctype html>"), ("hello-python", "hello")];
@@ -73,7 +77,7 @@ async fn after() {
     assert!(client.login("admin", "whatever").await.is_err_and(|failure| failure.status == 0), "no server answers");
     let started = wait_some("the node is started", PATIENCE, async || started()).await;
     let [first, second] = APPS.map(|(name, says)| async move {
-        wait_some(&format!("{name} serves"), PATIENCE, async || serves(name, says).await.ok()).await;
+        wait_some_every(LOOK, &format!("{name} serves"), PATIENCE, async || serves(name, says).await.ok()).await;
         (name, uptime())
     });
     let (first, second) = tokio::join!(first, second);

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use edge::Origin;
@@ -6,8 +6,10 @@ use http_body_util::Empty;
 use hyper::Request;
 use hyper_util::rt::TokioIo;
 
-const FIRST: Duration = Duration::from_millis(25);
+const SHORTEST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_secs(1);
+/// An app that answers is seen late by no more than this part of the time that it took.
+const LATE: u32 = 8;
 /// One answer may take this long.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -48,16 +50,15 @@ impl Seen {
 
 /// Asks until a good answer comes. Updates `seen` as it goes, for whoever gives up waiting.
 pub(super) async fn until_ready(origin: &Origin, path: &str, host: &str, seen: &mut Seen) {
-    let mut pause = FIRST;
+    let began = Instant::now();
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep((began.elapsed() / LATE).clamp(SHORTEST, LONGEST)).await;
         match tokio::time::timeout(ANSWER, ask(origin, path, host, seen)).await {
             Ok(Ok(status)) if status < 500 => return,
             Ok(Ok(status)) => *seen = Seen::Status(status),
             Ok(Err(next)) => *seen = next,
             Err(_) => *seen = Seen::NoAnswer(format!("one answer took longer than {} s", ANSWER.as_secs())),
         }
-        pause = (pause * 3 / 2).min(LONGEST);
     }
 }
 
