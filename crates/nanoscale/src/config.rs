@@ -1,6 +1,7 @@
 //! The configuration: a JSON file, environment variables over it, defaults under it.
 //! Every mistake is found before any is reported.
 
+mod own_ports;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use ids::BaseDomain;
 use ipnet::Ipv4Net;
+use own_ports::Dashboard;
 pub(crate) use settings::Secret;
 use settings::Values;
 
@@ -29,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) edge_http_bind: SocketAddr,
     pub(crate) node_name: String,
     pub(crate) base_domain: BaseDomain,
+    /// Where what listens in workspaces is found, if not by names below that.
+    pub(crate) own_ports: Option<server::OwnPorts>,
     /// Where people open the dashboard, when that is not where the API is bound.
     pub(crate) public_url: Option<String>,
     /// Whether the API answers plaintext from other machines.
@@ -196,12 +200,18 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
     let machine = machine(&mut values);
     let runtime = runtime(&mut values);
     let tokens = tokens::read(&mut values);
+    let (base_domain, public_url) =
+        (values.domain("orchestrator.base_domain", "localhost"), values.web_address("orchestrator.public_url"));
+    let api_bind = values.address("orchestrator.bind_address", "127.0.0.1:4000");
+    let dashboard = Dashboard { public_url: public_url.as_deref(), base: &base_domain, bound: api_bind.ip() };
+    let own_ports = own_ports::read(&mut values, &dashboard);
     let config = Config {
-        api_bind: values.address("orchestrator.bind_address", "127.0.0.1:4000"),
+        api_bind,
         edge_http_bind: values.address("edge.http_bind", edge_default),
         node_name: values.text("orchestrator.server_name").unwrap_or_else(|| "orchestrator".into()),
-        base_domain: values.domain("orchestrator.base_domain", "localhost"),
-        public_url: values.web_address("orchestrator.public_url"),
+        base_domain,
+        own_ports,
+        public_url,
         insecure_http: values.flag("orchestrator.insecure_http"),
         worker_url: values.web_address("worker.orchestrator_url"),
         worker_name: values.text("worker.name"),

@@ -6,6 +6,7 @@
 
 mod apps;
 mod caller;
+mod config;
 mod error;
 mod http;
 mod listen;
@@ -14,14 +15,15 @@ mod state;
 mod ui;
 mod workspaces;
 
+pub use config::{
+    Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, RateLimits, RuntimeLimits, TokenConfig,
+};
 pub use listen::{Certificate, Listener};
 pub use platform::nodes::{Accept, LinkIo, LocalNode, Patience};
 pub use platform::signing::SigningKey;
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{
-    BuildError, Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, RateLimits, RuntimeLimits, Server,
-    TokenConfig,
-};
+pub use state::{BuildError, Server};
+pub use workspaces::ports::own::OwnPorts;
 
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::idle::Evidence;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::activity::Activity;
@@ -34,7 +35,6 @@ use crate::platform::environment::Environment;
 use crate::platform::identity::Identity;
 use crate::platform::nodes::Nodes;
 use crate::platform::projects::Projects;
-use crate::state::Config;
 
 #[derive(Clone)]
 pub(crate) struct Workspaces {

@@ -16,6 +16,7 @@ mod event;
 mod metrics;
 mod node;
 mod notification;
+mod own_port;
 mod placement;
 mod project;
 mod release;

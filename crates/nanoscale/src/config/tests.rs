@@ -135,6 +135,32 @@ fn the_variables_of_runtime_limits_are_understood_and_mistakes_name_them() {
 }
 
 #[test]
+fn ports_of_workspaces_share_no_host_with_the_dashboard() {
+    let with = |workspaces: &str| {
+        let public_url = r#""orchestrator":{"public_url":"https://cloud.example.com"}"#;
+        read(&format!(r#"{{{public_url},"workspaces":{{{workspaces}}}}}"#), &[]).map(|config| config.own_ports)
+    };
+    let own = with(r#""ports_url":"https://ports.example.com/","ports":"20000-20063""#).unwrap().unwrap();
+    assert_eq!((own.origin.as_str(), own.numbers), ("https://ports.example.com", 20_000..=20_063));
+    assert_eq!(with("").unwrap(), None);
+    for (wrong, path) in [
+        (r#""ports_url":"https://cloud.example.com","ports":"20000-20063""#, "workspaces.ports_url"),
+        (r#""ports_url":"https://ports.example.com:1/","ports":"20000-20063""#, "workspaces.ports_url"),
+        (r#""ports_url":"http://127.0.0.1","ports":"20000-20063""#, "workspaces.ports_url"),
+        (r#""ports_url":"https://me@ports.example.com","ports":"20000-20063""#, "workspaces.ports_url"),
+        (r#""ports":"20000-20063""#, "workspaces.ports_url"),
+        (r#""ports_url":"https://ports.example.com""#, "workspaces.ports:"),
+        (r#""ports_url":"https://ports.example.com","ports":"20063-20000""#, "workspaces.ports:"),
+        (r#""ports_url":"https://ports.example.com","ports":"20000""#, "workspaces.ports:"),
+        (r#""ports_url":"https://ports.example.com","ports":"80-90""#, "workspaces.ports:"),
+        (r#""ports_url":"https://ports.example.com","ports":"20000-30000""#, "workspaces.ports:"),
+    ] {
+        let mistakes = with(wrong).unwrap_err().0;
+        assert!(mistakes.len() == 1 && mistakes[0].contains(path), "{wrong}: {mistakes:#?}");
+    }
+}
+
+#[test]
 fn variables_override_the_file() {
     let config = read(
         r#"{"data_dir":"/a","edge":{"http_bind":"127.0.0.1:1"}}"#,

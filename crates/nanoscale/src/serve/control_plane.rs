@@ -40,6 +40,7 @@ impl ControlPlane {
         let certificate = Certificate::own(&config.server_dir().join("tls"), &own_names(config))
             .context("make the server's own certificate")?;
         let pin = certificate.pin().to_owned();
+        let own_ports = own_ports(config, &certificate).await?;
         let listener = Listener { tcp, certificate: Some(certificate), plaintext_for_all: config.insecure_http };
         let store = Store::open(&config.database_url).await.context("open the database")?;
         let ring = key_ring(&config.server_dir().join("keys.json"), &store).await?;
@@ -56,7 +57,7 @@ impl ControlPlane {
             address,
             setup_code: needs_setup.then_some(setup_code),
             store,
-            serving: tokio::spawn(serve(server, listener, stop)),
+            serving: tokio::spawn(serve(server, listener, own_ports, stop)),
             _directory: directory,
         })
     }
@@ -79,8 +80,19 @@ impl ControlPlane {
     }
 }
 
-async fn serve(server: Server, listener: Listener, stop: CancellationToken) {
-    server.run(listener, stop.cancelled_owned()).await;
+async fn serve(server: Server, listener: Listener, own_ports: Vec<(u16, Listener)>, stop: CancellationToken) {
+    server.run(listener, own_ports, stop.cancelled_owned()).await;
+}
+
+/// The listeners of what is in workspaces, by their ports.
+async fn own_ports(config: &Config, certificate: &Certificate) -> Result<Vec<(u16, Listener)>> {
+    let mut listeners = Vec::new();
+    for number in config.own_ports.iter().flat_map(|own| own.numbers.clone()) {
+        let tcp = super::bind(SocketAddr::new(config.api_bind.ip(), number), "workspaces.ports").await?;
+        let certificate = Some(certificate.clone());
+        listeners.push((number, Listener { tcp, certificate, plaintext_for_all: config.insecure_http }));
+    }
+    Ok(listeners)
 }
 
 /// The keys of what is sealed in the database. New ones are made only where nothing is: they would open nothing else.
@@ -108,8 +120,11 @@ async fn key_ring(path: &Path, store: &Store) -> Result<KeyRing> {
 /// What this server may be called by those who connect to it.
 fn own_names(config: &Config) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let public = config.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
-    names.extend(public.and_then(|url| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())));
+    let own_ports = config.own_ports.as_ref().map(|own| own.origin.as_str());
+    for url in config.public_url.as_deref().into_iter().chain(own_ports) {
+        let url = url::Url::parse(url).ok();
+        names.extend(url.and_then(|url| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())));
+    }
     names.push(config.base_domain.as_str().to_owned());
     if !config.api_bind.ip().is_unspecified() {
         names.push(config.api_bind.ip().to_string());
@@ -139,6 +154,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
     server::Config {
         data_dir: config.server_dir(),
         base_domain: config.base_domain.clone(),
+        own_ports: config.own_ports.clone(),
         public_url: config.public_url.clone(),
         certificate_pin: None,
         programs_dir: config.programs_dir.clone().unwrap_or_else(|| config.server_dir().join("agents")),

@@ -10,6 +10,7 @@ mod credentials;
 mod idle;
 mod lifecycle;
 mod multi;
+mod own_ports;
 mod page;
 mod ports;
 mod preview;

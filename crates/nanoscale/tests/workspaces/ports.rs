@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::Stand;
 
 /// Says what it was asked, and echoes a WebSocket's messages without knowing what they are.
-const APP: &str = r#"
+pub(crate) const APP: &str = r#"
 import http.server
 class App(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
@@ -30,7 +30,7 @@ print('listening'); http.server.ThreadingHTTPServer(('127.0.0.1', 8123), App).se
 "#;
 
 /// A browser without its own ideas: no redirects, no cookies.
-fn browser() -> Http {
+pub(crate) fn browser() -> Http {
     Http::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
 }
 
@@ -95,7 +95,7 @@ async fn its_owner_gets_in_by_a_code_that_is_good_once() {
 }
 
 /// A session, as its cookie.
-async fn sign_in(stand: &Stand) -> String {
+pub(crate) async fn sign_in(stand: &Stand) -> String {
     let credentials = api::Credentials { username: "admin".into(), password: stand.password.clone() };
     let base = stand.server.api_url();
     let response = browser().post(format!("{base}/api/auth/login")).json(&credentials).send().await.unwrap();

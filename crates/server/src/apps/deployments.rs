@@ -23,6 +23,7 @@ use ids::{CommitSha, DeploymentId, DeploymentState, NodeId, ProjectId, ReleaseId
 use store::{DeploymentChange, RunEnd, Store, Tx};
 use tokio::sync::Notify;
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::activity::Activity;
@@ -30,7 +31,6 @@ use crate::platform::environment::Environment;
 use crate::platform::nodes::Nodes;
 use crate::platform::notifications::Notifications;
 use crate::platform::projects::Projects;
-use crate::state::Config;
 
 use watch::Change;
 

@@ -18,11 +18,12 @@ use utoipa_axum::routes;
 
 use crate::apps::deployments::{Deployments, http::shown};
 use crate::caller::User;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::PathId;
 use crate::platform::nodes::Nodes;
 use crate::platform::projects::{ProjectRef, Projects};
-use crate::state::{AppState, Config};
+use crate::state::AppState;
 
 /// Bytes of an upload after which the disk is looked at again.
 const LOOK: u64 = 8 << 20;

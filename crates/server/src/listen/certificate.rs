@@ -22,6 +22,7 @@ const LIFE: Duration = Duration::from_secs(397 * 24 * 3600);
 const RENEW_AFTER: Duration = Duration::from_secs(300 * 24 * 3600);
 
 /// What a listener speaks TLS with.
+#[derive(Clone)]
 pub struct Certificate {
     config: ServerConfig,
     pin: String,

@@ -17,12 +17,13 @@ use utoipa_axum::routes;
 use wire::RuntimeFile;
 
 use crate::caller::User;
+use crate::config::RuntimeLimits;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId};
 use crate::now_ms;
 use crate::platform::projects::{ProjectRef, Projects};
 use crate::platform::vault::{Vault, VaultError};
-use crate::state::{AppState, RuntimeLimits};
+use crate::state::AppState;
 
 /// Bytes of one `KEY=value`, without the NUL after it (MAX_ARG_STRLEN, execve(2)).
 const VARIABLE_MAX: usize = 128 * 1024 - 1;

@@ -11,12 +11,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller::User;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::Json;
 use crate::platform::rates::{Rated, Rates};
 use crate::platform::repository;
 use crate::platform::vault::Vault;
-use crate::state::{AppState, Config};
+use crate::state::AppState;
 use crate::{now_ms, rfc3339};
 
 /// What servers take beside a token that says all.

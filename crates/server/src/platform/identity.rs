@@ -20,10 +20,10 @@ use store::{LoginAttempt, SessionOwner, Store, StoreError};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::cookie;
 use crate::now_ms;
-use crate::state::Config;
 use password::Turn;
 
 pub(crate) const TOKEN_PREFIX: &str = "nst_";

@@ -8,10 +8,10 @@ use ids::NodeId;
 use tokio_util::sync::CancellationToken;
 use wire::{MachineLogEvent, MachineLogPage, MachineLogQuery, SystemInfo};
 
+use crate::config::MachineLogConfig;
 use crate::error::{Error, Result};
 use crate::platform::identity::Identity;
 use crate::platform::nodes::{Lines, Nodes};
-use crate::state::MachineLogConfig;
 
 #[derive(Clone)]
 pub(crate) struct MachineLogs {

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use store::Store;
 
+use crate::config::NotificationConfig;
 use crate::platform::vault::Vault;
-use crate::state::NotificationConfig;
 
 #[derive(Clone)]
 pub(crate) struct Notifications {

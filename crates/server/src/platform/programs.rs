@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::state::Config;
 
 /// What runs here, also after the file was replaced by a newer one.
 const OWN: &str = "/proc/self/exe";

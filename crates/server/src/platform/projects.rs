@@ -14,12 +14,12 @@ use domain::watch;
 use ids::{GitRef, NodeId, ProjectId, ProjectName, RelativeDir, Slug, SourceKind, UserId};
 use store::{ProjectPatch, Store, StoreError};
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::environment::Environment;
 use crate::platform::nodes::Nodes;
 use crate::platform::{image, repository};
-use crate::state::Config;
 
 pub(crate) use placing::{Bound, bound_by};
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use domain::user::User;
 use ids::UserId;
 
+use crate::config::RateLimits;
 use crate::error::{Error, Result};
-use crate::state::RateLimits;
 
 const WINDOW: Duration = Duration::from_secs(3600);
 

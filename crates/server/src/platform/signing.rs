@@ -18,10 +18,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Store, StoredSigningKey};
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::platform::identity::Identity;
 use crate::platform::vault::Vault;
-use crate::state::Config;
 use crate::{now_ms, rfc3339};
 pub use key::SigningKey;
 

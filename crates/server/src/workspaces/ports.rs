@@ -2,35 +2,36 @@
 //!
 //! Pages there are anybody's, so they share no host with the dashboard and see none of its cookies. Who may look is decided
 //! anew with every request; a browser shows a cookie of that host alone, which it got for a code that the dashboard's host gave out
-//! once ([`gate`]).
+//! once ([`gate`]). Where there are no such names, it is found at a port of the server's own ([`own`]).
 
 mod forward;
 mod gate;
 pub(crate) mod http;
+pub(crate) mod own;
 mod waking;
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::user::User;
 use domain::workspace::Workspace;
 use ids::{PortAccess, WorkspaceId};
-use store::{Store, StoredPort};
+use store::{Store, StoredPort, Tx};
 use tokio::sync::watch;
 
 use self::gate::{Admission, Gate};
 use super::Workspaces;
 use super::http::TERMINALS;
 use crate::caller::HostWorkspace;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::now_ms;
 use crate::platform::identity::{Identity, digest, random_secret};
 use crate::platform::nodes::Nodes;
 use crate::platform::vault::Vault;
-use crate::state::Config;
 
 #[derive(Clone)]
 pub(crate) struct Ports {
@@ -61,7 +62,7 @@ impl Ports {
         workspaces: Workspaces,
         vault: Arc<Vault>,
     ) -> Self {
-        let gate = Arc::new(Gate::new(vault, config.is_secure()));
+        let gate = Arc::new(Gate::new(vault, config.ports_are_secure(), config.own_ports.is_some()));
         Self { store, config, nodes, identity, workspaces, gate, changed: Arc::default() }
     }
 
@@ -76,19 +77,32 @@ impl Ports {
         let stored = StoredPort { port, access, link_digest: secret.as_deref().map(digest) };
         let mut tx = self.store.write().await?;
         tx.workspace_port_put(id, &stored, now_ms()).await?;
+        let url = match access {
+            PortAccess::Private => None,
+            _ => Some(self.url(&mut tx, &workspace, port).await?),
+        };
         tx.workspace_event("workspace.updated", &workspace, now_ms()).await?;
         tx.commit().await?;
         self.changed.send_replace(());
-        Ok(secret.map(|secret| format!("{}{}{secret}", self.config.workspace_url(id, Some(port)), gate::LINK)))
+        Ok(secret.and_then(|secret| Some(format!("{}{}{secret}", url?, gate::LINK))))
+    }
+
+    /// Where a browser finds it from now on.
+    async fn url(&self, tx: &mut Tx, workspace: &Workspace, port: u16) -> Result<String> {
+        let own = match &self.config.own_ports {
+            Some(own) => Some(self.own_number(tx, own, workspace, port).await?),
+            None => None,
+        };
+        Ok(self.config.port_url(&workspace.id, port, own))
     }
 
     /// Its owner may, and everybody here where it is open to the team.
-    async fn check_may_open(&self, user: &User, id: &WorkspaceId, port: u16) -> Result<()> {
+    async fn may_open(&self, user: &User, id: &WorkspaceId, port: u16) -> Result<Workspace> {
         let mut tx = self.store.read().await?;
         let workspace = tx.workspace(id).await?.ok_or_else(|| Error::not_found("workspace"))?;
         let stored = tx.workspace_ports(id).await?.into_iter().find(|it| it.port == port);
         let is_open = stored.is_some_and(|stored| matches!(stored.access, PortAccess::Team | PortAccess::Public));
-        if workspace.owner_id == user.id || is_open { Ok(()) } else { Err(Error::not_found("workspace")) }
+        if workspace.owner_id == user.id || is_open { Ok(workspace) } else { Err(Error::not_found("workspace")) }
     }
 
     /// Where the dashboard is, without a slash at the end.
@@ -115,12 +129,19 @@ impl Ports {
             return self.answer_asleep(&workspace, port, &head).await;
         }
         let asked = gate::navigates(&head).then(|| head.clone());
+        let is_kept_apart = pass.is_some() && self.config.own_ports.is_some();
         let ended = self.clone().let_out(workspace.clone(), port, pass);
         match self.forward(&workspace, port, Request::from_parts(head, body), ended).await {
             Err(error) if error.told().0 == "PORT_CLOSED" => match asked {
                 Some(head) => self.answer_closed(&workspace, port, &head).await,
                 None => Ok(waking::told(error)),
             },
+            // Also over plain http, where browsers do not say whose page asks.
+            Ok(mut answer) if is_kept_apart => {
+                let policy = HeaderName::from_static("cross-origin-resource-policy");
+                answer.headers_mut().insert(policy, HeaderValue::from_static("same-origin"));
+                Ok(answer)
+            }
             answer => answer,
         }
     }
@@ -128,9 +149,7 @@ impl Ports {
 
 /// Answers what is for a workspace's host; everything else goes on.
 pub(crate) async fn dispatch(State(ports): State<Ports>, mut request: Request, next: Next) -> Response {
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = named.or_else(|| request.uri().authority().map(|it| it.as_str()));
-    match host.and_then(|host| ports.address(host)) {
+    match host(&request).and_then(|host| ports.address(host)) {
         // A route of ours, about the workspace that the host names.
         Some(Address { workspace, port: None }) if request.uri().path() == TERMINALS => {
             request.extensions_mut().insert(HostWorkspace(workspace));
@@ -139,6 +158,12 @@ pub(crate) async fn dispatch(State(ports): State<Ports>, mut request: Request, n
         Some(address) => ports.answer(address, request).await.unwrap_or_else(IntoResponse::into_response),
         None => next.run(request).await,
     }
+}
+
+/// The host that a request is for.
+fn host(request: &Request) -> Option<&str> {
+    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    named.or_else(|| request.uri().authority().map(|it| it.as_str()))
 }
 
 /// What a `Host` stands for below the base domain.

@@ -43,13 +43,15 @@ impl Workspaces {
     /// Those that something listens on, and those that were opened to others.
     pub(super) async fn ports(&self, tx: &mut Tx, workspace: &Workspace) -> Result<Vec<api::WorkspacePort>> {
         let stored = tx.workspace_ports(&workspace.id).await?;
+        let own = tx.own_ports(&workspace.id).await?;
         let status = self.status_of(workspace).filter(|_| self.nodes.is_online(&workspace.node_id));
         let listening = status.map(|status| status.ports).unwrap_or_default();
         let open = stored.iter().filter(|it| it.access != PortAccess::Private).map(|it| it.port);
         let ports = listening.iter().copied().chain(open).collect::<BTreeSet<_>>();
         let shown = ports.into_iter().map(|port| {
             let access = stored.iter().find(|it| it.port == port).map_or(PortAccess::Private, |it| it.access);
-            let url = self.config.workspace_url(&workspace.id, Some(port));
+            let number = own.iter().find(|(_, there)| *there == port).map(|(number, _)| *number);
+            let url = self.config.port_url(&workspace.id, port, number);
             api::WorkspacePort { port, access, is_listening: listening.contains(&port), url }
         });
         Ok(shown.collect())

@@ -19,9 +19,10 @@ use notifications::{
 use store::{DeploymentChange, LoginAttempt, Store, StoreError};
 use testkit::Postgres;
 use workspaces::{
-    a_workspaces_transition_is_won_once, an_event_of_a_workspace_names_its_owner,
-    another_start_forgets_what_the_last_one_came_to, how_somebody_works_is_kept, what_is_stopped_does_not_count,
-    what_keeps_a_workspace_awake_ends_with_its_run, workspaces_are_found_by_whose_where_and_how_they_are,
+    a_port_of_the_server_is_one_persons_only, a_workspaces_transition_is_won_once,
+    an_event_of_a_workspace_names_its_owner, another_start_forgets_what_the_last_one_came_to,
+    how_somebody_works_is_kept, what_is_stopped_does_not_count, what_keeps_a_workspace_awake_ends_with_its_run,
+    workspaces_are_found_by_whose_where_and_how_they_are,
 };
 
 /// A store, and what keeps its place alive.
@@ -142,6 +143,7 @@ on_both!(
     an_event_of_a_workspace_names_its_owner,
     what_keeps_a_workspace_awake_ends_with_its_run,
     how_somebody_works_is_kept,
+    a_port_of_the_server_is_one_persons_only,
 );
 
 async fn what_goes_in_comes_out(fixture: Fixture) {

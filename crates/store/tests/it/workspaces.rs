@@ -3,8 +3,8 @@
 use domain::deployment::Failure;
 use domain::idle::{Awake, Keeper};
 use domain::workspace::{WorkSettings, Workspace, WorkspaceFilter};
-use ids::{NodeId, ProjectId, TerminalId, UserId, WorkspaceId, WorkspaceState};
-use store::{StoreError, WorkspaceChange};
+use ids::{NodeId, PortAccess, ProjectId, TerminalId, UserId, WorkspaceId, WorkspaceState};
+use store::{StoreError, StoredPort, WorkspaceChange};
 
 use super::Fixture;
 
@@ -223,4 +223,49 @@ pub(crate) async fn how_somebody_works_is_kept(fixture: Fixture) {
     tx.work_settings_put(&fixture.user, &WorkSettings::default()).await.unwrap();
     tx.work_settings_put(&fixture.user, &settings).await.unwrap();
     assert_eq!(tx.work_settings(&fixture.user).await.unwrap(), settings);
+}
+
+pub(crate) async fn a_port_of_the_server_is_one_persons_only(fixture: Fixture) {
+    let (id, other) = (insert(&fixture, "a").await.id, UserId::new());
+    let allot = async |owner: &UserId, port: u16, now: i64| {
+        let mut tx = fixture.store.write().await.unwrap();
+        let number = tx.own_port_allot(owner, (&id, port), (&(20_000..=20_003), 3), now).await.unwrap();
+        tx.commit().await.unwrap();
+        number
+    };
+    let open = async |port: u16| {
+        let mut tx = fixture.store.write().await.unwrap();
+        let stored = StoredPort { port, access: PortAccess::Public, link_digest: None };
+        tx.workspace_port_put(&id, &stored, 10).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let owner = &fixture.user;
+    let at_once = tokio::join!(allot(owner, 1, 1), allot(owner, 2, 2), allot(owner, 3, 3));
+    let (Some(of_one), Some(of_two), Some(of_three)) = at_once else { panic!("{at_once:?}") };
+    let mut numbers = [of_one, of_two, of_three];
+    numbers.sort_unstable();
+    assert_eq!(numbers, [20_000, 20_001, 20_002]);
+    assert_eq!(allot(owner, 2, 9).await, Some(of_two), "it stays where it is");
+    let found = async |number: u16| fixture.store.read().await.unwrap().own_port(number).await.unwrap();
+    assert_eq!((found(of_two).await, found(20_003).await), (Some((id.clone(), 2)), None));
+
+    // They have as many as one person may. 3 was asked for before 2 was again; 1 is open to others.
+    open(1).await;
+    assert_eq!(allot(owner, 4, 10).await, Some(of_three));
+    open(2).await;
+    open(4).await;
+    assert_eq!(allot(owner, 5, 11).await, None);
+    assert_eq!(allot(&other, 6, 12).await, Some(20_003));
+
+    // Nothing is left of the workspace but whose numbers these were: there is one for its owner, and none for others.
+    assert!(moved(&fixture, &id, (WorkspaceState::Creating, 1), WorkspaceState::Deleting, WorkspaceChange::None).await);
+    let mut tx = fixture.store.write().await.unwrap();
+    assert!(tx.workspace_delete(&id).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(found(of_one).await, None);
+    let id = insert(&fixture, "bb").await.id;
+    let mut tx = fixture.store.write().await.unwrap();
+    let all = &(20_000..=20_003);
+    assert_eq!(tx.own_port_allot(&UserId::new(), (&id, 1), (all, 3), 13).await.unwrap(), None);
+    assert_eq!(tx.own_port_allot(owner, (&id, 1), (all, 3), 13).await.unwrap(), Some(of_one));
 }

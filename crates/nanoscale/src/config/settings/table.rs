@@ -86,6 +86,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     idle("edge.https_bind", "the edge does not speak TLS yet"),
     Setting { path: "git.allow_hosts", aliases: &[], kind: Kind::List },
     Setting { path: "images.allow_hosts", aliases: &[], kind: Kind::List },
+    text("workspaces.ports_url", &[]),
+    text("workspaces.ports", &[]),
     text("docker.host", &["DOCKER_HOST"]),
     Setting { path: "network.allow", aliases: &[], kind: Kind::List },
     Setting { path: "notifications.allow_hosts", aliases: &[], kind: Kind::List },

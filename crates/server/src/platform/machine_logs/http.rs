@@ -16,10 +16,11 @@ use wire::MachineLogEvent;
 use super::filter::LogsQuery;
 use super::{MachineLogs, shown};
 use crate::caller::{Admin, Caller, User};
+use crate::config::MachineLogConfig;
 use crate::error::{Error, Result};
 use crate::http::{PathId, Query};
 use crate::platform::nodes::Lines;
-use crate::state::{AppState, MachineLogConfig};
+use crate::state::AppState;
 
 /// Lines on their way to a slow browser.
 const LINES: usize = 64;

@@ -13,8 +13,8 @@ use ids::{
 use store::Store;
 
 use super::Notifications;
+use crate::config::NotificationConfig;
 use crate::platform::vault::{KeyRing, Vault};
-use crate::state::NotificationConfig;
 
 fn config() -> NotificationConfig {
     NotificationConfig {

@@ -32,7 +32,7 @@ impl Signing {
         Ok(api::TerminalToken {
             token: issued.token,
             expires_at: rfc3339(issued.expires_at),
-            workspace_url: self.config.workspace_url(id, None),
+            workspace_url: self.config.workspace_url(id),
         })
     }
 

@@ -8,9 +8,9 @@ use store::WorkspaceChange;
 
 use super::*;
 use crate::caller::Caller;
+use crate::config::TokenConfig;
 use crate::platform::identity::Credential;
 use crate::platform::vault::KeyRing;
-use crate::state::TokenConfig;
 
 fn tokens() -> TokenConfig {
     TokenConfig { key: None, terminal: Duration::from_secs(3600), callback: Duration::from_secs(86_400) }
@@ -18,7 +18,7 @@ fn tokens() -> TokenConfig {
 
 async fn signing(directory: &std::path::Path, tokens: TokenConfig) -> Signing {
     let store = Store::open(&format!("sqlite:{}", directory.join("test.db").display())).await.unwrap();
-    let config = Arc::new(crate::state::test_config(directory, tokens));
+    let config = Arc::new(crate::config::test_config(directory, tokens));
     let vault = Arc::new(Vault::new(&KeyRing::generate()).unwrap());
     Signing::new(store.clone(), vault, Identity::new(store, config.clone()), config)
 }

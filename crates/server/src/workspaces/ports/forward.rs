@@ -98,7 +98,7 @@ impl Ports {
         let (mut head, body) = request.into_parts();
         let from = head.headers.get(header::HOST).cloned();
         let local = format!("localhost:{port}");
-        let scheme = self.config.scheme();
+        let scheme = self.config.ports_scheme();
         leave_out_hops(&mut head.headers);
         let visitor = visitor(&head);
         let ours = head.headers.keys().filter(|name| is_ours(name)).cloned().collect::<Vec<_>>();

@@ -1,5 +1,5 @@
 //! Who may look at a port. No session leaves the dashboard's host: a browser that is signed in there gets a code in a URL,
-//! good once and for a minute, and for it a cookie that only the port's own host sees.
+//! good once and for a minute, and for it a cookie that only the port's own host sees, or by a name that only the port has.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +39,8 @@ const COOKIE_PLACE: &str = "workspace_ports/cookie";
 pub(super) struct Gate {
     vault: Arc<Vault>,
     secure: bool,
+    /// Whether ports share a host: then they share its cookies, and each needs a name.
+    shared: bool,
     /// Codes that were used, until they would have run out.
     used: Mutex<HashMap<String, i64>>,
 }
@@ -76,12 +78,13 @@ enum By {
 // === impl Gate ===
 
 impl Gate {
-    pub(super) fn new(vault: Arc<Vault>, secure: bool) -> Self {
-        Self { vault, secure, used: Mutex::default() }
+    pub(super) fn new(vault: Arc<Vault>, secure: bool, shared: bool) -> Self {
+        Self { vault, secure, shared, used: Mutex::default() }
     }
 
-    fn cookie_name(&self) -> &'static str {
-        if self.secure { SECURE_COOKIE } else { COOKIE }
+    fn cookie_name(&self, workspace: &WorkspaceId, port: u16) -> String {
+        let name = if self.secure { SECURE_COOKIE } else { COOKIE };
+        if self.shared { format!("{name}_{workspace}_{port}") } else { name.to_owned() }
     }
 
     fn seal(&self, place: &str, pass: &Pass) -> Result<String> {
@@ -104,8 +107,10 @@ impl Gate {
         used.insert(pass.nonce.clone(), pass.expires_at).is_none()
     }
 
-    fn shown(&self, headers: &HeaderMap) -> Option<Pass> {
-        self.open(COOKIE_PLACE, cookie(headers, self.cookie_name())?)
+    /// The pass for this port that a browser shows.
+    fn shown(&self, headers: &HeaderMap, workspace: &Workspace, port: u16) -> Option<Pass> {
+        let pass = self.open(COOKIE_PLACE, cookie(headers, &self.cookie_name(&workspace.id, port))?);
+        pass.filter(|pass| is_for(pass, workspace, port))
     }
 
     fn enter(&self, pass: &Pass, to: &str) -> Result<Response> {
@@ -115,7 +120,7 @@ impl Gate {
         let cookie = Pass { workspace, port: *port, by, expires_at: until, to: String::new(), nonce: String::new() };
         let value = self.seal(COOKIE_PLACE, &cookie)?;
         let secure = if self.secure { "; Secure" } else { "" };
-        let (name, age) = (self.cookie_name(), COOKIE_MS / 1000);
+        let (name, age) = (self.cookie_name(&cookie.workspace, *port), COOKIE_MS / 1000);
         let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
         let mut response = Redirect::to(to).into_response();
         response.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_str(&cookie).map_err(Error::internal)?);
@@ -139,25 +144,27 @@ pub(super) fn local(to: &str) -> &str {
 
 impl Ports {
     /// A URL of the port's host that lets this session in, once.
-    pub(super) fn code(&self, workspace: &WorkspaceId, port: u16, session: String, to: &str) -> Result<String> {
+    pub(super) async fn code(&self, workspace: &Workspace, port: u16, session: String, to: &str) -> Result<String> {
         let pass = Pass {
-            workspace: workspace.clone(),
+            workspace: workspace.id.clone(),
             port,
             by: By::Session(session),
             expires_at: now_ms() + CODE_MS,
             to: local(to).to_owned(),
             nonce: random_secret(),
         };
-        Ok(format!("{}{CODE}{}", self.config.workspace_url(workspace, Some(port)), self.gate.seal(CODE_PLACE, &pass)?))
+        let mut tx = self.store.write().await?;
+        let url = self.url(&mut tx, workspace, port).await?;
+        tx.commit().await?;
+        Ok(format!("{url}{CODE}{}", self.gate.seal(CODE_PLACE, &pass)?))
     }
 
     /// Whether the request may go on, or the answer to it.
     pub(super) async fn admit(&self, workspace: &Workspace, port: u16, request: &Parts) -> Result<Admission> {
         let stored = self.stored(workspace, port).await?;
         let path = request.uri.path();
-        let is_here = |pass: &Pass| is_for(pass, workspace, port);
         if let Some(code) = path.strip_prefix(CODE) {
-            let pass = self.gate.open(CODE_PLACE, code).filter(is_here);
+            let pass = self.gate.open(CODE_PLACE, code).filter(|pass| is_for(pass, workspace, port));
             let pass = pass.filter(|pass| self.gate.use_up(pass)).ok_or_else(refused)?;
             return self.gate.enter(&pass, local(&pass.to)).map(Admission::Answered);
         }
@@ -178,7 +185,7 @@ impl Ports {
         if stored.as_ref().is_some_and(|stored| stored.access == PortAccess::Public) {
             return Ok(Admission::In(None));
         }
-        if let Some(pass) = self.gate.shown(&request.headers).filter(is_here)
+        if let Some(pass) = self.gate.shown(&request.headers, workspace, port)
             && self.holds(workspace, stored.as_ref(), &pass).await?
         {
             self.check_origin(workspace, &request.headers)?;
@@ -192,14 +199,19 @@ impl Ports {
     fn check_origin(&self, workspace: &Workspace, headers: &HeaderMap) -> Result<()> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let is_here = |origin: &str| {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.and_then(|host| self.address(host)).is_some_and(|address| address.workspace == workspace.id)
+            let Some((_, host)) = origin.split_once("://") else { return false };
+            text("host") == Some(host) || self.address(host).is_some_and(|address| address.workspace == workspace.id)
         };
         let is_own_page = matches!(text("sec-fetch-site"), Some("same-origin" | "none"));
+        // On a host that workspaces share, what says no origin may be of anybody's page; but for going there.
+        let goes_there = text("sec-fetch-dest") == Some("document");
+        if self.gate.shared && text("sec-fetch-site").is_some() && !is_own_page && !goes_there {
+            return Err(cross_site());
+        }
         if is_own_page || !headers.contains_key(header::ORIGIN) || text("origin").is_some_and(is_here) {
             return Ok(());
         }
-        Err(Error::forbidden("CROSS_SITE", "this was sent by a page of another host, with the cookie of this one"))
+        Err(cross_site())
     }
 
     async fn stored(&self, workspace: &Workspace, port: u16) -> Result<Option<StoredPort>> {
@@ -234,8 +246,7 @@ impl Ports {
 
     /// Whether who asks would be let in if the port were not public.
     pub(super) async fn shows_pass(&self, workspace: &Workspace, port: u16, headers: &HeaderMap) -> Result<bool> {
-        let pass = self.gate.shown(headers).filter(|pass| is_for(pass, workspace, port));
-        let Some(pass) = pass else { return Ok(false) };
+        let Some(pass) = self.gate.shown(headers, workspace, port) else { return Ok(false) };
         self.holds(workspace, self.stored(workspace, port).await?.as_ref(), &pass).await
     }
 
@@ -279,6 +290,10 @@ pub(super) fn navigates(request: &Parts) -> bool {
     request.method == Method::GET
         && text("accept").contains("text/html")
         && !matches!(text("sec-fetch-mode"), "cors" | "no-cors" | "websocket")
+}
+
+fn cross_site() -> Error {
+    Error::forbidden("CROSS_SITE", "this was sent by a page of another place, with the cookie of this one")
 }
 
 fn refused() -> Error {

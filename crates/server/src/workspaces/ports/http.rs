@@ -49,7 +49,7 @@ async fn port_update(
     let link = ports.share(&user, &id, port, update.access).await?;
     let workspace = workspaces.find(&user, &id).await?;
     let listed = ports.list(&workspace).await?.into_iter().find(|it| it.port == port);
-    let url = ports.config.workspace_url(&id, Some(port));
+    let url = ports.config.port_url(&id, port, None);
     let port = listed.unwrap_or(api::WorkspacePort { port, access: update.access, is_listening: false, url });
     Ok(axum::Json(api::WorkspacePortShared { port, link }))
 }
@@ -82,11 +82,11 @@ async fn port_open(
         caller => caller?,
     };
     let (id, port) = (workspace_id(&id)?, port_number(&port)?);
-    ports.check_may_open(&caller.user, &id, port).await?;
+    let workspace = ports.may_open(&caller.user, &id, port).await?;
     let Credential::Session(session) = caller.credential else {
         return Err(Error::forbidden("SESSION_ONLY", "only a browser that is signed in is let in this way"));
     };
-    Ok(Redirect::to(&ports.code(&id, port, session, &open.to)?).into_response())
+    Ok(Redirect::to(&ports.code(&workspace, port, session, &open.to).await?).into_response())
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {
