@@ -22,7 +22,7 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a WebSocket must have been silent to be closed while its upstream drains. 1 s.
     pub websocket_quiet: Duration,
-    /// Names of cookies that never reach an upstream, since they are somebody else's credentials.
+    /// How names of cookies begin that never reach an upstream, and that none may set, since they are somebody else's credentials.
     pub private_cookies: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ impl Default for Config {
             upstream_idle: Duration::from_secs(4),
             header_timeout: Duration::from_secs(60),
             websocket_quiet: Duration::from_secs(1),
-            private_cookies: vec!["nanoscale_session".to_owned(), "__Host-nanoscale_session".to_owned()],
+            private_cookies: vec!["nanoscale_".to_owned(), "__Host-nanoscale_".to_owned()],
         }
     }
 }

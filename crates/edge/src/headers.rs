@@ -197,7 +197,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 fn refuse_cookies(headers: &mut HeaderMap, private: &[String]) {
     let is_private = |line: &HeaderValue| {
         let name = line.as_bytes().split(|b| matches!(b, b'=' | b';')).next().unwrap_or_default().trim_ascii();
-        private.iter().any(|cookie| cookie.as_bytes() == name)
+        private.iter().any(|start| name.starts_with(start.as_bytes()))
     };
     if !headers.get_all(SET_COOKIE).iter().any(is_private) {
         return;
@@ -211,9 +211,9 @@ fn refuse_cookies(headers: &mut HeaderMap, private: &[String]) {
 
 fn drop_cookies(headers: &mut HeaderMap, private: &[String]) {
     let name = |pair: &[u8]| pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii().to_owned();
-    let is_private = |pair: &[u8]| private.iter().any(|cookie| cookie.as_bytes() == name(pair));
+    let is_private = |pair: &[u8]| private.iter().any(|start| name(pair).starts_with(start.as_bytes()));
     let mentions = |value: &HeaderValue| {
-        private.iter().any(|cookie| memchr::memmem::find(value.as_bytes(), cookie.as_bytes()).is_some())
+        private.iter().any(|start| memchr::memmem::find(value.as_bytes(), start.as_bytes()).is_some())
     };
     if !headers.get_all(COOKIE).iter().any(mentions) {
         return;
@@ -256,6 +256,7 @@ mod tests {
         assert_eq!(cookies("mysession=1;  a=session=2").as_deref(), Some("mysession=1; a=session=2"));
         assert_eq!(cookies(" session = x; a=1").as_deref(), Some("a=1"));
         assert_eq!(cookies("session").as_deref(), None);
+        assert_eq!(cookies("session_of_a_port=x; a=1").as_deref(), Some("a=1"));
         assert_eq!(cookies("a=1;;  b").as_deref(), Some("a=1;;  b"));
     }
 

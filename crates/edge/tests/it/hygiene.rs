@@ -75,7 +75,7 @@ async fn te_trailers_passes() {
 async fn private_cookies_are_taken_out() {
     let head = seen(
         "GET / HTTP/1.1\r\nHost: a.example\r\nCookie: a=1; nanoscale_session=secret; b=2\r\n\
-         Cookie: __Host-nanoscale_session=secret\r\n\r\n",
+         Cookie: __Host-nanoscale_session=secret; nanoscale_port_1=secret\r\n\r\n",
     )
     .await;
     assert_eq!(field(&head, "cookie"), Some("a=1; b=2"));

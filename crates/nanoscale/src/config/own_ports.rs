@@ -19,13 +19,22 @@ pub(super) struct Dashboard<'a> {
     pub(super) bound: IpAddr,
 }
 
+impl Dashboard<'_> {
+    fn is_at(&self, host: &str) -> bool {
+        let public = self.public_url.and_then(|url| url::Url::parse(url).ok());
+        let public = public.as_ref().and_then(|url| url.host_str());
+        [public, Some(self.base.as_str())].contains(&Some(host))
+            || self.bound.to_string() == host.trim_matches(['[', ']'])
+    }
+}
+
 /// Both settings or none.
 pub(super) fn read(values: &mut Values, dashboard: &Dashboard<'_>) -> Option<server::OwnPorts> {
     let (url, numbers) = (values.web_address(URL), values.text(NUMBERS));
-    match (&url, &numbers) {
-        (Some(_), None) => values.mistake(NUMBERS, "say which ports: 20000-20063"),
-        (None, Some(_)) => values.mistake(URL, "say where browsers find them: https://ports.example.com"),
-        _ => {}
+    if url.is_some() && numbers.is_none() {
+        values.mistake(NUMBERS, "say which ports: 20000-20063");
+    } else if values.text(URL).is_none() && numbers.is_some() {
+        values.mistake(URL, "say where browsers find them: https://ports.example.net");
     }
     let numbers = numbers.and_then(|text| {
         let numbers = range(&text);
@@ -38,12 +47,19 @@ pub(super) fn read(values: &mut Values, dashboard: &Dashboard<'_>) -> Option<ser
     if url.port().is_some() || url.origin().ascii_serialization() != text {
         values.mistake(URL, "is a scheme and a host alone; workspaces.ports has the ports");
     }
-    let public = dashboard.public_url.and_then(|url| url::Url::parse(url).ok());
-    let public = public.as_ref().and_then(|url| url.host_str());
-    let bound = dashboard.bound.to_string();
-    let taken = [public, Some(dashboard.base.as_str()), Some(bound.as_str())];
-    if let Some(taken) = taken.into_iter().flatten().find(|taken| url.host_str() == Some(taken)) {
-        values.mistake(URL, format!("needs another host than the dashboard, {taken}: pages would get its cookies"));
+    let host = url.host_str().unwrap_or_default();
+    if dashboard.is_at(host) {
+        values.mistake(URL, format!("needs another host than the dashboard, not {host}: pages would get its cookies"));
+    }
+    let label = host.strip_suffix(dashboard.base.as_str()).and_then(|label| label.strip_suffix('.'));
+    if label.is_some_and(|label| !label.contains('.') && !label.starts_with("ws-")) {
+        values.mistake(
+            URL,
+            format!(
+                "an app could be named {host}; let it begin with `ws-`, or be outside of {}",
+                dashboard.base.as_str()
+            ),
+        );
     }
     Some(server::OwnPorts { origin: text.to_owned(), numbers: numbers? })
 }

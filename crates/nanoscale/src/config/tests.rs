@@ -145,6 +145,8 @@ fn ports_of_workspaces_share_no_host_with_the_dashboard() {
     assert_eq!(with("").unwrap(), None);
     for (wrong, path) in [
         (r#""ports_url":"https://cloud.example.com","ports":"20000-20063""#, "workspaces.ports_url"),
+        (r#""ports_url":"https://ports.localhost","ports":"20000-20063""#, "workspaces.ports_url: an app could"),
+        (r#""ports_url":"nonsense","ports":"20000-20063""#, "workspaces.ports_url: `nonsense`"),
         (r#""ports_url":"https://ports.example.com:1/","ports":"20000-20063""#, "workspaces.ports_url"),
         (r#""ports_url":"http://127.0.0.1","ports":"20000-20063""#, "workspaces.ports_url"),
         (r#""ports_url":"https://me@ports.example.com","ports":"20000-20063""#, "workspaces.ports_url"),

@@ -1,6 +1,6 @@
 //! Where there are no names below a domain: what listens in a workspace is found at a port of the server's own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::header::{ACCEPT, HOST, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder, Url};
@@ -10,17 +10,21 @@ use testkit::{PATIENCE, wait_some};
 use crate::Stand;
 use crate::ports::{APP, browser, sign_in};
 
-/// Of this test alone, so that the ports are free there.
-const ADDRESS: &str = "127.61.0.1";
 const DASHBOARD: &str = "http://cloud.localhost";
-const FIRST: &str = "http://ports.localhost:20000";
-const SECOND: &str = "http://ports.localhost:20001";
+const FIRST: &str = "http://ws-ports.localhost:20000";
+const SECOND: &str = "http://ws-ports.localhost:20001";
 
-async fn stand() -> Stand {
+/// Of this test alone, so that the ports are free there.
+fn address() -> IpAddr {
+    let pid = std::process::id().to_be_bytes();
+    IpAddr::from([127, 61, pid[2], pid[3]])
+}
+
+async fn stand(address: IpAddr, ports: &str) -> Stand {
     Stand::with(|builder| {
         builder.config(json!({
-            "orchestrator": { "bind_address": format!("{ADDRESS}:0"), "public_url": DASHBOARD },
-            "workspaces": { "ports_url": "http://ports.localhost", "ports": "20000-20001" },
+            "orchestrator": { "bind_address": format!("{address}:0"), "public_url": DASHBOARD },
+            "workspaces": { "ports_url": "http://ws-ports.localhost", "ports": ports },
         }))
     })
     .await
@@ -29,9 +33,9 @@ async fn stand() -> Stand {
 /// A request for a URL of ours, sent to where it would be resolved to.
 fn ask(method: Method, url: &str) -> RequestBuilder {
     let url = url.parse::<Url>().unwrap();
-    let at = SocketAddr::new(ADDRESS.parse().unwrap(), url.port().unwrap());
+    let at = SocketAddr::new(address(), url.port().unwrap());
     let path = url.path();
-    browser().request(method, format!("http://{at}{path}")).header(HOST, format!("ports.localhost:{}", at.port()))
+    browser().request(method, format!("http://{at}{path}")).header(HOST, format!("ws-ports.localhost:{}", at.port()))
 }
 
 fn get(url: &str) -> RequestBuilder {
@@ -73,7 +77,7 @@ async fn enter(code: &str) -> String {
 
 #[tokio::test]
 async fn without_names_a_port_is_found_at_one_of_the_server() {
-    let mut stand = stand().await;
+    let mut stand = stand(address(), "20000-20001").await;
     let workspace = stand.open().await;
     let (_, mut shell) = stand.terminal(&workspace).await;
     shell.type_in(&format!("cat > app.py <<'END'{APP}END\npython3 -u app.py\n")).await;
@@ -97,7 +101,7 @@ async fn without_names_a_port_is_found_at_one_of_the_server() {
         (200, &b"same-origin"[..])
     );
     let seen = seen.text().await.unwrap().to_lowercase();
-    assert!(seen.contains("x-forwarded-host: ports.localhost:20000\n") && !seen.contains("nanoscale_"), "{seen}");
+    assert!(seen.contains("x-forwarded-host: ws-ports.localhost:20000\n") && !seen.contains("nanoscale_"), "{seen}");
 
     // Two ports are one site, and share cookies: neither opens the other, and neither's page acts for who looks at the other.
     let second = enter(&stand.code(&workspace, 9000, &session).await).await;
@@ -114,9 +118,11 @@ async fn without_names_a_port_is_found_at_one_of_the_server() {
     assert_eq!(stand.status(part("navigate", "iframe")).await, 403);
     assert_eq!(stand.status(part("navigate", "document")).await, 200);
     // A name of somebody else's that leads here shows nothing, and the dashboard is not here.
-    let rebound = browser().get(format!("http://{ADDRESS}:20000/")).header(HOST, "evil.example:20000");
+    let rebound = browser().get(format!("http://{}:20000/", address())).header(HOST, "evil.example:20000");
     assert_eq!(stand.status(rebound.header("cookie", &cookie)).await, 404);
     assert_eq!(stand.status(get(&format!("{FIRST}/api/health"))).await, 401);
+    let there = browser().get(format!("{}/api/health", stand.server.api_url()));
+    assert_eq!(stand.status(there.header(HOST, "ws-ports.localhost")).await, 404);
 
     // Who opens a third gives up the one that was not asked for the longest, unless it is open to others.
     stand.share(&workspace, 8123, "public").await;
@@ -137,13 +143,7 @@ async fn without_names_a_port_is_found_at_one_of_the_server() {
 
 #[tokio::test]
 async fn who_is_not_its_owner_finds_nothing_there() {
-    let stand = Stand::with(|builder| {
-        builder.config(json!({
-            "orchestrator": { "bind_address": "127.61.0.2:0", "public_url": DASHBOARD },
-            "workspaces": { "ports_url": "http://ports.localhost", "ports": "20000-20000" },
-        }))
-    })
-    .await;
+    let stand = stand(address(), "20002-20002").await;
     let workspace = stand.open().await;
     let stranger = stand.client.sign_in_another("bob", "user").await;
     let path = format!("/api/workspaces/{}/ports/8123", workspace.id);
@@ -151,6 +151,6 @@ async fn who_is_not_its_owner_finds_nothing_there() {
     let shared = stranger.raw(Method::PUT, &path).json(&json!({ "access": "public" })).send().await.unwrap();
     assert_eq!((opened.status().as_u16(), shared.status().as_u16()), (404, 404));
     // Neither took the only one.
-    let visit = browser().get("http://127.61.0.2:20000/").header(HOST, "ports.localhost:20000");
-    assert_eq!(visit.send().await.unwrap().status(), 404);
+    let visit = get("http://ws-ports.localhost:20002");
+    assert_eq!(stand.status(visit).await, 404);
 }

@@ -156,6 +156,8 @@ pub(crate) async fn dispatch(State(ports): State<Ports>, mut request: Request, n
             next.run(request).await
         }
         Some(address) => ports.answer(address, request).await.unwrap_or_else(IntoResponse::into_response),
+        // What is said there to our own pages would be said to those of workspaces.
+        None if ports.is_host_of_own_ports(&request) => Error::not_found("page").into_response(),
         None => next.run(request).await,
     }
 }

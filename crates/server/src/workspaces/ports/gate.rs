@@ -83,7 +83,11 @@ impl Gate {
     }
 
     fn cookie_name(&self, workspace: &WorkspaceId, port: u16) -> String {
-        let name = if self.secure { SECURE_COOKIE } else { COOKIE };
+        self.named_for(if self.secure { SECURE_COOKIE } else { COOKIE }, workspace, port)
+    }
+
+    /// The name of a cookie of this port alone.
+    pub(super) fn named_for(&self, name: &str, workspace: &WorkspaceId, port: u16) -> String {
         if self.shared { format!("{name}_{workspace}_{port}") } else { name.to_owned() }
     }
 
@@ -195,7 +199,7 @@ impl Ports {
     }
 
     /// Hosts below one domain are one site to a browser: it sends the cookie along whichever of them asks. So a page of
-    /// somebody else's must not ask in the name of who looks at it; one of the same workspace may.
+    /// somebody else's must not ask in the name of who looks at it; one of another host of the same workspace may.
     fn check_origin(&self, workspace: &Workspace, headers: &HeaderMap) -> Result<()> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let is_here = |origin: &str| {

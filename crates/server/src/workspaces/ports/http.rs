@@ -37,7 +37,7 @@ async fn port_list(
 #[utoipa::path(put, path = "/api/workspaces/{id}/ports/{port}", tag = "workspaces",
     params(("id" = String, Path), ("port" = u16, Path)), request_body = api::WorkspacePortUpdate, responses(
     (status = 200, body = api::WorkspacePortShared), (status = 400, body = api::ErrorBody),
-    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+    (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody), (status = 503, body = api::ErrorBody)))]
 async fn port_update(
     User(user): User,
     State(ports): State<Ports>,
@@ -63,7 +63,8 @@ struct Open {
 /// Sends a browser that is signed in to a port, with a code that lets it in once.
 #[utoipa::path(get, path = "/api/workspaces/{id}/ports/{port}/open", tag = "workspaces",
     params(("id" = String, Path), ("port" = u16, Path), ("to" = Option<String>, Query)), responses(
-    (status = 303), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
+    (status = 303), (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody),
+    (status = 503, body = api::ErrorBody)))]
 async fn port_open(
     caller: Result<Caller>,
     State(ports): State<Ports>,

@@ -62,10 +62,14 @@ impl Ports {
         })
     }
 
+    pub(super) fn is_host_of_own_ports(&self, request: &Request) -> bool {
+        let own = self.config.own_ports.as_ref();
+        own.zip(super::host(request)).is_some_and(|(own, host)| own.is_host(host))
+    }
+
     async fn answer_at(&self, number: u16, request: Request) -> Result<Response> {
-        let own = self.config.own_ports.as_ref().ok_or_else(|| Error::not_found("port"))?;
         // A name of somebody else's that leads here is no way in.
-        if !super::host(&request).is_some_and(|host| own.is_host(host)) {
+        if !self.is_host_of_own_ports(&request) {
             return Err(Error::not_found("port"));
         }
         let found = self.store.read().await?.own_port(number).await?;

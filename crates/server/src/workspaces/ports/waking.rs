@@ -12,6 +12,7 @@ use ids::WorkspaceState;
 
 use super::{Ports, gate};
 use crate::error::{Error, Result};
+use crate::http::cookie;
 use crate::now_ms;
 
 /// Seconds until it is asked again.
@@ -21,16 +22,16 @@ const STARTS_WITHIN_MS: i64 = 600_000;
 const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'";
 
 /// Of a browser whose page loads itself anew, for a little longer than until the next time.
-const WAITING: &str = "nanoscale_waiting=1";
-const WAITING_COOKIE: HeaderValue =
-    HeaderValue::from_static("nanoscale_waiting=1; Path=/; HttpOnly; SameSite=Lax; Max-Age=6");
+const WAITING: &str = "nanoscale_waiting";
+const WAITS: &str = "Path=/; HttpOnly; SameSite=Lax; Max-Age=6";
 
 struct Page<'a> {
     title: String,
     text: String,
     /// The workspace's page, for whom it is.
     link: Option<&'a str>,
-    reloads: bool,
+    /// By this cookie, if it loads itself anew.
+    again: Option<String>,
 }
 
 impl Ports {
@@ -46,34 +47,30 @@ impl Ports {
         // Who found a public port wakes nobody's machine.
         if !self.shows_pass(workspace, port, &request.headers).await? {
             let text = "This workspace does not run at the moment. Its owner can start it.".to_owned();
-            return Ok(Page { title: "Not running".into(), text, link: None, reloads: false }.into_response());
+            return Ok(Page { title: "Not running".into(), text, link: None, again: None }.into_response());
         }
-        let by_itself = is_by_itself(&request.headers);
+        let waiting = self.waiting(workspace, port);
+        let by_itself = is_by_itself(&request.headers, &waiting);
         if is_asleep(workspace)
             && !by_itself
             && let Err(error) = self.workspaces.wake_as_owner(workspace).await
             && error.told().0 != "WORKSPACE_WAKING"
         {
             let (title, text) = (format!("{} cannot be started", workspace.name), sentence(error.told().1));
-            return Ok(Page { title, text, link: Some(&place), reloads: false }.into_response());
+            return Ok(Page { title, text, link: Some(&place), again: None }.into_response());
         }
         let is_ending = workspace.state == WorkspaceState::Stopping && was_put_to_sleep(workspace);
         let comes = workspace.state == WorkspaceState::Creating || (is_asleep(workspace) && !by_itself);
         let page = if is_ending {
             let text = "Load this page again in a moment: that wakes it.".to_owned();
-            Page {
-                title: format!("{} is just falling asleep", workspace.name),
-                text,
-                link: Some(&place),
-                reloads: false,
-            }
+            Page { title: format!("{} is just falling asleep", workspace.name), text, link: Some(&place), again: None }
         } else if comes {
             let text = "Its files are as they were. This page goes on to the app as soon as that listens.".to_owned();
-            Page { title: format!("Waking {}…", workspace.name), text, link: Some(&place), reloads: true }
+            Page { title: format!("Waking {}…", workspace.name), text, link: Some(&place), again: Some(waiting) }
         } else {
             let why = workspace.failure.as_ref().map(|failure| sentence(&failure.reason)).unwrap_or_default();
             let state = if is_asleep(workspace) { "asleep".to_owned() } else { workspace.state.to_string() };
-            Page { title: format!("{} is {state}", workspace.name), text: why, link: Some(&place), reloads: false }
+            Page { title: format!("{} is {state}", workspace.name), text: why, link: Some(&place), again: None }
         };
         Ok(page.into_response())
     }
@@ -92,9 +89,13 @@ impl Ports {
                 false => "The workspace runs, and its app does not.".to_owned(),
             },
             link: is_insider.then_some(&place),
-            reloads: now_ms() - workspace.state_since < STARTS_WITHIN_MS,
+            again: (now_ms() - workspace.state_since < STARTS_WITHIN_MS).then(|| self.waiting(workspace, port)),
         };
         Ok(page.into_response())
+    }
+
+    fn waiting(&self, workspace: &Workspace, port: u16) -> String {
+        self.gate.named_for(WAITING, &workspace.id, port)
     }
 
     fn page_of(&self, workspace: &Workspace) -> String {
@@ -103,12 +104,12 @@ impl Ports {
 }
 
 /// Whether a page has loaded itself anew, with nobody's hand on it: one that is open is no use of a workspace.
-fn is_by_itself(headers: &HeaderMap) -> bool {
+fn is_by_itself(headers: &HeaderMap, waiting: &str) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match text("sec-fetch-site") {
         Some(site) => site == "same-origin" && text("sec-fetch-user") != Some("?1"),
         // Over plain http browsers say nothing of it; one that waits has the page's cookie.
-        None => text("cookie").is_some_and(|cookies| cookies.contains(WAITING)),
+        None => cookie(headers, waiting).is_some(),
     }
 }
 
@@ -129,9 +130,12 @@ fn sentence(text: &str) -> String {
 impl IntoResponse for Page<'_> {
     fn into_response(self) -> Response {
         let (title, text) = (Html(&self.title), Html(&self.text));
-        let refresh = if self.reloads { "<meta http-equiv=\"refresh\" content=\"2\">" } else { "" };
-        let spinner =
-            if self.reloads { "<div class=\"wait\" role=\"progressbar\" aria-label=\"Waiting\"></div>" } else { "" };
+        let refresh = if self.again.is_some() { "<meta http-equiv=\"refresh\" content=\"2\">" } else { "" };
+        let spinner = if self.again.is_some() {
+            "<div class=\"wait\" role=\"progressbar\" aria-label=\"Waiting\"></div>"
+        } else {
+            ""
+        };
         let link = self.link.map(|place| format!("<p><a href=\"{}\">Open the workspace</a></p>", Html(place)));
         let link = link.unwrap_or_default();
         let page = format!(
@@ -158,9 +162,11 @@ impl IntoResponse for Page<'_> {
             (HeaderName::from_static("x-robots-tag"), "noindex"),
         ];
         let mut response = (StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response();
-        if self.reloads {
+        if let Some(waiting) = self.again
+            && let Ok(cookie) = HeaderValue::from_str(&format!("{waiting}=1; {WAITS}"))
+        {
             response.headers_mut().insert(header::RETRY_AFTER, AGAIN);
-            response.headers_mut().insert(header::SET_COOKIE, WAITING_COOKIE);
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
         response
     }
