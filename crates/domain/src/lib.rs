@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod dockerfile;
 pub mod dockerignore;
 pub mod idle;
+pub mod mesh;
 pub mod node;
 pub mod notification;
 pub mod placement;

@@ -83,6 +83,12 @@ id! {
     TerminalId,
     /// A link by which others may watch a terminal.
     TerminalLinkId,
+    /// A machine's part in the mesh.
+    EnrolmentId,
+    /// One request for a model.
+    CompletionId,
+    /// Credits that were moved from accounts to others.
+    LedgerTransactionId,
     /// A place where people are told of what happens.
     NotificationChannelId,
     /// The telling of one fact to one channel.

@@ -37,6 +37,8 @@ macro_rules! text_enum {
     };
 }
 
+pub(crate) use text_enum;
+
 text_enum! {
     /// How one thing of a release differs from that of another one.
     ChangeKind {

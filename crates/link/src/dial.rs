@@ -27,7 +27,30 @@ pub enum Purpose<'a> {
     Further { ticket: &'a str },
     /// To have connections to other nodes passed on.
     Tunnel,
+    /// To serve models to a coordinator, as one of its mesh agents.
+    Mesh { node_id: &'a str },
 }
+
+// === impl Purpose ===
+
+impl Purpose<'_> {
+    /// Where at the server it is dialled for.
+    fn at(self, server: &Url) -> Result<Url, url::ParseError> {
+        let path = match self {
+            Self::Lead | Self::Further { .. } => "/api/cluster/link",
+            Self::Tunnel => "/api/cluster/tunnel",
+            Self::Mesh { .. } => "/mesh/link",
+        };
+        let mut at = server.join(path)?;
+        match self {
+            Self::Further { ticket } => drop(at.query_pairs_mut().append_pair("ticket", ticket)),
+            Self::Mesh { node_id } => drop(at.query_pairs_mut().append_pair("node", node_id)),
+            Self::Lead | Self::Tunnel => {}
+        }
+        Ok(at)
+    }
+}
+
 /// The bytes of a link.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
@@ -51,12 +74,8 @@ async fn connect(url: &Url, purpose: Purpose<'_>, connector: &Connector) -> io::
         "https" => ("wss", Box::new(outer(host, stream).await?)),
         _ => ("ws", Box::new(stream)),
     };
-    let path = if purpose == Purpose::Tunnel { "/api/cluster/tunnel" } else { "/api/cluster/link" };
-    let mut at = url.join(path).map_err(|_| invalid())?;
+    let mut at = purpose.at(url).map_err(|_| invalid())?;
     at.set_scheme(scheme).map_err(|()| invalid())?;
-    if let Purpose::Further { ticket } = purpose {
-        at.query_pairs_mut().append_pair("ticket", ticket);
-    }
     let inner = websocket::open(at.as_str(), outer).await.map_err(|refusal| match refusal {
         Refusal::Broken(error) => error,
         Refusal::Answered(_) => io::Error::new(io::ErrorKind::ConnectionRefused, format!("{url}: {refusal}")),
@@ -114,5 +133,24 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_purpose_has_its_address() {
+        let server = Url::parse("https://cloud.example.com:4000").unwrap();
+        for (purpose, expected) in [
+            (Purpose::Lead, "/api/cluster/link"),
+            (Purpose::Further { ticket: "a b" }, "/api/cluster/link?ticket=a+b"),
+            (Purpose::Tunnel, "/api/cluster/tunnel"),
+            (Purpose::Mesh { node_id: "ada-workstation" }, "/mesh/link?node=ada-workstation"),
+        ] {
+            let at = purpose.at(&server).unwrap();
+            assert_eq!(at.as_str(), format!("https://cloud.example.com:4000{expected}"));
+        }
     }
 }

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,13 @@ impl PublicKey {
 
     pub(crate) fn to_spki(self) -> Vec<u8> {
         [&SPKI_HEAD[..], &self.0].concat()
+    }
+
+    /// The key in short, for people to compare: 64 bits of its SHA-256, as `1a2b 3c4d 5e6f 7081`.
+    pub fn fingerprint(&self) -> String {
+        let hash = digest(&SHA256, &self.0);
+        let groups = hash.as_ref()[..8].chunks(2).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect());
+        groups.collect::<Vec<String>>().join(" ")
     }
 
     /// Whether this key's owner has signed `message`.
@@ -141,5 +149,12 @@ mod tests {
         for bad in ["", "x", "AAAA", &"A".repeat(44)] {
             assert!(bad.parse::<PublicKey>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_key_in_short_can_be_worked_out_with_other_tools() {
+        // printf 'A%.0s' $(seq 32) | sha256sum
+        let key = PublicKey::from_bytes(&[b'A'; LENGTH]).unwrap();
+        assert_eq!(key.fingerprint(), "22a4 8051 594c 1949");
     }
 }

@@ -10,6 +10,7 @@ mod desired;
 mod hello;
 mod log;
 mod machine;
+mod mesh;
 mod network;
 mod observed;
 pub mod shim;
@@ -28,6 +29,7 @@ pub use machine::{
     AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogEntry, MachineLogEvent, MachineLogPage, MachineLogQuery,
     Memory, NetworkInterface, Software, SystemInfo, UnavailableSource,
 };
+pub use mesh::{MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshCompletion, MeshModel, MeshPrice, MeshReport};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,

@@ -1,0 +1,8 @@
+//! Models over machines of several owners: who serves what, for what.
+
+pub mod enrolment;
+pub mod meter;
+pub mod prefix;
+pub mod price;
+pub mod schedule;
+pub mod sse;

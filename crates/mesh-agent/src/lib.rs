@@ -1,0 +1,25 @@
+//! A mesh agent: a machine of another owner, that lets a coordinator use the models it serves, and nothing else.
+//!
+//! It registers with the coordinator, dials it, and answers HTTP/2 requests on that connection ([`MeshAgent`]): it needs no
+//! address that others can reach. What it answers is a report of its models and completions, which it passes on to the
+//! engines that its owner runs ([`Upstream`]) and whose use it counts. Each request is signed by the coordinator's key, which
+//! is remembered from the first contact.
+//!
+//! It knows nothing of who asks, of credits, or of other machines, and keeps nothing of what is asked and answered.
+
+mod completions;
+mod config;
+mod coordinator;
+mod http;
+mod kept;
+mod mesh_agent;
+mod offer;
+mod status;
+mod uplink;
+mod upstream;
+
+pub use config::{Config, Upstream, UpstreamKind};
+pub use mesh_agent::{Error, MeshAgent};
+pub use status::Status;
+pub use upstream::InvalidUpstream;
+pub use wire::MeshPrice;

@@ -1,0 +1,105 @@
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ids::MeshNodeId;
+use link::{KeyPair, PublicKey};
+use signatures::Nonces;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wire::MeshReport;
+
+use crate::completions::Completions;
+use crate::config::Config;
+use crate::coordinator::CoordinatorClient;
+use crate::http::Served;
+use crate::kept;
+use crate::offer::Offer;
+use crate::status::Status;
+use crate::upstream::{Engine, InvalidUpstream};
+
+/// Longer than a signature lives, and clocks may differ.
+const BEFORE_ALL: Duration = Duration::from_secs(180);
+
+/// Why there can be no mesh agent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the mesh agent's directory cannot be used")]
+    Directory(#[source] io::Error),
+    #[error(transparent)]
+    Upstream(#[from] InvalidUpstream),
+    #[error("the coordinator cannot be asked")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A machine that serves models to a coordinator. Clones are the same one.
+#[derive(Clone)]
+pub struct MeshAgent {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) key: Arc<KeyPair>,
+    pub(crate) coordinator: CoordinatorClient,
+    pub(crate) served: Served,
+    pub(crate) status: watch::Sender<Status>,
+}
+
+// === impl MeshAgent ===
+
+impl MeshAgent {
+    /// Makes its directory and its key, when they are not there. Nothing is asked or served before [`MeshAgent::run`].
+    pub fn new(config: Config) -> Result<Self, Error> {
+        kept::make(&config.directory).map_err(Error::Directory)?;
+        let key = Arc::new(kept::load_key(&config.directory).map_err(Error::Directory)?);
+        let engines = config.upstreams.iter().map(Engine::new).collect::<Result<Arc<[_]>, _>>()?;
+        let served = Served {
+            offer: Offer::new(config.price),
+            engines,
+            completions: Arc::new(Completions::default()),
+            // What an earlier process took cannot come again: it came over a link of that process, which nobody can repeat.
+            // So this one takes at once what is signed by a clock that is behind its own.
+            nonces: Arc::new(Nonces::new(SystemTime::now() - BEFORE_ALL)),
+        };
+        let coordinator = CoordinatorClient::new(config.coordinator.clone(), key.clone())?;
+        let status = watch::Sender::new(Status::Connecting { reason: "it has not tried yet".into() });
+        Ok(Self { inner: Arc::new(Inner { config, key, coordinator, served, status }) })
+    }
+
+    pub fn node_id(&self) -> &MeshNodeId {
+        &self.inner.config.node_id
+    }
+
+    /// What it is known by.
+    pub fn public_key(&self) -> PublicKey {
+        self.inner.key.public()
+    }
+
+    /// How it stands with the coordinator.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.inner.status.subscribe()
+    }
+
+    /// What the coordinator is told, for the owner to see.
+    pub fn report(&self) -> watch::Receiver<MeshReport> {
+        self.inner.served.offer.report()
+    }
+
+    /// Takes no new requests, for a reason that the coordinator is told; or takes them again. What is under way goes on.
+    pub fn pause(&self, reason: Option<String>) {
+        self.inner.served.offer.pause(reason);
+    }
+
+    /// Serves until `stop`, and then brings to an end what is under way, for a short time.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut watching = JoinSet::new();
+        for place in 0..self.inner.served.engines.len() {
+            let served = self.inner.served.clone();
+            watching.spawn(async move { served.engines[place].watch(place, &served.offer).await });
+        }
+        self.keep_linked(&stop).await;
+        watching.shutdown().await;
+    }
+}
