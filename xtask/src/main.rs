@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod dashboard;
 mod lint;
+mod models;
 mod packages;
 mod smoke;
 mod soak;
@@ -20,6 +21,7 @@ use command::{cargo, root};
 const USAGE: &str = "cargo xtask <task>
 
   run [args…]    build everything and start NanoScale for development
+  install        what the tests need, and no more
   test [args…]   install what the tests need and run all of them
   soak           kill by chance: --minutes N (10), --seed S of a run to repeat
   vm test [names…]
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let rest = arguments.collect::<Vec<_>>();
     let outcome = match task.as_str() {
         "run" => run(&rest),
+        "install" => install(),
         "test" => test(&rest),
         "lint" => lint::run(),
         "gen" => generate(),
@@ -68,8 +71,7 @@ fn run(rest: &[String]) -> Result<()> {
 /// Everything, on SQLite; then what both databases have to do alike, on PostgreSQL too; then what depends on the
 /// kernel, on another one.
 fn test(rest: &[String]) -> Result<()> {
-    packages::install()?;
-    dashboard::install_xterm()?;
+    install()?;
     dashboard::build()?;
     dashboard::test()?;
     cargo(&["test", "--workspace"]).args(rest).run()?;
@@ -78,6 +80,13 @@ fn test(rest: &[String]) -> Result<()> {
         .env("NANOSCALE_TEST_DATABASE", "postgres")
         .run()?;
     vm::test(&[])
+}
+
+/// What the tests need.
+fn install() -> Result<()> {
+    packages::install()?;
+    models::install()?;
+    dashboard::install_xterm()
 }
 
 fn virtual_machine(rest: &[String]) -> Result<()> {

@@ -60,6 +60,10 @@ const EMULATOR: &[(&str, &str)] = &[
     ("/usr/bin/objcopy", "binutils"),
 ];
 
+/// What llama.cpp is built with.
+const COMPILER: &[(&str, &str)] =
+    &[("/usr/bin/g++", "g++"), ("/usr/bin/cmake", "cmake"), ("/usr/bin/ninja", "ninja-build")];
+
 pub(crate) fn install() -> Result<()> {
     ensure(NEEDED)?;
     if !Path::new("/usr/local/cargo/bin/cargo").exists() {
@@ -75,6 +79,10 @@ pub(crate) fn install_peers() -> Result<()> {
 
 pub(crate) fn install_emulator() -> Result<()> {
     ensure(EMULATOR)
+}
+
+pub(crate) fn install_compiler() -> Result<()> {
+    ensure(COMPILER)
 }
 
 fn ensure(list: &[(&str, &str)]) -> Result<()> {

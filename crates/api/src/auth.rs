@@ -66,7 +66,7 @@ pub struct Me {
 pub struct TokenCreate {
     /// What it is for, for the list.
     pub name: String,
-    /// `read`, `write`; both when absent.
+    /// `read`, `write` and `models`, which is for asking models; `read` and `write` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
     /// RFC 3339; never when absent.

@@ -14,6 +14,7 @@ mod deployment;
 mod env;
 mod event;
 mod machine;
+mod mesh;
 mod metrics;
 mod node;
 mod notification;
@@ -48,6 +49,11 @@ pub use event::Event;
 pub use machine::{
     AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogCaughtUp, MachineLogEntry, MachineLogPage, Memory,
     NetworkInterface, Software, SystemInfo, UnavailableSource,
+};
+pub use mesh::{
+    Completion, CompletionCandidate, CompletionChoice, CompletionExplained, CompletionList, Enrolment, EnrolmentCreate,
+    EnrolmentCreated, EnrolmentList, GrantCreate, LedgerAccount, LedgerAudit, LedgerEntry, LedgerStatement, Mesh,
+    MeshModel, Model, ModelList,
 };
 pub use metrics::{MetricsHistory, ProcessMetrics, ProcessSample, ProjectMetrics, VolumeSample};
 pub use node::{Capability, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};

@@ -14,6 +14,7 @@ mod time;
 
 mod git_credential;
 mod login;
+mod mesh;
 mod node;
 mod notify;
 mod settings;
@@ -102,6 +103,8 @@ pub(crate) enum ClientCommand {
     File(file::FileArgs),
     /// The machines that apps run on.
     Node(node::NodeArgs),
+    /// Models over machines of several owners: machines, credits, usage. `mesh serve` offers this machine's.
+    Mesh(mesh::MeshArgs),
     /// Tell people what happens: by webhook, Slack or mail.
     Notify(notify::NotifyArgs),
     /// What people did to machines, in a chain that no entry can be taken out of unseen.
@@ -169,6 +172,7 @@ async fn dispatch(command: ClientCommand) -> Result<ExitCode> {
         ClientCommand::Env(args) => env::run(args).await,
         ClientCommand::File(args) => file::run(args).await,
         ClientCommand::Node(args) => node::run(args).await,
+        ClientCommand::Mesh(args) => mesh::run(args).await,
         ClientCommand::Notify(args) => notify::run(args).await,
         ClientCommand::Audit(args) => audit::run(args).await,
         ClientCommand::Token(args) => token::run(args).await,

@@ -1,6 +1,7 @@
 //! The configuration: a JSON file, environment variables over it, defaults under it.
 //! Every mistake is found before any is reported.
 
+mod mesh;
 mod own_ports;
 mod settings;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use ids::BaseDomain;
 use ipnet::Ipv4Net;
+pub(crate) use mesh::Mesh;
 use own_ports::Dashboard;
 pub(crate) use settings::Secret;
 use settings::Values;
@@ -62,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) machine: Machine,
     pub(crate) tokens: server::TokenConfig,
     pub(crate) activity_retention: Duration,
+    /// Absent where this server takes no part in one.
+    pub(crate) mesh: Option<Mesh>,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
 }
@@ -233,6 +237,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         machine,
         tokens,
         activity_retention: Duration::from_secs(24 * 3600 * values.number("activity.retention_days")),
+        mesh: mesh::read(&mut values),
         warnings: values.warnings(),
     };
     values.finish(config)
@@ -294,7 +299,7 @@ impl Config {
     }
 }
 
-fn user_data_dir() -> Option<PathBuf> {
+pub(crate) fn user_data_dir() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")))?;
     Some(base.join("nanoscale"))

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod disk;
 mod log;
+mod mesh_serve;
 mod operator;
 mod serve;
 

@@ -6,6 +6,7 @@ mod directories;
 mod join;
 mod separate;
 mod sockets;
+mod surfaces;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -109,7 +110,7 @@ async fn serve(config: Config, setup_code: Option<String>, mut termination: Term
         let stop = stop.clone();
         async move { edge.serve(visitors, stop.cancelled_owned()).await }
     });
-    announce(&format!("listening api={} edge={http}", server.address));
+    announce(&format!("listening {} edge={http}", server.listening));
     server.welcome();
 
     termination.requested().await;

@@ -64,16 +64,8 @@ impl FromRequestParts<AppState> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let identity = Identity::from_ref(state);
-        if let Some(token) = bearer(&parts.headers) {
-            let (user, grant) = identity.token_owner(token).await?.ok_or_else(Error::unauthenticated)?;
-            let needed = if parts.method.is_safe() { "read" } else { "write" };
-            check_scope(&grant.scopes, needed)?;
-            return Ok(Self { user, credential: Credential::Token(grant) });
-        }
-        let session = identity.session_cookie(&parts.headers).ok_or_else(Error::unauthenticated)?;
-        let owner = identity.session_owner(&session).await?.ok_or_else(Error::unauthenticated)?;
-        check_origin(&parts.method, &parts.headers)?;
-        Ok(Self { user: owner.user, credential: Credential::Session(session) })
+        let needed = if parts.method.is_safe() { "read" } else { "write" };
+        Self::find(parts, &identity, needed).await
     }
 }
 
@@ -108,6 +100,23 @@ impl FromRequestParts<AppState> for TerminalHandshake {
 }
 
 impl Caller {
+    /// Somebody who asks models: an API token needs the scope for that, and no other.
+    pub(crate) async fn for_models(parts: &Parts, identity: &Identity) -> Result<Self> {
+        Self::find(parts, identity, "models").await
+    }
+
+    async fn find(parts: &Parts, identity: &Identity, needed: &str) -> Result<Self> {
+        if let Some(token) = bearer(&parts.headers) {
+            let (user, grant) = identity.token_owner(token).await?.ok_or_else(Error::unauthenticated)?;
+            check_scope(&grant.scopes, needed)?;
+            return Ok(Self { user, credential: Credential::Token(grant) });
+        }
+        let session = identity.session_cookie(&parts.headers).ok_or_else(Error::unauthenticated)?;
+        let owner = identity.session_owner(&session).await?.ok_or_else(Error::unauthenticated)?;
+        check_origin(&parts.method, &parts.headers)?;
+        Ok(Self { user: owner.user, credential: Credential::Session(session) })
+    }
+
     /// Whether more than looking is granted, on a request that is not a change by its method.
     pub(crate) fn check_writes(&self) -> Result<()> {
         match &self.credential {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ids::{BaseDomain, WorkspaceId};
 
+use crate::mesh::MeshConfig;
 use crate::platform::nodes::Patience;
 use crate::platform::signing::SigningKey;
 use crate::workspaces::ports::own::OwnPorts;
@@ -39,6 +40,8 @@ pub struct Config {
     pub tokens: TokenConfig,
     /// How long what happened in a project can be read.
     pub activity_retention: Duration,
+    /// Absent where this server takes no part in one.
+    pub mesh: Option<MeshConfig>,
 }
 
 impl Config {
@@ -235,5 +238,6 @@ pub(crate) fn test_config(directory: &std::path::Path, tokens: TokenConfig) -> C
         },
         tokens,
         activity_retention: second,
+        mesh: None,
     }
 }

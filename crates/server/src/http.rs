@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::Error;
 use crate::state::AppState;
-use crate::{apps, platform, ui, workspaces};
+use crate::{apps, mesh, platform, ui, workspaces};
 
 /// Bodies of JSON requests; uploads have their own bound.
 const JSON_MAX: usize = 2 << 20;
@@ -43,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(apps::logs::http::routes())
         .merge(workspaces::http::routes())
         .merge(workspaces::ports::http::routes())
+        .merge(mesh::routes())
 }
 
 pub(crate) fn router(state: AppState) -> Router {
@@ -61,7 +62,8 @@ pub(crate) fn router(state: AppState) -> Router {
 /// Ends a change that was begun, also when whoever asked for it hangs up: what is in the database by then has to be
 /// known to the rest of this process, and to nodes, too.
 async fn finish(request: Request, next: Next) -> Response {
-    if request.method().is_safe() {
+    // Who asks a model and hangs up wants nothing more of it.
+    if request.method().is_safe() || request.uri().path().starts_with("/v1/") {
         return next.run(request).await;
     }
     match tokio::spawn(next.run(request)).await.map_err(JoinError::try_into_panic) {

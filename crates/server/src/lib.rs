@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod http;
 mod listen;
+mod mesh;
 mod platform;
 mod state;
 mod ui;
@@ -19,10 +20,12 @@ pub use config::{
     Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, RateLimits, RuntimeLimits, TokenConfig,
 };
 pub use listen::{Certificate, Listener};
+pub use mesh::MeshConfig;
+pub use mesh::surfaces::MeshSurface;
 pub use platform::nodes::{Accept, LinkIo, LocalNode, Patience};
 pub use platform::signing::SigningKey;
 pub use platform::vault::{KeyRing, Vault};
-pub use state::{BuildError, Server};
+pub use state::{BuildError, FurtherPort, Server};
 pub use workspaces::ports::own::OwnPorts;
 
 /// The API as an OpenAPI document, with every route the server answers.

@@ -15,6 +15,8 @@ use crate::apps::uploads::Uploads;
 use crate::config::Config;
 use crate::error::Error;
 use crate::listen::{self, Listener};
+use crate::mesh::surfaces::MeshSurface;
+use crate::mesh::{self, Mesh};
 use crate::platform::activity::Activity;
 use crate::platform::audit::Audit;
 use crate::platform::environment::Environment;
@@ -25,7 +27,7 @@ use crate::platform::identity::Identity;
 use crate::platform::machine_logs::MachineLogs;
 use crate::platform::metrics::History;
 use crate::platform::metrics::exporter::Exporter;
-use crate::platform::nodes::{LocalNode, Nodes};
+use crate::platform::nodes::{LocalNode, Nodes, load_cluster_key};
 use crate::platform::notifications::Notifications;
 use crate::platform::programs::Programs;
 use crate::platform::projects::Projects;
@@ -62,6 +64,15 @@ pub(crate) struct AppState {
     pub(crate) health: Health,
     pub(crate) programs: Programs,
     pub(crate) public_url: PublicUrl,
+    pub(crate) mesh: Mesh,
+}
+
+/// What is served beside the dashboard, at a port of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FurtherPort {
+    /// What listens in workspaces, by the port's number.
+    Own(u16),
+    Mesh(MeshSurface),
 }
 
 /// Where people and machines find this server, when the configuration says so.
@@ -106,6 +117,7 @@ impl Server {
         tx.commit().await?;
         let history = History::open(config.metrics.database_url.clone()).await;
         let patience = config.limits.patience;
+        let key = load_cluster_key(&store, &vault).await?;
         let nodes =
             Nodes::new(store.clone(), vault.clone(), history.clone(), epoch, local, patience, closing.clone()).await?;
         let environment = Environment::new(store.clone(), vault.clone(), config.runtime);
@@ -147,7 +159,17 @@ impl Server {
             tasks: tasks.clone(),
         });
         workspaces.answer_git(git_credentials.clone());
+        let mesh = Mesh::new(mesh::Foundation {
+            config: config.mesh.clone(),
+            store: store.clone(),
+            identity: identity.clone(),
+            key,
+            epoch,
+            tasks: tasks.clone(),
+            closing: closing.clone(),
+        })?;
         let state = AppState {
+            mesh,
             ports: Ports::new(
                 store.clone(),
                 config.clone(),
@@ -187,11 +209,15 @@ impl Server {
         self.state.identity.users_count().await.is_ok_and(|count| count == 0)
     }
 
-    /// Serves `listener`, and the own ports by their numbers, and works in the background until `shutdown`; then finishes what
-    /// is under way.
-    pub async fn run(self, listener: Listener, own_ports: Vec<(u16, Listener)>, shutdown: impl Future<Output = ()>) {
+    /// Serves `listener` and the further ports, and works in the background until `shutdown`; then finishes what is under way.
+    pub async fn run(
+        self,
+        listener: Listener,
+        further: Vec<(FurtherPort, Listener)>,
+        shutdown: impl Future<Output = ()>,
+    ) {
         let AppState {
-            deployments, uploads, workspaces, nodes, notifications, history, activity, signing, ports, ..
+            deployments, uploads, workspaces, nodes, notifications, history, activity, signing, mesh, ..
         } = self.state.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
@@ -204,9 +230,10 @@ impl Server {
         self.tasks.spawn(stoppable(closing.clone(), async move { notifications.send_forever().await }));
         let keeper = history.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { keeper.run().await }));
-        let router = crate::http::router(self.state);
-        let served = [(listener, router)].into_iter();
-        let served = served.chain(own_ports.into_iter().map(|(number, it)| (it, own::router(ports.clone(), number))));
+        self.tasks.spawn(stoppable(closing.clone(), async move { mesh.run().await }));
+        let further = further.into_iter().map(|(port, listener)| (listener, self.state.router(port)));
+        let further = further.collect::<Vec<_>>();
+        let served = [(listener, crate::http::router(self.state))].into_iter().chain(further);
         let served = served.map(|(listener, router)| listen::serve(listener, router, listen::HEAD, closing.clone()));
         let mut serving = std::pin::pin!(futures_util::future::join_all(served));
         tokio::select! {
@@ -220,6 +247,15 @@ impl Server {
         self.tasks.close();
         self.tasks.wait().await;
         history.close().await;
+    }
+}
+
+impl AppState {
+    fn router(&self, port: FurtherPort) -> axum::Router {
+        match port {
+            FurtherPort::Own(number) => own::router(self.ports.clone(), number),
+            FurtherPort::Mesh(surface) => surface.router(self),
+        }
     }
 }
 

@@ -56,6 +56,14 @@ impl Store {
         Ok(())
     }
 
+    /// What it is: `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+
     /// Changes when an event was committed.
     pub fn events_committed(&self) -> watch::Receiver<i64> {
         self.newest_event.subscribe()

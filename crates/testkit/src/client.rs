@@ -4,6 +4,7 @@ mod activity;
 mod caches;
 mod failure;
 mod machine;
+mod mesh;
 mod metrics;
 mod nodes;
 mod notifications;

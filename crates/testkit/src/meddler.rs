@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Passes TCP connections on to another address of this machine, until it is dropped.
@@ -21,6 +22,7 @@ struct Inner {
     doing: Mutex<Doing>,
     /// What clients sent, a connection each.
     seen: Mutex<Vec<Vec<u8>>>,
+    is_cut: watch::Sender<bool>,
 }
 
 /// What happens to the connections that begin from now on.
@@ -44,8 +46,18 @@ impl Meddler {
         let shared = inner.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let mut is_cut = shared.is_cut.subscribe();
+                if *is_cut.borrow_and_update() {
+                    continue;
+                }
                 let Ok(server) = TcpStream::connect(target).await else { continue };
-                tokio::spawn(pass(shared.clone(), client, server));
+                let passes = pass(shared.clone(), client, server);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = passes => {}
+                        _ = is_cut.wait_for(|is_cut| *is_cut) => {}
+                    }
+                });
             }
         });
         Self { address, inner, accepting }
@@ -57,6 +69,15 @@ impl Meddler {
 
     pub fn does(&self, doing: Doing) {
         *lock(&self.inner.doing) = doing;
+    }
+
+    /// Ends every connection, and lets none pass until it is mended.
+    pub fn cut(&self) {
+        self.inner.is_cut.send_replace(true);
+    }
+
+    pub fn mend(&self) {
+        self.inner.is_cut.send_replace(false);
     }
 
     /// What clients sent so far, a connection each.

@@ -43,10 +43,11 @@ pub struct TestServer {
     secrets: Secrets,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Addresses {
     api: SocketAddr,
     edge: SocketAddr,
+    mesh: BTreeMap<String, SocketAddr>,
 }
 
 // === impl TestServer ===
@@ -59,6 +60,11 @@ impl TestServer {
     /// Where the API answers on this machine.
     pub fn api_port(&self) -> u16 {
         self.addresses.api.port()
+    }
+
+    /// A port of the mesh, where that is switched on: `coordinator`, `control-plane` or `portal`.
+    pub fn mesh_url(&self, surface: &str) -> String {
+        format!("http://{}", self.addresses.mesh.get(surface).expect("a server with a mesh"))
     }
 
     pub fn edge_addr(&self) -> SocketAddr {

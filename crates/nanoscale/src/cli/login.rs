@@ -96,7 +96,9 @@ async fn own_token(client: &Client, args: &LoginArgs, first: bool) -> Result<(Ac
     let response = if first { set_up(client, args).await? } else { sign_in(client, args).await? };
     let session = client.with_session(cookie(&response)?);
     let me = response.json::<api::Me>().await.context("read who signed in")?;
-    let create = api::TokenCreate { name: format!("cli@{}", hostname()), scopes: None, expires_at: None };
+    // All that there are: it makes tokens for others, which can have no more than it has.
+    let scopes = ["read", "write", "models"].map(str::to_owned).to_vec();
+    let create = api::TokenCreate { name: format!("cli@{}", hostname()), scopes: Some(scopes), expires_at: None };
     let created = session.post::<api::TokenCreated>(&["tokens"], &create).await;
     if created.is_ok() {
         revoke_kept(&session).await;

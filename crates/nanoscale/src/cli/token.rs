@@ -28,7 +28,7 @@ enum TokenCommand {
     Create {
         /// What it is for.
         name: String,
-        /// What it may do; both when absent.
+        /// What it may do; read and write when absent.
         #[arg(long, value_enum)]
         scope: Vec<Scope>,
         /// When it ends to be valid: `30d`, `1y`, or a time as RFC 3339; never when absent.
@@ -43,6 +43,8 @@ enum TokenCommand {
 enum Scope {
     Read,
     Write,
+    /// To ask models.
+    Models,
 }
 
 impl Scope {
@@ -50,6 +52,7 @@ impl Scope {
         match self {
             Self::Read => "read",
             Self::Write => "write",
+            Self::Models => "models",
         }
     }
 }

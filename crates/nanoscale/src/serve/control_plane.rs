@@ -5,17 +5,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rand::Rng;
-use server::{Certificate, KeyRing, Listener, LocalNode, Patience, Server, Vault};
+use server::{Certificate, FurtherPort, KeyRing, Listener, LocalNode, Patience, Server, Vault};
 use store::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::directories::Held;
+use super::surfaces::Surfaces;
 use crate::config::Config;
 
 /// A server at work.
 pub(super) struct ControlPlane {
     pub(super) address: SocketAddr,
+    /// Where it listens, for who reads the start: `api=ADDRESS`, and the ports of the mesh.
+    pub(super) listening: String,
     /// What the first-run setup wants to know, while it is still to be done.
     pub(super) setup_code: Option<String>,
     store: Store,
@@ -40,16 +43,24 @@ impl ControlPlane {
         let certificate = Certificate::own(&config.server_dir().join("tls"), &own_names(config))
             .context("make the server's own certificate")?;
         let pin = certificate.pin().to_owned();
-        let own_ports = own_ports(config, &certificate).await?;
-        let listener = Listener { tcp, certificate: Some(certificate), plaintext_for_all: config.insecure_http };
+        let mut further = own_ports(config, &certificate).await?;
+        let surfaces = Surfaces::bind(config).await?;
+        let listener =
+            Listener { tcp, certificate: Some(certificate.clone()), plaintext_for_all: config.insecure_http };
         let store = Store::open(&config.database_url).await.context("open the database")?;
         let ring = key_ring(&config.server_dir().join("keys.json"), &store).await?;
         let given = setup_code.filter(|code| !code.trim().is_empty());
         let setup_code = given.unwrap_or_else(random_code);
         let server_config = server::Config {
             certificate_pin: Some(pin),
+            mesh: surfaces.as_ref().map(|surfaces| surfaces.config(config)),
             ..server_config(config, address, edge_port, setup_code.clone())
         };
+        let mut listening = format!("api={address}");
+        if let Some(surfaces) = surfaces {
+            listening.push_str(&surfaces.announced());
+            further.extend(surfaces.listeners(config, &certificate));
+        }
         let server =
             Server::build(server_config, store.clone(), Vault::new(&ring)?, node).await.context("start the server")?;
         let needs_setup = server.needs_setup().await;
@@ -57,7 +68,8 @@ impl ControlPlane {
             address,
             setup_code: needs_setup.then_some(setup_code),
             store,
-            serving: tokio::spawn(serve(server, listener, own_ports, stop)),
+            listening,
+            serving: tokio::spawn(serve(server, listener, further, stop)),
             _directory: directory,
         })
     }
@@ -80,17 +92,18 @@ impl ControlPlane {
     }
 }
 
-async fn serve(server: Server, listener: Listener, own_ports: Vec<(u16, Listener)>, stop: CancellationToken) {
-    server.run(listener, own_ports, stop.cancelled_owned()).await;
+async fn serve(server: Server, listener: Listener, further: Vec<(FurtherPort, Listener)>, stop: CancellationToken) {
+    server.run(listener, further, stop.cancelled_owned()).await;
 }
 
 /// The listeners of what is in workspaces, by their ports.
-async fn own_ports(config: &Config, certificate: &Certificate) -> Result<Vec<(u16, Listener)>> {
+async fn own_ports(config: &Config, certificate: &Certificate) -> Result<Vec<(FurtherPort, Listener)>> {
     let mut listeners = Vec::new();
     for number in config.own_ports.iter().flat_map(|own| own.numbers.clone()) {
         let tcp = super::bind(SocketAddr::new(config.api_bind.ip(), number), "workspaces.ports").await?;
         let certificate = Some(certificate.clone());
-        listeners.push((number, Listener { tcp, certificate, plaintext_for_all: config.insecure_http }));
+        listeners
+            .push((FurtherPort::Own(number), Listener { tcp, certificate, plaintext_for_all: config.insecure_http }));
     }
     Ok(listeners)
 }
@@ -182,6 +195,7 @@ fn server_config(config: &Config, api: SocketAddr, edge_port: u16, setup_code: S
         },
         tokens: config.tokens.clone(),
         activity_retention: config.activity_retention,
+        mesh: None,
         limits: server::Limits {
             build_memory_bytes: config.limits.build_memory_bytes,
             build_timeout: config.limits.build_timeout,

@@ -46,7 +46,7 @@ pub(super) async fn server(config: Config, setup_code: Option<String>, mut termi
     let stop = CancellationToken::new();
     let port = config.edge_http_bind.port();
     let server = ControlPlane::start(&config, directory, setup_code, port, node, stop.clone()).await?;
-    super::announce(&format!("listening api={}", server.address));
+    super::announce(&format!("listening {}", server.listening));
     server.welcome();
     termination.requested().await;
     stop.cancel();

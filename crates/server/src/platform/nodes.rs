@@ -39,6 +39,8 @@ use crate::platform::metrics::History;
 use crate::platform::vault::Vault;
 use announced::Announced;
 use arrivals::Arrivals;
+pub(crate) use arrivals::bytes_of;
+pub(crate) use cluster::load as load_cluster_key;
 pub(crate) use join::labels;
 pub(crate) use lines::Lines;
 pub(crate) use link::Link;

@@ -135,7 +135,7 @@ impl Builder {
             env: self.env,
             form: self.form,
             processes: BTreeMap::new(),
-            addresses: Addresses { api: unknown, edge: unknown },
+            addresses: Addresses { api: unknown, edge: unknown, mesh: BTreeMap::new() },
             setup_code: random_secret(),
             secrets: Secrets::default(),
         };

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::{fs, io};
@@ -53,6 +54,10 @@ impl TestServer {
             self.addresses.api = address;
             self.config["orchestrator"]["bind_address"] = json!(address);
         }
+        for (name, address) in said.mesh {
+            self.config["mesh"][format!("{}_bind", name.replace('-', "_"))] = json!(address);
+            self.addresses.mesh.insert(name, address);
+        }
         if let Some(address) = said.edge {
             self.addresses.edge = address;
             self.config["edge"]["http_bind"] = json!(address);
@@ -106,9 +111,11 @@ impl TestServer {
 struct Said {
     api: Option<SocketAddr>,
     edge: Option<SocketAddr>,
+    /// `coordinator`, `control-plane` and `portal`.
+    mesh: BTreeMap<String, SocketAddr>,
 }
 
-/// `listening api=ADDRESS edge=ADDRESS`, or one of both; `node directory=PATH` of a node, which listens on nothing.
+/// `listening api=ADDRESS edge=ADDRESS`, or one of both, and the ports of a mesh; `node directory=PATH` of a node, which listens on nothing.
 /// The last line may not be there as a whole yet.
 fn parse_up(part: Part, line: &str) -> Option<Said> {
     if part == Part::Node {
@@ -119,6 +126,9 @@ fn parse_up(part: Part, line: &str) -> Option<Said> {
         match word.split_once('=')? {
             ("api", address) => said.api = Some(address.parse().ok()?),
             ("edge", address) => said.edge = Some(address.parse().ok()?),
+            (name @ ("coordinator" | "control-plane" | "portal"), address) => {
+                said.mesh.insert(name.to_owned(), address.parse().ok()?);
+            }
             _ => return None,
         }
     }

@@ -2,5 +2,6 @@
 
 mod browser;
 mod git;
+mod llama;
 mod postgres;
 mod visitor;

@@ -10,7 +10,9 @@ use crate::{now_ms, rfc3339};
 
 /// The last use is kept to the minute: not every request shall write.
 const USE_MS: i64 = 60_000;
-const SCOPES: [&str; 2] = ["read", "write"];
+const SCOPES: [&str; 3] = ["read", "write", "models"];
+/// Of a token that is made without a choice.
+const USUAL: [&str; 2] = ["read", "write"];
 
 impl Credential {
     /// Whether it may do all that a token of these rights may, and for as long.
@@ -68,9 +70,9 @@ impl Identity {
             .name
             .parse::<TokenName>()
             .map_err(|error| Error::invalid("name", "INVALID_NAME", error.to_string()))?;
-        let scopes = create.scopes.clone().unwrap_or_else(|| SCOPES.map(str::to_owned).to_vec());
+        let scopes = create.scopes.clone().unwrap_or_else(|| USUAL.map(str::to_owned).to_vec());
         if scopes.is_empty() || scopes.iter().any(|scope| !SCOPES.contains(&scope.as_str())) {
-            return Err(Error::invalid("scopes", "INVALID_SCOPE", "scopes are `read` and `write`"));
+            return Err(Error::invalid("scopes", "INVALID_SCOPE", "scopes are `read`, `write` and `models`"));
         }
         let expires_at = create.expires_at.as_deref().map(parse_expiry).transpose()?;
         if let Some(scope) = by.lacking(&scopes) {

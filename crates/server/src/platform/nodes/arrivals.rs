@@ -157,7 +157,10 @@ async fn turn_away(io: Box<dyn LinkIo>, refused: &Refused) {
     }
 }
 
-fn bytes_of(socket: WebSocket) -> impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static {
+/// What a machine sends in messages, as one stream, and the same back.
+pub(crate) fn bytes_of(
+    socket: WebSocket,
+) -> impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static {
     let (sink, stream) = socket.split();
     let bytes = stream.filter_map(async |message| match message {
         Ok(Message::Binary(bytes)) => Some(Ok(bytes)),

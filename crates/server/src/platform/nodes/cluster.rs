@@ -13,7 +13,7 @@ use crate::platform::vault::Vault;
 const PLACE: &str = "cluster/key";
 
 /// The key in the database, which is made now if there is none.
-pub(super) async fn load(store: &Store, vault: &Vault) -> Result<KeyPair> {
+pub(crate) async fn load(store: &Store, vault: &Vault) -> Result<KeyPair> {
     let mut tx = store.write().await?;
     if tx.cluster().await?.is_none() {
         let pair = KeyPair::generate().map_err(Error::internal)?;

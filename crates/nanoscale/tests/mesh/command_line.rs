@@ -1,0 +1,56 @@
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use testkit::{LlamaServer, PATIENCE, wait_until};
+
+use super::{MODEL, Stand, program, question};
+
+/// The program as somebody runs it who is signed in by a token.
+fn run(stand: &Stand, token: &str, arguments: &[&str]) -> Output {
+    Command::new(program())
+        .args(arguments)
+        .env_clear()
+        .env("NANOSCALE_URL", stand.server.api_url())
+        .env("NANOSCALE_TOKEN", token)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_is_run_from_a_shell() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let ada = stand.ada.token_create("shell").await.unwrap().token;
+    let admin = stand.admin.token_create("shell").await.unwrap().token;
+    let token = said(&run(&stand, &ada, &["mesh", "enrol", "ada-desk", "--device-id", "under the desk"]));
+    stand.server.secrets().remember(token.trim());
+    let mut agent = stand.agent("ada-desk", token.trim(), &llama);
+    agent.start();
+    agent.says("waits for somebody to approve it").await;
+    let listed = said(&run(&stand, &admin, &["mesh", "list"]));
+    assert!(listed.contains("ada-desk") && listed.contains("waits for approval"), "{listed}");
+    let refused = run(&stand, &ada, &["mesh", "approve", "ada-desk"]);
+    assert!(!refused.status.success());
+    assert!(said(&run(&stand, &admin, &["mesh", "approve", "ada-desk"])).contains("active"));
+    stand.serves("ada-desk").await;
+    assert!(said(&run(&stand, &ada, &["mesh", "models"])).contains(MODEL));
+    let bob = stand.user("bob", 0).await;
+    assert!(said(&run(&stand, &admin, &["mesh", "grant", "bob", "0.5"])).contains("0.5"));
+    assert_eq!(bob.balance().await, 500_000);
+    assert_eq!(bob.chat(&question(4)).await.status(), 200);
+    let shell = bob.client.token_create("shell").await.unwrap().token;
+    let usage: Value = serde_json::from_str(&said(&run(&stand, &shell, &["mesh", "usage", "--json"]))).unwrap();
+    let request = usage["completions"][0]["id"].as_str().unwrap().to_owned();
+    wait_until("it is settled", PATIENCE, async || bob.client.mesh().await.unwrap().held == 0).await;
+    assert!(said(&run(&stand, &shell, &["mesh", "explain", &request])).contains("ada-desk"));
+    assert!(said(&run(&stand, &shell, &["mesh", "statement"])).contains(&request));
+    assert!(said(&run(&stand, &shell, &["mesh", "credits"])).contains("credits"));
+    assert!(said(&run(&stand, &admin, &["mesh", "ledger"])).contains("Everything adds up"));
+    assert!(said(&run(&stand, &admin, &["mesh", "suspend", "ada-desk"])).contains("suspended"));
+    assert!(said(&run(&stand, &admin, &["mesh", "approve", "ada-desk"])).contains("active"));
+    assert!(said(&run(&stand, &ada, &["mesh", "withdraw", "ada-desk", "--yes"])).contains("Withdrew"));
+}

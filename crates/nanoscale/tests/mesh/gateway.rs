@@ -1,0 +1,221 @@
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use ids::CompletionState;
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{LlamaOptions, LlamaServer, PATIENCE, wait_some, wait_until};
+
+use super::{MODEL, Stand, User, question};
+
+/// The newest completion, once it has ended.
+async fn ended(user: &User) -> api::Completion {
+    wait_some("the completion has ended", PATIENCE, async || {
+        let newest = user.client.completion_list().await.unwrap().into_iter().next()?;
+        (newest.state != CompletionState::Held).then_some(newest)
+    })
+    .await
+}
+
+/// Waits until an engine works at nothing. It looks whether somebody still waits only when it was asked nothing for a second.
+async fn freed(llama: &LlamaServer) {
+    let is_free = async || (llama.slots_busy().await == 0).then_some(());
+    testkit::wait_some_every(Duration::from_millis(2500), "the slot is free", PATIENCE, is_free).await;
+}
+
+fn frames(text: &str) -> Vec<Value> {
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_streamed_counted_and_paid() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let _agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let whole = bob.chat(&question(12)).await;
+    let request = whole.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let whole: Value = whole.json().await.unwrap();
+    let (input, output) = (&whole["usage"]["prompt_tokens"], &whole["usage"]["completion_tokens"]);
+    let done = ended(&bob).await;
+    assert_eq!((done.id.as_str(), done.state), (request.as_str(), CompletionState::Done));
+    assert_eq!((json!(done.input_tokens), json!(done.output_tokens)), (input.clone(), output.clone()));
+    assert_eq!(done.cost, done.input_tokens * 10 + done.output_tokens * 30);
+    assert_eq!(bob.balance().await, 1_000_000 - done.cost);
+
+    let mut streamed = question(12);
+    streamed["stream"] = true.into();
+    let answer = bob.chat(&streamed).await;
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let text = answer.text().await.unwrap();
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    let said = frames(&text).iter().filter_map(|it| it["choices"][0]["delta"]["content"].as_str()).collect::<String>();
+    assert_eq!(said, whole["choices"][0]["message"]["content"].as_str().unwrap());
+    // Who did not ask for usage gets none; it was counted all the same.
+    assert!(frames(&text).iter().all(|frame| frame["usage"].is_null() && !frame["choices"][0].is_null()), "{text}");
+    let counted = ended(&bob).await;
+    assert_eq!((counted.input_tokens, counted.output_tokens), (done.input_tokens, done.output_tokens));
+    assert!(counted.first_byte_ms.is_some());
+    streamed["stream_options"] = json!({ "include_usage": true });
+    let text = bob.chat(&streamed).await.text().await.unwrap();
+    assert_eq!(frames(&text).last().unwrap()["usage"]["completion_tokens"], json!(done.output_tokens));
+
+    // Why it went there.
+    let explained = bob.client.explain(&done.id).await.unwrap();
+    assert_eq!(explained.choices[0].chosen.as_ref().unwrap().as_str(), "ada-desk");
+    assert_eq!(stand.ada.explain(&done.id).await.unwrap_err().status, 404);
+    // Ada earned all but the fee, which is the coordinator's.
+    let ledger = stand.adds_up().await;
+    let paid = 1_000_000 - bob.balance().await;
+    let earned = stand.ada.mesh().await.unwrap();
+    assert_eq!(earned.balance + super::balance(&ledger, "fee"), paid);
+    assert_eq!(earned.earned, earned.balance);
+    assert!(super::balance(&ledger, "fee") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_dialect_is_answered_in_its_own_words() {
+    let stand = Stand::new().await;
+    let llama = LlamaServer::start_with(MODEL, LlamaOptions { embeddings: true, ..LlamaOptions::default() }).await;
+    let _agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let ask = async |path: &str, body: Value| {
+        let response = bob.asks.raw(Method::POST, path).json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let (status, text) = ask("/v1/embeddings", json!({ "model": MODEL, "input": "hello" })).await;
+    assert_eq!(status, 200, "{text}");
+    let embedded: Value = serde_json::from_str(&text).unwrap();
+    assert!(embedded["data"][0]["embedding"].as_array().unwrap().len() > 100);
+    assert!(ended(&bob).await.input_tokens > 0 && ended(&bob).await.output_tokens == 0);
+    let said = json!([{ "role": "user", "content": "Say hello." }]);
+    let (status, text) = ask("/v1/messages", json!({ "model": MODEL, "max_tokens": 6, "messages": said })).await;
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["type"], "message");
+    assert!(ended(&bob).await.output_tokens > 0);
+    let (status, text) =
+        ask("/v1/responses", json!({ "model": MODEL, "max_output_tokens": 6, "input": "Say hello." })).await;
+    assert_eq!(status, 200, "{text}");
+    assert!(ended(&bob).await.output_tokens > 0);
+    for (path, kind) in [("/v1/chat/completions", "invalid_request_error"), ("/v1/messages", "not_found_error")] {
+        let (status, text) = ask(path, json!({ "model": "nobody-has-it", "max_tokens": 5, "messages": said })).await;
+        assert_eq!(status, 404, "{text}");
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&told["error"]["type"], &told["error"]["code"]), (&json!(kind), &json!("model_not_found")));
+        assert_eq!(ask(path, json!({ "model": "", "messages": said })).await.0, 400);
+    }
+    // Anthropic's programs show their token elsewhere.
+    let plain = stand.server.client();
+    let asked = plain.raw(Method::POST, "/v1/messages").header("x-api-key", &bob.token);
+    let body = json!({ "model": MODEL, "max_tokens": 4, "messages": said });
+    assert_eq!(asked.json(&body).send().await.unwrap().status(), 200);
+    let refused = plain.raw(Method::POST, "/v1/messages").json(&body).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["type"], "authentication_error");
+    // A token for something else is not one for models.
+    let other = bob.client.token_create("deploys").await.unwrap().token;
+    let refused = plain.with_token(other).raw(Method::POST, "/v1/chat/completions").json(&question(4));
+    assert_eq!(refused.send().await.unwrap().status(), 403);
+    stand.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_frees_the_machine_and_pays_for_what_was_said() {
+    let stand = Stand::new().await;
+    let llama = LlamaServer::start_with(MODEL, LlamaOptions { slots: 1, ..LlamaOptions::default() }).await;
+    let _agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let mut long = json!({ "model": MODEL, "stream": true, "max_tokens": 2000, "ignore_eos": true,
+        "messages": [{ "role": "user", "content": "Count from one to a thousand." }] });
+    let mut answer = bob.chat(&long).await.bytes_stream();
+    let mut heard = String::new();
+    while frames(heard.rsplit_once("\n\n").map_or("", |(whole, _)| whole)).len() < 5 {
+        heard.push_str(std::str::from_utf8(&answer.next().await.unwrap().unwrap()).unwrap());
+    }
+    assert_eq!(llama.slots_busy().await, 1);
+    drop(answer);
+    freed(&llama).await;
+    let cancelled = ended(&bob).await;
+    assert_eq!(cancelled.state, CompletionState::Cancelled);
+    assert!((4..2000).contains(&cancelled.output_tokens), "{cancelled:?}");
+    assert_eq!(bob.balance().await, 1_000_000 - cancelled.cost);
+    // Also while nothing has been said yet.
+    long["stream"] = false.into();
+    let waiting = tokio::spawn({
+        let request = bob.asks.raw(Method::POST, "/v1/chat/completions").json(&long);
+        async move { request.send().await }
+    });
+    wait_until("it is worked at", PATIENCE, async || llama.slots_busy().await == 1).await;
+    waiting.abort();
+    freed(&llama).await;
+    assert_eq!(ended(&bob).await.state, CompletionState::Failed);
+    assert_eq!(bob.balance().await, 1_000_000 - cancelled.cost);
+    stand.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_fails_is_passed_over_and_comes_back() {
+    let stand = Stand::new().await;
+    let (mut first, second) = (LlamaServer::start(MODEL).await, LlamaServer::start(MODEL).await);
+    let _agents = (stand.machine("ada-desk", &first).await, stand.machine("ada-rack", &second).await);
+    let bob = stand.user("bob", 1).await;
+    // Whichever it asks first: one of them is not there, and its mesh agent may not know that yet.
+    first.kill();
+    for _ in 0..4 {
+        let answer = bob.chat(&question(4)).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        assert_eq!(ended(&bob).await.node_id.unwrap().as_str(), "ada-rack");
+    }
+    first.restart().await;
+    drop(second);
+    wait_until("the other machine answers", PATIENCE, async || bob.chat(&question(4)).await.status() == 200).await;
+    assert_eq!(ended(&bob).await.node_id.unwrap().as_str(), "ada-desk");
+    stand.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_refused_or_goes_where_it_fits() {
+    let stand = Stand::new().await;
+    let small =
+        LlamaServer::start_with(MODEL, LlamaOptions { context: 512, slots: 1, ..LlamaOptions::default() }).await;
+    let _small = stand.machine("ada-small", &small).await;
+    let bob = stand.user("bob", 1).await;
+    let mut long = question(4);
+    long["messages"][0]["content"] = "all work and no play makes jack a dull boy ".repeat(120).into();
+    let refused = bob.chat(&long).await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["code"], "context_length_exceeded");
+    assert_eq!(bob.balance().await, 1_000_000);
+    let large =
+        LlamaServer::start_with(MODEL, LlamaOptions { context: 4096, slots: 1, ..LlamaOptions::default() }).await;
+    let _large = stand.machine("ada-large", &large).await;
+    let answer = bob.chat(&long).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    let done = ended(&bob).await;
+    assert_eq!(done.node_id.as_ref().unwrap().as_str(), "ada-large");
+    assert!(done.input_tokens > 512, "nothing was left out: {done:?}");
+    // Where the estimate lets it through, the engine's word counts.
+    let mut dense = question(4);
+    dense["messages"][0]["content"] = "1 2 3 4 5 6 7 8 9 ".repeat(60).into();
+    let answer = bob.chat(&dense).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    assert_eq!(ended(&bob).await.node_id.unwrap().as_str(), "ada-large");
+    stand.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_frame_is_not_held_up() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let _agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let mut body = question(24);
+    (body["stream"], body["ignore_eos"]) = (true.into(), true.into());
+    // Frames come one by one, as the engine says them, and not as a lump at the end.
+    let mut answer = bob.chat(&body).await.bytes_stream();
+    let mut pieces = 0;
+    while let Some(piece) = tokio::time::timeout(Duration::from_secs(30), answer.next()).await.unwrap() {
+        piece.unwrap();
+        pieces += 1;
+    }
+    assert!(pieces >= 8, "{pieces}");
+}

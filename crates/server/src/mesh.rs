@@ -1,0 +1,127 @@
+//! The mesh: models over machines of several owners, who have been approved, and what that costs.
+//!
+//! It is made of parts that may be processes of their own. The *portal* owns enrolments, and the others ask it over HTTP, also where
+//! it is the same process; the *coordinator* has the links of the machines and brings requests to them; the *control plane* is for
+//! who runs it.
+
+pub(crate) mod agents;
+pub(crate) mod completions;
+pub(crate) mod enrolments;
+pub(crate) mod gateway;
+pub(crate) mod ledger;
+pub(crate) mod overview;
+pub(crate) mod portal;
+pub(crate) mod surfaces;
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use link::KeyPair;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::{Error, Result};
+use crate::platform::identity::Identity;
+use crate::state::AppState;
+use agents::MeshAgents;
+use completions::{Completions, Work};
+use enrolments::Enrolments;
+use ledger::Ledger;
+use portal::Portal;
+
+/// How the mesh is set up.
+#[derive(Clone)]
+pub struct MeshConfig {
+    /// Where machines of the mesh reach the coordinator, and it the portal.
+    pub coordinator_url: String,
+    pub portal_url: String,
+    /// What the coordinator is called.
+    pub peer_id: String,
+    /// Guards the coordinator's own routes; who has none gets nowhere.
+    pub mesh_token: Option<String>,
+    /// Guards the control plane.
+    pub admin_token: Option<String>,
+    /// With which coordinator and control plane ask the portal.
+    pub portal_service_token: String,
+    /// Where the control plane may be asked from; anywhere when empty.
+    pub allowed_admin_ips: Vec<IpNet>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The coordinator's part of what a completion costs, in hundredths of a percent.
+    pub fee_bps: u32,
+    /// Microcredits: what is dearer for a token is not offered to anybody.
+    pub max_price: u32,
+}
+
+/// The mesh, where it is switched on.
+#[derive(Clone)]
+pub(crate) struct Mesh(Option<Arc<Parts>>);
+
+pub(crate) struct Parts {
+    pub(crate) config: MeshConfig,
+    pub(crate) key: Arc<KeyPair>,
+    pub(crate) enrolments: Enrolments,
+    pub(crate) portal: Portal,
+    pub(crate) agents: MeshAgents,
+    pub(crate) ledger: Ledger,
+    pub(crate) completions: Completions,
+}
+
+/// What it is made from.
+pub(crate) struct Foundation {
+    pub(crate) config: Option<MeshConfig>,
+    pub(crate) store: Store,
+    pub(crate) identity: Identity,
+    /// What this server is known by.
+    pub(crate) key: KeyPair,
+    pub(crate) epoch: i64,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closing: CancellationToken,
+}
+
+// === impl Mesh ===
+
+impl Mesh {
+    pub(crate) fn new(foundation: Foundation) -> Result<Self> {
+        let Foundation { config, store, identity, key, epoch, tasks, closing } = foundation;
+        let Some(config) = config else { return Ok(Self(None)) };
+        let portal = Portal::new(&config)?;
+        let agents = MeshAgents::new(&key, portal.clone(), config.max_price, closing.clone())?;
+        let parts = Parts {
+            enrolments: Enrolments::new(store.clone(), identity),
+            ledger: Ledger::new(store.clone()),
+            completions: Completions::new(store, agents.clone(), epoch, config.fee_bps, Work { tasks, closing }),
+            portal,
+            agents,
+            key: Arc::new(key),
+            config,
+        };
+        Ok(Self(Some(Arc::new(parts))))
+    }
+
+    /// The parts, or that there are none.
+    pub(crate) fn on(&self) -> Result<&Arc<Parts>> {
+        self.0.as_ref().ok_or_else(|| {
+            let message = "this server takes no part in a mesh; set `mesh.enabled` to true (NANOSCALE_MESH_ENABLED) and \
+                           start it again";
+            Error::switched_off("MESH_OFF", message)
+        })
+    }
+
+    /// Works in the background, for ever.
+    pub(crate) async fn run(&self) {
+        let Some(parts) = &self.0 else { return std::future::pending().await };
+        tokio::join!(parts.agents.check_forever(), parts.completions.clear_up());
+    }
+}
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(overview::routes())
+        .merge(enrolments::http::routes())
+        .merge(ledger::http::routes())
+        .merge(completions::http::routes())
+        .merge(gateway::routes())
+}

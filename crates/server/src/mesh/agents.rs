@@ -1,0 +1,283 @@
+//! Machines that serve models, and are linked at this moment.
+
+mod link;
+mod measured;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::link::tls::Acceptor;
+use ::link::{KeyPair, PublicKey};
+use domain::mesh::prefix::{Prefix, Prefixes};
+use domain::mesh::price::Price;
+use domain::mesh::schedule::Candidate;
+use ids::{MeshNodeId, UserId};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use wire::{MeshModel, MeshReport};
+
+pub(crate) use link::AgentLink;
+use measured::Measured;
+
+use super::portal::{GRACE, KnownNode, Portal};
+use crate::error::{Error, Result};
+
+/// How often the portal is asked whether those that are linked may still take part.
+const CHECK: Duration = Duration::from_secs(1);
+/// How often it is taken down that they are there.
+const SEEN: Duration = Duration::from_secs(60);
+/// Completions that a machine has of a model at most: one more would wait for ever.
+const WAITING_PER_SLOT: u32 = 16;
+const WAITING_MAX: u32 = 512;
+/// Machines that prove who they are at the same time.
+const HANDSHAKES: usize = 1024;
+
+#[derive(Clone)]
+pub(crate) struct MeshAgents {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    acceptor: Acceptor,
+    handshakes: Semaphore,
+    portal: Portal,
+    /// Microcredits: what is dearer for a token is not offered.
+    max_price: u32,
+    linked: Mutex<BTreeMap<MeshNodeId, Linked>>,
+    /// What was measured of a machine and a model outlives its link.
+    measured: Mutex<HashMap<(MeshNodeId, String), Measured>>,
+    prefixes: Mutex<Prefixes>,
+    check: Notify,
+    closing: CancellationToken,
+}
+
+struct Linked {
+    owner: UserId,
+    key: PublicKey,
+    link: AgentLink,
+    report: MeshReport,
+    /// Completions of ours that it works at, by model: reports come later.
+    under_way: HashMap<String, Arc<AtomicU32>>,
+    ends: CancellationToken,
+}
+
+/// A machine as people see it.
+pub(crate) struct ShownAgent {
+    pub(crate) paused: Option<String>,
+    pub(crate) models: Vec<api::MeshModel>,
+}
+
+/// A machine that has a model, and how to ask it.
+#[derive(Clone)]
+pub(crate) struct Reachable {
+    pub(crate) candidate: Candidate,
+    pub(crate) owner: UserId,
+    pub(crate) price: Price,
+    pub(crate) link: AgentLink,
+}
+
+/// One completion is counted at a machine while this is held.
+pub(crate) struct Place(Option<Arc<AtomicU32>>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(under_way) = &self.0 {
+            under_way.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+// === impl Linked ===
+
+impl Linked {
+    /// Requests that it works at, or that wait for it.
+    fn busy(&self, model: &MeshModel) -> u32 {
+        let ours = self.under_way.get(&model.name).map(|count| count.load(Ordering::Relaxed));
+        model.busy.max(ours.unwrap_or_default())
+    }
+}
+
+// === impl MeshAgents ===
+
+impl MeshAgents {
+    pub(super) fn new(key: &KeyPair, portal: Portal, max_price: u32, closing: CancellationToken) -> Result<Self> {
+        let inner = Inner {
+            acceptor: Acceptor::new(key).map_err(Error::internal)?,
+            handshakes: Semaphore::new(HANDSHAKES),
+            portal,
+            max_price,
+            linked: Mutex::default(),
+            measured: Mutex::default(),
+            prefixes: Mutex::default(),
+            check: Notify::new(),
+            closing,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    fn linked(&self) -> MutexGuard<'_, BTreeMap<MeshNodeId, Linked>> {
+        self.inner.linked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn measured(&self) -> MutexGuard<'_, HashMap<(MeshNodeId, String), Measured>> {
+        self.inner.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prefixes(&self) -> MutexGuard<'_, Prefixes> {
+        self.inner.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those that are linked at this moment.
+    pub(crate) fn ids(&self) -> Vec<MeshNodeId> {
+        self.linked().keys().cloned().collect()
+    }
+
+    pub(crate) fn shown(&self, node: &MeshNodeId) -> Option<ShownAgent> {
+        let all = self.linked();
+        let linked = all.get(node)?;
+        let measured = self.measured();
+        let models = linked.report.models.iter().map(|model| api::MeshModel {
+            name: model.name.clone(),
+            tokens_per_second: measured.get(&(node.clone(), model.name.clone())).and_then(Measured::write_speed),
+            busy: linked.busy(model),
+            loaded: model.loaded,
+            context: model.context,
+            slots: model.slots,
+            input_price: model.price.input,
+            output_price: model.price.output,
+        });
+        Some(ShownAgent { paused: linked.report.paused.clone(), models: models.collect() })
+    }
+
+    /// Version and operating system, as a machine says.
+    pub(crate) fn program(&self, node: &MeshNodeId) -> Option<(String, String)> {
+        self.linked().get(node).map(|linked| (linked.report.version.clone(), linked.report.os.clone()))
+    }
+
+    /// How to ask a machine, where it is linked.
+    pub(crate) fn link(&self, node: &MeshNodeId) -> Option<AgentLink> {
+        self.linked().get(node).map(|linked| linked.link.clone())
+    }
+
+    /// Every model that somebody serves, and the most tokens that fit into a request for it.
+    pub(crate) fn models(&self) -> BTreeMap<String, u32> {
+        let mut models = BTreeMap::new();
+        for linked in self.linked().values().filter(|linked| linked.report.paused.is_none()) {
+            for model in &linked.report.models {
+                let context = models.entry(model.name.clone()).or_insert(model.context);
+                *context = model.context.max(*context);
+            }
+        }
+        models
+    }
+
+    /// The machines that have a model.
+    pub(crate) fn with_model(&self, name: &str, prefix: &Prefix, prompt_tokens: u64) -> Vec<Reachable> {
+        let linked = self.linked();
+        let (measured, prefixes) = (self.measured(), self.prefixes());
+        let found = linked.iter().filter_map(|(node, linked)| {
+            let model = linked.report.models.iter().find(|model| model.name == name)?;
+            let known = measured.get(&(node.clone(), name.to_owned()));
+            let share = prefixes.share(prefix, node) * known.map_or(1.0, Measured::recall);
+            Some(Reachable {
+                candidate: candidate(node, linked, model, known).remembering(share, prompt_tokens),
+                owner: linked.owner.clone(),
+                price: Price { input: model.price.input.into(), output: model.price.output.into() },
+                link: linked.link.clone(),
+            })
+        });
+        found.collect()
+    }
+
+    /// Counts a completion at a machine, so that those that come at the same moment spread.
+    pub(crate) fn take_place(&self, node: &MeshNodeId, model: &str) -> Place {
+        let mut all = self.linked();
+        let under_way = all.get_mut(node).map(|linked| linked.under_way.entry(model.to_owned()).or_default().clone());
+        if let Some(under_way) = &under_way {
+            under_way.fetch_add(1, Ordering::Relaxed);
+        }
+        Place(under_way)
+    }
+
+    /// A completion went well; how fast that was, and how much of the prompt was remembered.
+    pub(crate) fn succeeded(&self, node: &MeshNodeId, model: &str, timing: measured::Timing, prefix: &Prefix) {
+        let mut prefixes = self.prefixes();
+        let expected = prefixes.share(prefix, node);
+        prefixes.learn(prefix, node);
+        drop(prefixes);
+        self.measured().entry((node.clone(), model.to_owned())).or_default().succeeded(timing, expected);
+    }
+
+    /// It did not, and for a while others are asked.
+    pub(crate) fn failed(&self, node: &MeshNodeId, model: &str) {
+        self.measured().entry((node.clone(), model.to_owned())).or_default().failed(Instant::now());
+    }
+
+    /// Those that are linked are checked at once.
+    pub(crate) fn check_soon(&self) {
+        self.inner.check.notify_one();
+    }
+
+    /// Ends the links of those that may take part no longer.
+    pub(super) async fn check_forever(&self) {
+        let (mut answered, mut seen) = (Instant::now(), None::<Instant>);
+        loop {
+            let nodes = self.ids();
+            if nodes.is_empty() {
+                answered = Instant::now();
+            } else {
+                let is_to_be_seen = seen.is_none_or(|seen| seen.elapsed() >= SEEN);
+                match self.inner.portal.lookup(&nodes, is_to_be_seen).await {
+                    Ok(known) => {
+                        answered = Instant::now();
+                        seen = if is_to_be_seen { Some(answered) } else { seen };
+                        self.end_others(nodes, &known);
+                    }
+                    Err(error) if answered.elapsed() > GRACE => {
+                        tracing::error!(%error, "the portal does not answer for so long that no machine is trusted any more");
+                        self.end_others(nodes, &[]);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "machines of the mesh cannot be checked; they go on for a while");
+                    }
+                }
+            }
+            let _ = tokio::time::timeout(CHECK, self.inner.check.notified()).await;
+        }
+    }
+
+    fn end_others(&self, looked_at: Vec<MeshNodeId>, known: &[KnownNode]) {
+        let active = known.iter().filter(|node| node.active);
+        let keys = active.map(|node| (&node.node_id, node.public_key.as_ref())).collect::<HashMap<_, _>>();
+        let all = self.linked();
+        for node in looked_at {
+            let Some(linked) = all.get(&node) else { continue };
+            if keys.get(&node).copied().flatten() != Some(&linked.key.to_string()) {
+                tracing::info!(node.id = %node, "a machine may take part in the mesh no longer");
+                linked.ends.cancel();
+            }
+        }
+    }
+}
+
+fn candidate(node: &MeshNodeId, linked: &Linked, model: &MeshModel, known: Option<&Measured>) -> Candidate {
+    let busy = linked.busy(model);
+    Candidate {
+        node_id: node.clone(),
+        loaded: model.loaded,
+        context: model.context.into(),
+        slots: model.slots,
+        busy,
+        read_speed: known.and_then(Measured::read_speed),
+        write_speed: known.and_then(Measured::write_speed),
+        cached_tokens: 0,
+        paused: linked.report.paused.is_some(),
+        full: busy >= model.slots.saturating_mul(WAITING_PER_SLOT).min(WAITING_MAX),
+        ejected: known.is_some_and(|known| known.is_ejected(Instant::now())),
+        tried: false,
+    }
+}
+
+pub(crate) use measured::Timing;

@@ -1,0 +1,329 @@
+//! From a request to the machine that answers it: choose, set credits aside, ask, and ask another one where that fails before its
+//! first byte.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use domain::mesh::meter::Dialect;
+use domain::mesh::schedule::{self, Candidate, Look, Unfit, Wish};
+use domain::user::User;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use ids::{CompletionState, MeshNodeId};
+
+use super::dialect::Told;
+use super::relay::Relay;
+use super::request::ModelRequest;
+use crate::mesh::Parts;
+use crate::mesh::agents::Reachable;
+use crate::mesh::completions::{NewCompletion, Open, Where};
+
+/// Which completion an answer is.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Machines that are asked for one completion, one after the other.
+const TRIES: usize = 4;
+/// Candidates that are kept of each choice.
+const KEPT: usize = 16;
+/// Until an answer begins: others may be before it, and the model may have to be loaded.
+const FIRST: Duration = Duration::from_secs(600);
+/// For the whole of an error.
+const ERROR: Duration = Duration::from_secs(10);
+/// Bytes of an error, and of an answer that is not streamed.
+const ERROR_MAX: usize = 1 << 20;
+const ANSWER_MAX: usize = 64 << 20;
+/// What llama.cpp says where a prompt does not fit.
+const TOO_LONG: &[u8] = b"exceed_context_size_error";
+/// What a mesh agent says of a model that it no longer has.
+const MODEL_ABSENT: &str = "model_absent";
+
+/// Answers a request, or says why not. Each machine that is asked has a completion of its own, with credits set aside for its price.
+pub(super) async fn serve(parts: &Parts, user: &User, dialect: Dialect, body: Bytes) -> Result<Response, Told> {
+    let request = ModelRequest::parse(dialect, body)?;
+    let mut choosing = Choosing::new(parts, &request);
+    loop {
+        let at = choosing.next()?;
+        let node = &at.candidate.node_id;
+        let place = parts.agents.take_place(node, &request.model);
+        let open = hold(parts, user, dialect, &request, &choosing, &at).await?;
+        match ask(&at, dialect, &open, &request.body).await {
+            Asked::Answers(answer) => {
+                let relay = Relay { parts, dialect, request: &request, open, place, at: &at };
+                match relay.answer(answer).await {
+                    Some(response) => return Ok(response),
+                    None => choosing.tried.push(node.clone()),
+                }
+                continue;
+            }
+            Asked::Refuses(response) => {
+                open.settle(CompletionState::Failed).await;
+                return Ok(*response);
+            }
+            Asked::TooLong => choosing.too_small.push(node.clone()),
+            Asked::Fails { reason, is_broken } => {
+                tracing::warn!(node.id = %node, model = request.model, reason, "a mesh agent fails");
+                if is_broken {
+                    parts.agents.failed(node, &request.model);
+                }
+                choosing.tried.push(node.clone());
+            }
+        }
+        open.settle(CompletionState::Failed).await;
+    }
+}
+
+/// What a completion may take of a machine, of the prompt and of the answer.
+pub(super) fn most(request: &ModelRequest, at: &Reachable) -> (u64, u64) {
+    let context = at.candidate.context;
+    let answers = request.choices.saturating_mul(request.items);
+    let input = request.prompt_tokens_max.min(context.saturating_mul(request.items));
+    (input, request.answer_tokens.unwrap_or(context).min(context).saturating_mul(answers))
+}
+
+/// Sets aside what the completion costs at most on that machine.
+async fn hold(
+    parts: &Parts,
+    user: &User,
+    dialect: Dialect,
+    request: &ModelRequest,
+    choosing: &Choosing<'_>,
+    at: &Reachable,
+) -> Result<Open, Told> {
+    let (input, output) = most(request, at);
+    let held = at.price.of(input, output);
+    let new = NewCompletion {
+        user: user.id.clone(),
+        model: request.model.clone(),
+        path: dialect.path(),
+        held,
+        at: Where {
+            node: at.candidate.node_id.clone(),
+            provider: at.owner.clone(),
+            price: at.price,
+            choices: choosing.choices.clone(),
+        },
+    };
+    match parts.completions.hold(new).await? {
+        Some(open) => Ok(open),
+        None => Err(too_few(held, parts.ledger.balance(&user.id).await?, request.answer_tokens.is_some())),
+    }
+}
+
+fn too_few(held: i64, balance: i64, is_bounded: bool) -> Told {
+    let credits = |micro: i64| format!("{}.{:06}", micro / 1_000_000, micro.rem_euclid(1_000_000));
+    let advice = if is_bounded { "ask for fewer tokens" } else { "say how many tokens the answer may have" };
+    let message = format!(
+        "this may cost up to {} credits, and you have {}; {advice}, or ask an administrator for credits",
+        credits(held),
+        credits(balance)
+    );
+    Told::new(402, "insufficient_credits", message)
+}
+
+/// What came of asking one machine.
+enum Asked {
+    Answers(hyper::Response<Incoming>),
+    /// The engine says that the request is wrong: another one would say so, too.
+    Refuses(Box<Response>),
+    /// It does not fit there.
+    TooLong,
+    /// Another one may do better. `is_broken` where that is likely of the next completion, too.
+    Fails {
+        reason: String,
+        is_broken: bool,
+    },
+}
+
+impl Asked {
+    fn broken(reason: impl ToString) -> Self {
+        Self::Fails { reason: reason.to_string(), is_broken: true }
+    }
+}
+
+async fn ask(at: &Reachable, dialect: Dialect, open: &Open, body: &Bytes) -> Asked {
+    let id = open.id();
+    let asked = at.link.complete(dialect.path(), &id, body.clone());
+    let response = match tokio::time::timeout(FIRST, asked).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Asked::broken(error),
+        Err(late) => return Asked::broken(late),
+    };
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
+    if status.is_success() {
+        return match content_type.filter(is_an_answer) {
+            Some(_) => Asked::Answers(response),
+            None => Asked::broken("it answers with something that is neither JSON nor a stream of events"),
+        };
+    }
+    let body = Limited::new(response.into_body(), ERROR_MAX).collect();
+    let bytes = match tokio::time::timeout(ERROR, body).await {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) => return Asked::broken(error),
+        Err(late) => return Asked::broken(late),
+    };
+    refusal(status, content_type, bytes)
+}
+
+/// What it means that a machine answers no.
+fn refusal(status: StatusCode, content_type: Option<HeaderValue>, bytes: Bytes) -> Asked {
+    if status == StatusCode::BAD_REQUEST && bytes.windows(TOO_LONG.len()).any(|part| part == TOO_LONG) {
+        return Asked::TooLong;
+    }
+    // What the mesh agent says itself is about itself.
+    if let Ok(own) = serde_json::from_slice::<wire::Failure>(&bytes) {
+        let is_broken = status.is_server_error() || own.code == MODEL_ABSENT;
+        return Asked::Fails { reason: format!("{}: {}", own.code, own.reason), is_broken };
+    }
+    if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        let gone = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        return Asked::Fails { reason: status.to_string(), is_broken: gone.contains(&status) };
+    }
+    let mut refusal = Response::new(Body::from(bytes));
+    *refusal.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    refusal.headers_mut().insert(header::CONTENT_TYPE, content_type.filter(is_an_answer).unwrap_or(json));
+    Asked::Refuses(Box::new(refusal))
+}
+
+/// Browsers show what other types there are, with the rights of this host.
+fn is_an_answer(content_type: &HeaderValue) -> bool {
+    is_type(content_type, b"application/json") || is_stream(content_type)
+}
+
+pub(super) fn is_stream(content_type: &HeaderValue) -> bool {
+    is_type(content_type, b"text/event-stream")
+}
+
+fn is_type(content_type: &HeaderValue, wanted: &[u8]) -> bool {
+    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(wanted)
+}
+
+/// An answer as a whole.
+pub(super) async fn whole(body: Incoming) -> Result<Bytes, String> {
+    let collected = Limited::new(body, ANSWER_MAX).collect().await;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|error| error.to_string())
+}
+
+/// Chooses one machine after the other.
+struct Choosing<'a> {
+    parts: &'a Parts,
+    request: &'a ModelRequest,
+    tried: Vec<MeshNodeId>,
+    /// Those that said that the prompt does not fit.
+    too_small: Vec<MeshNodeId>,
+    /// Why machines were out, when they were looked at last.
+    unfit: Vec<Option<Unfit>>,
+    /// The most tokens that any of them takes.
+    context: u64,
+    choices: Vec<api::CompletionChoice>,
+}
+
+impl<'a> Choosing<'a> {
+    fn new(parts: &'a Parts, request: &'a ModelRequest) -> Self {
+        let (tried, too_small) = (Vec::new(), Vec::new());
+        Self { parts, request, tried, too_small, unfit: Vec::new(), context: 0, choices: Vec::new() }
+    }
+
+    fn next(&mut self) -> Result<Reachable, Told> {
+        let request = self.request;
+        let wish = Wish {
+            prompt_tokens: request.prompt_tokens,
+            prompt_tokens_min: request.prompt_tokens_min,
+            answer_tokens: request.answer_tokens,
+        };
+        let mut found = self.parts.agents.with_model(&request.model, &request.prefix, request.prompt_tokens);
+        self.context = found.iter().map(|it| it.candidate.context).max().unwrap_or_default();
+        for Reachable { candidate, .. } in &mut found {
+            candidate.tried = self.tried.contains(&candidate.node_id);
+            if self.too_small.contains(&candidate.node_id) {
+                candidate.context = 0;
+            }
+        }
+        let candidates = found.iter().map(|it| it.candidate.clone()).collect::<Vec<Candidate>>();
+        let (chosen, looks) = schedule::choose(wish, &candidates);
+        self.choices.push(explained(wish, chosen, &candidates, &looks));
+        self.unfit = looks.into_iter().map(|look| look.unfit).collect();
+        let chosen = chosen.filter(|_| self.tried.len() + self.too_small.len() < TRIES);
+        chosen.map(|index| found.swap_remove(index)).ok_or_else(|| self.none())
+    }
+
+    /// Why there is none.
+    fn none(&self) -> Told {
+        let model = &self.request.model;
+        if self.unfit.is_empty() && self.tried.is_empty() {
+            let message =
+                format!("no machine of the mesh serves `{model}` at this moment; /v1/models lists what there is");
+            return Told::new(404, "model_not_found", message);
+        }
+        let mut awake = self.unfit.iter().filter(|unfit| **unfit != Some(Unfit::Paused)).peekable();
+        if awake.peek().is_some() && awake.all(|unfit| *unfit == Some(Unfit::ContextTooSmall)) {
+            let message = format!(
+                "the prompt does not fit into the context of any machine that serves `{model}` now (the largest has \
+                 {} tokens); shorten it",
+                self.context
+            );
+            return Told::new(400, "context_length_exceeded", message);
+        }
+        let message = format!(
+            "every machine that serves `{model}` fails, is paused or has too much to do; try again in a moment"
+        );
+        Told::new(503, "no_machine_answers", message)
+    }
+}
+
+/// A choice as it is kept: the best candidates, the best first.
+fn explained(wish: Wish, chosen: Option<usize>, candidates: &[Candidate], looks: &[Look]) -> api::CompletionChoice {
+    let mut best = candidates.iter().zip(looks).collect::<Vec<_>>();
+    best.sort_by(|(_, a), (_, b)| {
+        let by_fitness = a.unfit.is_some().cmp(&b.unfit.is_some());
+        by_fitness.then_with(|| a.forecast.total().total_cmp(&b.forecast.total()))
+    });
+    best.truncate(KEPT);
+    let shown = best.into_iter().map(|(candidate, look)| api::CompletionCandidate {
+        node_id: candidate.node_id.clone(),
+        refused: look.unfit.map(|unfit| unfit.as_str().to_owned()),
+        queue_seconds: look.forecast.queue,
+        load_seconds: look.forecast.load,
+        prompt_seconds: look.forecast.prompt,
+        answer_seconds: look.forecast.answer,
+        cached_tokens: candidate.cached_tokens,
+    });
+    api::CompletionChoice {
+        chosen: chosen.map(|index| candidates[index].node_id.clone()),
+        prompt_tokens: wish.prompt_tokens,
+        candidates: shown.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_and_events_are_passed_on() {
+        let is = |text: &'static str| is_an_answer(&HeaderValue::from_static(text));
+        assert!(is("application/json; charset=utf-8") && is("text/event-stream") && is("Application/JSON"));
+        assert!(!is("text/html") && !is("application/json-seq") && !is("image/svg+xml"));
+    }
+
+    #[test]
+    fn who_is_at_fault_is_told_apart() {
+        let refused = |status: u16, body: &'static str| {
+            refusal(StatusCode::from_u16(status).unwrap(), None, Bytes::from_static(body.as_bytes()))
+        };
+        let fails = |asked: Asked| match asked {
+            Asked::Fails { is_broken, .. } => Some(is_broken),
+            _ => None,
+        };
+        assert!(matches!(refused(400, r#"{"error":{"type":"exceed_context_size_error"}}"#), Asked::TooLong));
+        assert!(matches!(refused(422, "{}"), Asked::Refuses(_)));
+        assert_eq!(fails(refused(500, "{}")), Some(false), "this prompt, perhaps");
+        assert_eq!(fails(refused(503, "{}")), Some(true));
+        assert_eq!(fails(refused(429, "{}")), Some(false));
+        assert_eq!(fails(refused(404, r#"{"code":"model_absent","reason":"gone"}"#)), Some(true));
+        assert_eq!(fails(refused(409, r#"{"code":"duplicate_request","reason":"again"}"#)), Some(false));
+    }
+}

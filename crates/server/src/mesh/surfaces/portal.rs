@@ -1,0 +1,146 @@
+//! The portal: people enrol their machines here, and coordinator and control plane ask it about them. It has the dashboard's pages
+//! and its API as well.
+
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts as RequestParts;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use domain::mesh::enrolment::Decision;
+use ids::{MeshNodeId, MeshNodeKind};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::enrolments::{Dormant, Shown};
+use super::super::portal::{Approval, KnownNode, LookedUp, Lookup, SERVICE_TOKEN, Validate, Validated};
+use super::{Answer, Refused, shows};
+use crate::caller::User;
+use crate::http;
+use crate::state::AppState;
+
+/// Coordinator or control plane.
+struct Service;
+
+impl FromRequestParts<AppState> for Service {
+    type Rejection = Refused;
+
+    async fn from_request_parts(request: &mut RequestParts, state: &AppState) -> Result<Self, Refused> {
+        let token = &state.mesh.on()?.config.portal_service_token;
+        if shows(&request.headers, SERVICE_TOKEN, Some(token)) {
+            return Ok(Self);
+        }
+        let message = "this is for the mesh's own services; they send PORTAL_SERVICE_TOKEN";
+        Err(Refused::new(StatusCode::UNAUTHORIZED, "portal_service_token_required", message))
+    }
+}
+
+/// Somebody who is signed in.
+struct Member(domain::user::User);
+
+impl FromRequestParts<AppState> for Member {
+    type Rejection = Refused;
+
+    async fn from_request_parts(request: &mut RequestParts, state: &AppState) -> Result<Self, Refused> {
+        let unauthenticated = |error: crate::error::Error| match error.is_unauthenticated() {
+            true => Refused::new(StatusCode::UNAUTHORIZED, "not_authenticated", "sign in first"),
+            false => error.into(),
+        };
+        User::from_request_parts(request, state).await.map(|User(user)| Self(user)).map_err(unauthenticated)
+    }
+}
+
+pub(super) fn router(state: &AppState) -> Router {
+    let own = Router::new()
+        .route("/nodes/enroll", post(enroll))
+        .route("/nodes/me", get(mine))
+        .route("/nodes/{id}", delete(withdraw))
+        .route("/internal/nodes/validate", post(validate))
+        .route("/internal/nodes/lookup", post(lookup))
+        .route("/internal/nodes/{id}/approval", post(approval))
+        .with_state(state.clone());
+    own.fallback_service(http::router(state.clone()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Enroll {
+    node_id: String,
+    #[serde(default)]
+    node_kind: Option<MeshNodeKind>,
+    #[serde(default)]
+    device_id: Option<String>,
+}
+
+async fn enroll(Member(user): Member, State(state): State<AppState>, http::Json(enroll): http::Json<Enroll>) -> Answer {
+    let Enroll { node_id, node_kind, device_id } = enroll;
+    let create = api::EnrolmentCreate { node_id, kind: node_kind, device_id };
+    let (enrolment, token) = state.mesh.on()?.enrolments.create(&user, &create).await?;
+    Ok(Json(json!({
+        "ok": true,
+        "nodeId": enrolment.node_id,
+        "deviceId": enrolment.device_id,
+        "nodeKind": enrolment.kind,
+        // Accounts are made by administrators.
+        "emailVerified": true,
+        "nodeApproved": false,
+        "active": false,
+        "registrationToken": token,
+    })))
+}
+
+async fn mine(Member(user): Member, State(state): State<AppState>) -> Answer {
+    let nodes = state.mesh.on()?.enrolments.of(&user.id).await?.into_iter().map(KnownNode::from).collect::<Vec<_>>();
+    Ok(Json(json!({ "nodes": nodes })))
+}
+
+async fn withdraw(Member(user): Member, State(state): State<AppState>, Path(id): Path<String>) -> Answer {
+    let parts = state.mesh.on()?;
+    let theirs = parts.enrolments.of(&user.id).await?;
+    let Some(found) = theirs.into_iter().find(|it| it.node_id.as_str() == id) else { return Err(not_found()) };
+    parts.enrolments.withdraw(&user, &found.id).await?;
+    parts.agents.check_soon();
+    Ok(Json(json!({ "ok": true })))
+}
+
+fn not_found() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "node_not_found", "nobody has enrolled a machine of this name")
+}
+
+async fn validate(_: Service, State(state): State<AppState>, Json(asked): Json<Validate>) -> Answer<Json<Validated>> {
+    let shown = Shown {
+        node_id: &asked.node_id,
+        kind: asked.node_kind,
+        token: asked.registration_token.as_deref(),
+        public_key: &asked.public_key,
+    };
+    Ok(Json(match state.mesh.on()?.enrolments.validate(&shown).await? {
+        Ok(enrolment) => Validated { allowed: true, reason: "ok".into(), node: Some(enrolment.into()) },
+        Err(dormant) => Validated { allowed: false, reason: Dormant::as_str(dormant).into(), node: None },
+    }))
+}
+
+async fn lookup(_: Service, State(state): State<AppState>, Json(asked): Json<Lookup>) -> Answer<Json<LookedUp>> {
+    let enrolments = &state.mesh.on()?.enrolments;
+    let found = enrolments.of_nodes(&asked.node_ids).await?;
+    if asked.seen
+        && let Err(error) = enrolments.seen(&asked.node_ids).await
+    {
+        tracing::warn!(%error, "it is not taken down which machines are there");
+    }
+    Ok(Json(LookedUp { nodes: found.into_iter().map(KnownNode::from).collect() }))
+}
+
+async fn approval(
+    _: Service,
+    State(state): State<AppState>,
+    Path(id): Path<MeshNodeId>,
+    Json(asked): Json<Approval>,
+) -> Answer<Json<KnownNode>> {
+    let enrolments = &state.mesh.on()?.enrolments;
+    let found = enrolments.find(&id).await?.ok_or_else(not_found)?;
+    if found.kind != asked.node_kind {
+        return Err(Refused::new(StatusCode::CONFLICT, "node_kind_mismatch", "it was enrolled as the other kind"));
+    }
+    let decision = if asked.approved { Decision::Approve } else { Decision::Reject };
+    Ok(Json(enrolments.decide(&found.id, decision, "control-plane").await?.into()))
+}
