@@ -36,7 +36,7 @@ export default defineConfig({
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   server: {
     port: 3000,
-    proxy: { "/api": { target: server }, "/health": { target: server } },
+    proxy: { "/api": { target: server }, "/v1": { target: server }, "/health": { target: server } },
   },
   build: {
     // The CSP allows data: for images only.

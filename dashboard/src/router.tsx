@@ -1,5 +1,5 @@
 import { lazy, Suspense, type ComponentType } from "react";
-import { createBrowserRouter } from "react-router";
+import { createBrowserRouter, Navigate } from "react-router";
 
 import LoginPage from "@/features/auth/LoginPage";
 import SetupPage from "@/features/auth/SetupPage";
@@ -34,6 +34,11 @@ const WorkspacesPage = page(() => import("@/features/workspaces/WorkspacesPage")
 const WorkspacePage = page(() => import("@/features/workspaces/WorkspacePage"));
 const NotificationsPage = page(() => import("@/features/notifications/NotificationsPage"));
 const NotificationChannelPage = page(() => import("@/features/notifications/ChannelPage"));
+const MeshLayout = page(() => import("@/features/mesh/MeshLayout"));
+const PlaygroundTab = page(() => import("@/features/completions/PlaygroundTab"));
+const MachinesTab = page(() => import("@/features/enrolments/MachinesTab"));
+const UsageTab = page(() => import("@/features/ledger/UsageTab"));
+const OperationsTab = page(() => import("@/features/enrolments/OperationsTab"));
 const WatchPage = page(() => import("@/features/watch/WatchPage"));
 const SettingsPage = page(() => import("@/shell/SettingsPage"));
 
@@ -81,6 +86,18 @@ export const router = createBrowserRouter([
       { path: "workspaces/:id", element: <WorkspacePage /> },
       { path: "servers", element: <NodesPage /> },
       { path: "servers/:id", element: <NodePage /> },
+      {
+        path: "models",
+        element: <MeshLayout />,
+        children: [
+          { index: true, element: <PlaygroundTab /> },
+          { path: "machines", element: <MachinesTab /> },
+          { path: "usage", element: <UsageTab /> },
+          { path: "operations", element: <OperationsTab /> },
+        ],
+      },
+      // What a guide calls it.
+      { path: "portal/coordinator-ops", element: <Navigate to="/models/operations" replace /> },
       { path: "notifications", element: <NotificationsPage /> },
       { path: "notifications/:id", element: <NotificationChannelPage /> },
       { path: "settings", element: <SettingsPage /> },

@@ -1,4 +1,4 @@
-import { ApiError, asSentence, isErrorBody, isRecord, parseRetryAfter } from "./error";
+import { ApiError, asSentence, isErrorBody, isRecord, openAiError, parseRetryAfter } from "./error";
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -11,13 +11,14 @@ interface Options {
   bearer?: string;
 }
 
+/** A path below `/api`, or one below `/v1`, where other programs look for models. */
 export function apiUrl(path: string, query: Options["query"] = {}): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
     if (value !== undefined && value !== "") search.set(key, String(value));
   }
   const text = search.toString();
-  return `/api${path}${text ? `?${text}` : ""}`;
+  return `${path.startsWith("/v1/") ? "" : "/api"}${path}${text ? `?${text}` : ""}`;
 }
 
 async function send(method: Method, path: string, { body, query, signal, bearer }: Options): Promise<Response> {
@@ -44,16 +45,19 @@ async function send(method: Method, path: string, { body, query, signal, bearer 
 
 async function toError(response: Response): Promise<ApiError> {
   const retryAfter = parseRetryAfter(response.headers.get("retry-after"));
+  const requestId = response.headers.get("x-request-id") ?? undefined;
   const body: unknown = await response.json().catch(() => undefined);
   if (isErrorBody(body)) {
     const details = isRecord(body.details) ? body.details : {};
-    return new ApiError(response.status, body.error, asSentence(body.message), details, retryAfter);
+    return new ApiError(response.status, body.error, asSentence(body.message), details, retryAfter, requestId);
   }
+  const said = openAiError(body);
+  if (said) return new ApiError(response.status, said.code, said.message, {}, retryAfter, requestId);
   const message =
     response.status >= 500
       ? `The server failed with status ${response.status}. Its log says why.`
       : `The server refused this with status ${response.status}.`;
-  return new ApiError(response.status, "UNKNOWN", message, {}, retryAfter);
+  return new ApiError(response.status, "UNKNOWN", message, {}, retryAfter, requestId);
 }
 
 /** The one way to the API: `T` is what the schema says about this route's answer. */
@@ -72,4 +76,10 @@ export async function callText(path: string, query?: Options["query"]): Promise<
 export async function callBytes(path: string, query?: Options["query"]): Promise<{ bytes: Uint8Array; headers: Headers }> {
   const response = await send("GET", path, { query });
   return { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers };
+}
+
+/** For the route that answers bit by bit. */
+export async function callStream(path: string, body: unknown, signal: AbortSignal): Promise<{ stream: ReadableStream<Uint8Array>; headers: Headers }> {
+  const response = await send("POST", path, { body, signal });
+  return { stream: response.body ?? new Blob().stream(), headers: response.headers };
 }

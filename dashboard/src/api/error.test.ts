@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { ApiError, asSentence, fieldError, formError, isErrorBody, parseRetryAfter } from "./error";
+import { ApiError, asSentence, fieldError, formError, isErrorBody, openAiError, parseRetryAfter } from "./error";
 
 describe("errors", () => {
   const taken = new ApiError(409, "NAME_TAKEN", "Another project has this name.", { field: "name" });
@@ -33,6 +33,13 @@ describe("errors", () => {
     expect(isErrorBody({ error: "X", message: "y" })).toBe(true);
     expect(isErrorBody({ error: { code: 1 } })).toBe(false);
     expect(isErrorBody("<html>")).toBe(false);
+  });
+
+  it("are understood also as other programs know them", () => {
+    expect(openAiError({ error: { message: "no machine serves `m`", type: "not_found", code: "MODEL_UNKNOWN" } })).toEqual({ code: "MODEL_UNKNOWN", message: "No machine serves `m`." });
+    expect(openAiError({ error: { message: "busy", type: "overloaded", code: null } })).toEqual({ code: "overloaded", message: "Busy." });
+    expect(openAiError({ error: "X", message: "y" })).toBeUndefined();
+    expect(openAiError(undefined)).toBeUndefined();
   });
 });
 

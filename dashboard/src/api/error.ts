@@ -11,6 +11,8 @@ export class ApiError extends Error {
     readonly details: Record<string, unknown> = {},
     /** Seconds until it is worth trying again, from `Retry-After`. */
     readonly retryAfter?: number,
+    /** By which the server knows the request, from `X-Request-Id`. */
+    readonly requestId?: string,
   ) {
     super(message);
   }
@@ -43,6 +45,14 @@ export function isErrorBody(value: unknown): value is ErrorBody {
     "message" in value &&
     typeof value.message === "string"
   );
+}
+
+/** How the routes below `/v1` that other programs know say it, also in the middle of a stream. */
+export function openAiError(value: unknown): { code: string; message: string } | undefined {
+  const error = isRecord(value) ? value.error : undefined;
+  if (!isRecord(error) || typeof error.message !== "string") return undefined;
+  const code = [error.code, error.type].find((it) => typeof it === "string");
+  return { code: typeof code === "string" ? code : "UNKNOWN", message: asSentence(error.message) };
 }
 
 export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {

@@ -50,6 +50,13 @@ export const keys = {
   notificationChannels: ["notifications", "channels"] as const,
   notificationChannel: (id: string) => ["notifications", "channel", id] as const,
   notificationDeliveries: (id: string) => ["notifications", "deliveries", id] as const,
+  mesh: ["mesh", "own"] as const,
+  meshModels: ["mesh", "models"] as const,
+  enrolments: ["mesh", "enrolments"] as const,
+  completions: ["mesh", "completions"] as const,
+  completionExplained: (id: string) => ["mesh", "explained", id] as const,
+  statement: ["mesh", "statement"] as const,
+  ledger: ["mesh", "ledger"] as const,
 };
 
 export type QueryKey = readonly string[];

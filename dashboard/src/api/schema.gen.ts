@@ -461,6 +461,214 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mesh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The mesh as this server is part of it, and what the caller has in it. */
+        get: operations["mesh_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's requests for models, newest first, a hundred at a time. */
+        get: operations["completion_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/completions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, among the routes of the mesh. */
+        get: operations["completion_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/enrolments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The machines that take part, or want to: the caller's own, or everybody's for who may approve. */
+        get: operations["enrolment_list"];
+        put?: never;
+        /** Takes a machine of the caller's into the mesh; it stays dormant until it is approved. */
+        post: operations["enrolment_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/enrolments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a machine's part in the mesh. What it has earned stays with its owner. */
+        delete: operations["enrolment_withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/enrolments/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a machine take part. */
+        post: operations["enrolment_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/enrolments/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says no. A machine that took part is suspended by it. */
+        post: operations["enrolment_reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/enrolments/{id}/rekey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A new registration token, for a machine that has lost its key. The old key is worth nothing from now on, and the machine waits
+         *     for approval anew.
+         */
+        post: operations["enrolment_rekey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/enrolments/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a machine out until it is approved again. Its completions under way break off. */
+        post: operations["enrolment_suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives somebody credits, which stand against the account `issued`. */
+        post: operations["grant_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All accounts, and whether everything adds up. */
+        get: operations["ledger_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What moved on the caller's account, newest first. */
+        get: operations["statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes": {
         parameters: {
             query?: never;
@@ -1763,6 +1971,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** OpenAI's chat completions, streamed or not. */
+        post: operations["chat_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** OpenAI's completions of plain text, streamed or not. */
+        post: operations["text_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** OpenAI's embeddings. */
+        post: operations["embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/explain/{request}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a request for a model was served where it was: the machines that were looked at, and what was expected of each. */
+        get: operations["completion_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Anthropic's messages, streamed or not. */
+        post: operations["messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models that somebody serves at this moment, as OpenAI lists them. */
+        get: operations["models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** OpenAI's responses, streamed or not. */
+        post: operations["responses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1993,6 +2320,85 @@ export interface components {
             message: string;
             sha: string;
         };
+        /** @description One request for a model. */
+        Completion: {
+            /**
+             * Format: int64
+             * @description What was paid for it, in microcredits.
+             */
+            cost: number;
+            created_at: components["schemas"]["String"];
+            /** Format: int64 */
+            duration_ms?: number | null;
+            /** Format: int64 */
+            first_byte_ms?: number | null;
+            id: components["schemas"]["CompletionId"];
+            /** Format: int64 */
+            input_tokens: number;
+            model: string;
+            node_id?: null | components["schemas"]["MeshNodeId"];
+            /** Format: int64 */
+            output_tokens: number;
+            /**
+             * @description The route that was called.
+             * @example /v1/chat/completions
+             */
+            path: string;
+            state: components["schemas"]["CompletionState"];
+        };
+        /** @description One machine that was looked at. */
+        CompletionCandidate: {
+            /** Format: double */
+            answer_seconds: number;
+            /**
+             * Format: int64
+             * @description Tokens of the prompt that it was expected to remember.
+             */
+            cached_tokens: number;
+            /** Format: double */
+            load_seconds: number;
+            node_id: components["schemas"]["MeshNodeId"];
+            /** Format: double */
+            prompt_seconds: number;
+            /**
+             * Format: double
+             * @description What was expected of it, in seconds: waiting, loading, reading the prompt, writing the answer.
+             */
+            queue_seconds: number;
+            /** @description Why it was out of the question: `paused`, `ejected`, `tried`, `context_too_small`. */
+            refused?: string | null;
+        };
+        CompletionChoice: {
+            candidates: components["schemas"]["CompletionCandidate"][];
+            chosen?: null | components["schemas"]["MeshNodeId"];
+            /**
+             * Format: int64
+             * @description What was estimated of the prompt, in tokens.
+             */
+            prompt_tokens: number;
+        };
+        /** @description Why a completion was served where it was. */
+        CompletionExplained: {
+            /** @description Each choice that was made for it: more than one where a machine failed before its first byte. */
+            choices: components["schemas"]["CompletionChoice"][];
+            completion: components["schemas"]["Completion"];
+        };
+        /**
+         * @description One request for a model.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        CompletionId: string;
+        CompletionList: {
+            /** @description The caller's, newest first. */
+            completions: components["schemas"]["Completion"][];
+            /** @description For the next page, where there are more. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description How a completion stands, or ended.
+         * @enum {string}
+         */
+        CompletionState: "held" | "done" | "cancelled" | "broken" | "failed";
         Container: {
             /**
              * Format: double
@@ -2120,6 +2526,62 @@ export interface components {
             /** @description Of the daemon. */
             version?: string | null;
         };
+        /** @description A machine that takes part in the mesh, or wants to. */
+        Enrolment: {
+            created_at: components["schemas"]["String"];
+            decided_at?: null | components["schemas"]["String"];
+            decided_by?: string | null;
+            device_id?: string | null;
+            /** @description The key in short, to compare with what the machine shows: `1a2b 3c4d 5e6f 7081`. */
+            fingerprint?: string | null;
+            id: components["schemas"]["EnrolmentId"];
+            kind: components["schemas"]["MeshNodeKind"];
+            last_seen_at?: null | components["schemas"]["String"];
+            /** @description What it serves at this moment. */
+            models: components["schemas"]["MeshModel"][];
+            node_id: components["schemas"]["MeshNodeId"];
+            /** @description Whether it is linked at this moment. */
+            online: boolean;
+            owner: string;
+            owner_id: components["schemas"]["UserId"];
+            /** @description Why it takes nothing though it is linked; absent when it does. */
+            paused?: string | null;
+            /** @description The machine's key; absent until it has registered. */
+            public_key?: string | null;
+            state: components["schemas"]["EnrolmentState"];
+        };
+        /** @description Takes a machine into the mesh. It stays dormant until somebody who may approves it. */
+        EnrolmentCreate: {
+            /** @description What the approver may know it by besides: a serial number, a host name. */
+            device_id?: string | null;
+            kind?: null | components["schemas"]["MeshNodeKind"];
+            /** @description A name for the machine that no other one has: 3 to 64 lower-case letters, digits, `.`, `_` and `-`. */
+            node_id: string;
+        };
+        /** @description The only answer that ever carries the registration token. */
+        EnrolmentCreated: {
+            /** @description What to run on the machine; the token goes into its environment. */
+            command: string;
+            enrolment: components["schemas"]["Enrolment"];
+            /** @description With it one machine registers, once: from then on its key is what it is known by. */
+            registration_token: string;
+        };
+        /**
+         * @description A machine's part in the mesh.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        EnrolmentId: string;
+        EnrolmentList: {
+            /** @description Newest first. Who may approve sees everybody's, others their own. */
+            enrolments: components["schemas"]["Enrolment"][];
+            /** @description Whether the caller may approve, reject and suspend. */
+            may_decide: boolean;
+        };
+        /**
+         * @description Where an owner's wish that a machine take part in the mesh stands. `pending → active ⇄ suspended`, or `rejected`.
+         * @enum {string}
+         */
+        EnrolmentState: "pending" | "active" | "suspended" | "rejected";
         /** @description A variable as it is shown, without its value. */
         EnvVar: {
             has_value: boolean;
@@ -2186,6 +2648,17 @@ export interface components {
             token: string;
             /** @description `x-access-token` when absent, which servers take where only the token counts. */
             username?: string | null;
+        };
+        /** @description Gives somebody credits: the only way by which they come into the mesh. */
+        GrantCreate: {
+            /**
+             * Format: int64
+             * @description Microcredits; at least 1.
+             */
+            amount: number;
+            /** @description For the statement of both sides. */
+            reason: string;
+            username: string;
         };
         /** @description `GET /api/health`. */
         Health: {
@@ -2292,6 +2765,67 @@ export interface components {
         JsonWebKeySet: {
             keys: components["schemas"]["JsonWebKey"][];
         };
+        LedgerAccount: {
+            /** @description `user:<id>`, `held`, `fee` or `issued`. */
+            account: string;
+            /** Format: int64 */
+            balance: number;
+            /** @description Of a person's account. */
+            username?: string | null;
+        };
+        /** @description All accounts, for who wants to see that they add up. */
+        LedgerAudit: {
+            accounts: components["schemas"]["LedgerAccount"][];
+            /**
+             * Format: int64
+             * @description Completions that are not settled.
+             */
+            open_completions: number;
+            /**
+             * Format: int64
+             * @description Of all entries: 0 unless something is wrong.
+             */
+            sum: number;
+            /**
+             * Format: int64
+             * @description Transactions whose entries do not add up to 0, and accounts whose balance is not that of their entries.
+             */
+            wrong: number;
+        };
+        /** @description One movement on one account. */
+        LedgerEntry: {
+            /**
+             * Format: int64
+             * @description Microcredits: negative when they leave the account.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What the account had then.
+             */
+            balance: number;
+            completion_id?: null | components["schemas"]["CompletionId"];
+            created_at: components["schemas"]["String"];
+            /** @description `grant`, `hold` or `settle`. */
+            kind: string;
+            /** @description Why, of a grant. */
+            reason?: string | null;
+            transaction_id: components["schemas"]["LedgerTransactionId"];
+        };
+        /** @description What completions, grants and earnings moved on the caller's account. */
+        LedgerStatement: {
+            /** Format: int64 */
+            balance: number;
+            /** @description Newest first. */
+            entries: components["schemas"]["LedgerEntry"][];
+            /** @description Gives the next page as `?cursor=`. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description Credits that were moved from accounts to others.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        LedgerTransactionId: string;
         /** @description Absent means the server's default. */
         LimitSettings: {
             /** Format: int64 */
@@ -2385,11 +2919,103 @@ export interface components {
             /** Format: int64 */
             used_bytes: number;
         };
+        /** @description The mesh as this server is part of it. Amounts are in microcredits: millionths of a credit. */
+        Mesh: {
+            /**
+             * Format: int64
+             * @description What the caller can spend.
+             */
+            balance: number;
+            /** @description By which they know it: 43 characters of base64url. */
+            coordinator_key: string;
+            /**
+             * @description Where machines of the mesh reach the coordinator.
+             * @example http://127.0.0.1:4301
+             */
+            coordinator_url: string;
+            /**
+             * Format: int64
+             * @description What the caller's machines have earned, over all time.
+             */
+            earned: number;
+            /**
+             * Format: int32
+             * @description Of what a completion costs, the coordinator's part, in hundredths of a percent.
+             */
+            fee_bps: number;
+            /**
+             * Format: int64
+             * @description What is set aside for the caller's completions under way.
+             */
+            held: number;
+        };
+        /** @description A model as one machine serves it. */
+        MeshModel: {
+            /**
+             * Format: int32
+             * @description Requests that it works at or that wait for it now.
+             */
+            busy: number;
+            /**
+             * Format: int32
+             * @description Tokens that fit into a request with its answer.
+             */
+            context: number;
+            /**
+             * Format: int32
+             * @description Microcredits for a token of the prompt, and of the answer.
+             */
+            input_price: number;
+            loaded: boolean;
+            name: string;
+            /** Format: int32 */
+            output_price: number;
+            /**
+             * Format: int32
+             * @description Requests that it works at, at the same time.
+             */
+            slots: number;
+            /**
+             * Format: double
+             * @description Tokens that it produces a second for one request, as measured; absent until it has.
+             */
+            tokens_per_second?: number | null;
+        };
+        /**
+         * @description What a machine of the mesh is called: 3 to 64 lower-case letters, digits, dots, hyphens and underscores.
+         * @example ada-workstation
+         */
+        MeshNodeId: string;
+        /**
+         * @description What a machine of the mesh does there.
+         * @enum {string}
+         */
+        MeshNodeKind: "agent" | "coordinator";
         /** @description Samples, oldest first. Where some are missing nothing was heard of the machine. */
         MetricsHistory: {
             /** Format: int32 */
             interval_seconds: number;
             samples: components["schemas"]["NodeMetrics"][];
+        };
+        /** @description One of them. */
+        Model: {
+            /**
+             * Format: int32
+             * @description Tokens that fit into a request with its answer, where most do.
+             */
+            context_length: number;
+            /** Format: int64 */
+            created: number;
+            id: string;
+            /** @description `model`. */
+            object: string;
+            owned_by: string;
+        };
+        /** @description The models that somebody serves, as OpenAI lists them. */
+        ModelList: {
+            data: components["schemas"]["Model"][];
+            /** @description `list`. */
+            object: string;
         };
         NamedCommand: {
             command: string;
@@ -3526,7 +4152,7 @@ export interface components {
             expires_at?: null | components["schemas"]["String"];
             /** @description What it is for, for the list. */
             name: string;
-            /** @description `read`, `write`; both when absent. */
+            /** @description `read`, `write` and `models`, which is for asking models; `read` and `write` when absent. */
             scopes?: string[] | null;
         };
         /** @description The only answer that ever carries the token. */
@@ -4830,6 +5456,587 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    mesh_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mesh"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    completion_list: {
+        parameters: {
+            query?: {
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletionList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    completion_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["CompletionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletionExplained"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolmentCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentCreated"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["EnrolmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["EnrolmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["EnrolmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_rekey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["EnrolmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentCreated"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    enrolment_suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["EnrolmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    grant_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntry"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ledger_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerAudit"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    statement: {
+        parameters: {
+            query?: {
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerStatement"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9555,6 +10762,359 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
+            };
+        };
+    };
+    chat_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    text_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    completion_explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request: components["schemas"]["CompletionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletionExplained"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    responses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -31,7 +31,7 @@ export function PhoneBottomBar() {
             <NavLink
               to={to}
               end={end}
-              className={({ isActive }) => classes("flex flex-col items-center gap-0.5 py-2 text-[11px] font-medium focus-visible:-outline-offset-2", isActive ? "text-accent-ink" : "text-faint")}
+              className={({ isActive }) => classes("flex flex-col items-center gap-0.5 py-2 text-[10px] font-medium tracking-tight max-[359px]:text-[9px] focus-visible:-outline-offset-2", isActive ? "text-accent-ink" : "text-faint")}
             >
               <Icon aria-hidden className="size-5" />
               {label}

@@ -1,4 +1,4 @@
-import { Bell, Boxes, MonitorDot, Plus, Search, Server, Settings, type LucideIcon } from "lucide-react";
+import { Bell, Boxes, BrainCircuit, MonitorDot, Plus, Search, Server, Settings, type LucideIcon } from "lucide-react";
 import { Link, NavLink } from "react-router";
 
 import { ProjectStatusIcon } from "@/features/projects/ProjectStatusBadge";
@@ -12,6 +12,7 @@ export const pages: { to: string; label: string; icon: LucideIcon; end: boolean 
   { to: "/", label: "Projects", icon: Boxes, end: true },
   { to: "/workspaces", label: "Workspaces", icon: MonitorDot, end: false },
   { to: "/servers", label: "Servers", icon: Server, end: false },
+  { to: "/models", label: "Models", icon: BrainCircuit, end: false },
   { to: "/notifications", label: "Notifications", icon: Bell, end: false },
   { to: "/settings", label: "Settings", icon: Settings, end: false },
 ];

@@ -1,4 +1,4 @@
-import { Bell, Boxes, FileText, KeyRound, LogOut, MonitorDot, Moon, Plus, RotateCw, Server, Settings, SquareTerminal, Sun, type LucideIcon } from "lucide-react";
+import { Bell, Boxes, BrainCircuit, FileText, KeyRound, LogOut, MonitorDot, Moon, Plus, RotateCw, Server, Settings, SquareTerminal, Sun, type LucideIcon } from "lucide-react";
 import { useMatch, useNavigate } from "react-router";
 
 import { useLogout } from "@/features/auth/queries";
@@ -73,12 +73,16 @@ export function usePaletteItems(): PaletteItem[] {
     { id: "projects", group: "Pages", label: "Projects", icon: Boxes, keywords: "home apps", run: go("/") },
     { id: "workspaces", group: "Pages", label: "Workspaces", icon: MonitorDot, keywords: "terminals development ide", run: go("/workspaces") },
     { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers") },
+    { id: "models", group: "Pages", label: "Models", icon: BrainCircuit, keywords: "playground chat mesh llm ai", run: go("/models") },
+    { id: "models-machines", group: "Pages", label: "Machines that serve models", icon: BrainCircuit, keywords: "mesh enrol gpu", run: go("/models/machines") },
+    { id: "models-usage", group: "Pages", label: "Usage of models", icon: BrainCircuit, keywords: "mesh credits balance statement completions cost", run: go("/models/usage") },
     { id: "notifications", group: "Pages", label: "Notifications", icon: Bell, keywords: "slack email webhook alerts channels", run: go("/notifications") },
     { id: "settings", group: "Pages", label: "Settings", icon: Settings, keywords: "account theme tokens api", run: go("/settings") },
   ];
   const actions: PaletteItem[] = [
     { id: "new", group: "Actions", label: "New project", icon: Plus, keywords: "deploy create git", run: go("/projects/new") },
     { id: "new-workspace", group: "Actions", label: "New workspace", icon: Plus, keywords: "open terminal checkout develop", run: go("/workspaces?new") },
+    { id: "new-machine", group: "Actions", label: "Add a machine that serves models", icon: Plus, keywords: "mesh enrol gpu", run: go("/models/machines?new") },
     {
       id: "theme",
       group: "Actions",

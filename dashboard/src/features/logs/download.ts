@@ -1,6 +1,7 @@
 import { call, callText } from "@/api/call";
 import { isRecord } from "@/api/error";
 import type { LogLine, LogPage } from "@/api/types";
+import { saveFile } from "@/ui/save-file";
 
 import { toPlainLog } from "./log-filter";
 
@@ -12,20 +13,11 @@ function parseJsonLines(text: string): LogLine[] {
     .filter((line): line is LogLine => isRecord(line) && typeof line.text === "string");
 }
 
-function save(name: string, text: string) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
-}
-
 type Query = Record<string, string | number | undefined>;
 
 /** A deployment's whole log, more of it than the page holds. */
 export async function downloadLog(path: string, name: string): Promise<void> {
-  save(name, toPlainLog(parseJsonLines(await callText(path))));
+  saveFile(name, toPlainLog(parseJsonLines(await callText(path))));
 }
 
 /** The most that one request gives. */
@@ -44,5 +36,5 @@ export async function downloadProjectLog(path: string, name: string, query: Quer
     count += page.lines.length;
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined && count < MOST_LINES);
-  save(name, toPlainLog(pages.flat()));
+  saveFile(name, toPlainLog(pages.flat()));
 }

@@ -72,16 +72,19 @@ function options(element: HTMLElement, lines: Line[], { format, ceiling, width, 
     ],
     series: [
       { label: "Time", value: (_plot, time) => moment(time, seconds) },
-      ...lines.map(({ label, colour, faint }) => ({
+      ...lines.map(({ label, colour, faint, bars }) => ({
         label,
         stroke: themeColour(element, colour),
-        fill: faint ? undefined : withAlpha(themeColour(element, colour), 10),
-        width: faint ? 1 : 1.75,
+        fill: faint ? undefined : withAlpha(themeColour(element, colour), bars ? 60 : 10),
+        width: bars ? 0 : faint ? 1 : 1.75,
+        paths: bars ? uPlot.paths.bars?.({ size: [0.8], align: 1 }) : undefined,
         dash: faint ? [3, 3] : undefined,
         // What stands alone between two gaps is no line.
-        points: { show: true, size: 4, width: 0, fill: themeColour(element, colour), filter: lonely },
+        points: { show: !bars, size: 4, width: 0, fill: themeColour(element, colour), filter: lonely },
         value: (plot: uPlot, value: number | null, series: number) => {
-          const shown = plot.cursor.idx == null ? plot.data[series]?.at(-1) : value;
+          const all = Array.from(plot.data[series] ?? []);
+          const newest = bars ? all.findLast((each) => each != null) : all.at(-1);
+          const shown = plot.cursor.idx == null ? newest : value;
           return shown == null ? "–" : format(shown);
         },
       })),

@@ -10,6 +10,8 @@ export interface Line {
   colour: string;
   /** Drawn thinly, without an area below it. */
   faint?: boolean;
+  /** Each value is of the time until the next one, and drawn as a bar. */
+  bars?: boolean;
 }
 
 /** What comes later than this many intervals after the one before comes after a gap. */

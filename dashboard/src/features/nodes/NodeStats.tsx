@@ -1,21 +1,8 @@
-import { ArrowDownUp, Cpu, HardDrive, MemoryStick, type LucideIcon } from "lucide-react";
-import type { ReactNode } from "react";
+import { ArrowDownUp, Cpu, HardDrive, MemoryStick } from "lucide-react";
 
 import type { NodeMetrics } from "@/api/types";
 import { formatBytes, formatPercent, formatRate, percentOf, plural } from "@/format/quantity";
-import { Card } from "@/ui/Card";
-
-function Stat({ icon: Icon, label, value, detail }: { icon: LucideIcon; label: string; value: ReactNode; detail: string }) {
-  return (
-    <Card className="p-4">
-      <p className="flex items-center gap-1.5 text-[13px] text-faint">
-        <Icon aria-hidden className="size-3.5" /> {label}
-      </p>
-      <p className="mt-1 text-xl font-semibold tracking-tight tabular-nums">{value}</p>
-      <p className="truncate text-xs text-faint tabular-nums">{detail}</p>
-    </Card>
-  );
-}
+import { Stat } from "@/ui/Stat";
 
 /** What the machine uses now. */
 export function NodeStats({ metrics }: { metrics: NodeMetrics }) {

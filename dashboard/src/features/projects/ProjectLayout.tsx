@@ -1,14 +1,13 @@
 import { ExternalLink, MonitorDot } from "lucide-react";
-import { useEffect, useRef } from "react";
-import { NavLink, Outlet, useLocation, useParams } from "react-router";
+import { Outlet, useParams } from "react-router";
 
 import { ApiError } from "@/api/error";
 import { RedeployButton, RedeployIfChangedButton } from "@/features/deployments/actions";
 import { NotFound } from "@/shell/NotFound";
 import { buttonClass, ButtonLink } from "@/ui/Button";
-import { classes } from "@/ui/classes";
 import { PageHeader } from "@/ui/PageTitle";
 import { ErrorState, Loading, Notice, Skeleton } from "@/ui/states";
+import { Tabs } from "@/ui/Tabs";
 
 import { AwayNotices } from "./ProjectServers";
 import type { ProjectContext } from "./project-context";
@@ -24,39 +23,6 @@ const tabs = [
   { to: "env", label: "Environment", end: false },
   { to: "settings", label: "Settings", end: false },
 ];
-
-function Tabs() {
-  const nav = useRef<HTMLElement>(null);
-  const { pathname } = useLocation();
-
-  // On a phone the current tab may lie beyond the edge.
-  useEffect(() => {
-    nav.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [pathname]);
-
-  return (
-    <nav ref={nav} aria-label="Project" className="-mx-4 [scrollbar-width:none] overflow-x-auto overflow-y-hidden border-b border-line px-4 sm:mx-0 sm:px-0">
-      <ul className="flex gap-1">
-        {tabs.map(({ to, label, end }) => (
-          <li key={to}>
-            <NavLink
-              to={to}
-              end={end}
-              className={({ isActive }) =>
-                classes(
-                  "-mb-px block border-b-2 px-2.5 py-2 font-medium whitespace-nowrap focus-visible:-outline-offset-2",
-                  isActive ? "border-accent text-ink" : "border-transparent text-faint hover:text-ink",
-                )
-              }
-            >
-              {label}
-            </NavLink>
-          </li>
-        ))}
-      </ul>
-    </nav>
-  );
-}
 
 export default function ProjectLayout() {
   const { id = "" } = useParams();
@@ -108,7 +74,7 @@ export default function ProjectLayout() {
       />
       {project.down_code === "VOLUME_FULL" && project.down_reason && <Notice tone="bad">{`Stopped: ${project.down_reason}.`}</Notice>}
       <AwayNotices project={project} />
-      <Tabs />
+      <Tabs label="Project" tabs={tabs} />
       <Outlet context={{ project } satisfies ProjectContext} />
     </div>
   );

@@ -19,6 +19,7 @@ const lifetimes = [
 const accesses = [
   { value: "write", label: "Read and write", scopes: ["read", "write"] },
   { value: "read", label: "Read only", scopes: ["read"] },
+  { value: "models", label: "Ask models only", scopes: ["models"] },
 ];
 
 function TokenForm({ onCreated }: { onCreated: (token: string) => void }) {
