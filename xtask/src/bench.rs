@@ -1,7 +1,7 @@
 use anyhow::Result;
 
 use crate::command::{cargo, target};
-use crate::{dashboard, packages};
+use crate::{dashboard, models, packages};
 
 /// Measures a release build; the bench itself is a test harness of its own, to use the same test kit.
 pub(crate) fn run(rest: &[String]) -> Result<()> {
@@ -10,6 +10,7 @@ pub(crate) fn run(rest: &[String]) -> Result<()> {
     }
     packages::install()?;
     packages::install_peers()?;
+    models::install_gateways()?;
     dashboard::build()?;
     cargo(&["bench", "--package", "nanoscale", "--bench", "main", "--"]).args(rest).run()
 }

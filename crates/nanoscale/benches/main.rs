@@ -6,6 +6,8 @@
 
 #[path = "main/docker.rs"]
 mod docker;
+#[path = "main/gateway.rs"]
+mod gateway;
 #[path = "main/machines.rs"]
 mod machines;
 #[path = "main/neighbours.rs"]
@@ -64,6 +66,9 @@ fn main() {
     if let Some(origin) = value("--as-edge") {
         return proxy::serve_edge(&origin);
     }
+    if arguments.iter().any(|argument| argument == "--as-engine") {
+        return gateway::serve_engine();
+    }
     if let Some(request) = value("--as-sandbox") {
         return sandboxed::serve(&request);
     }
@@ -95,6 +100,10 @@ fn main() {
     if wanted("workspaces") || workspaces::PARTS.iter().any(|part| wanted(part)) {
         let part = only.as_deref().filter(|only| *only != "workspaces");
         rows.extend(runtime.block_on(workspaces::measure(part)));
+    }
+    if wanted("gateway") || gateway::PARTS.iter().any(|part| wanted(part)) {
+        let part = only.as_deref().filter(|only| *only != "gateway");
+        rows.extend(runtime.block_on(gateway::measure(part)));
     }
     let table = table(&rows);
     println!("{table}");

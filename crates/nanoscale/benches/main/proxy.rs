@@ -102,7 +102,7 @@ pub(crate) fn edge(origin: &Origin) -> Peer {
     Peer { child, address: line.trim().parse().unwrap() }
 }
 
-fn nginx(directory: &Path, name: &str, server: impl Fn(SocketAddr) -> String) -> Peer {
+pub(crate) fn nginx(directory: &Path, name: &str, server: impl Fn(SocketAddr) -> String) -> Peer {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let home = directory.join(name);
     std::fs::create_dir(&home).unwrap();
