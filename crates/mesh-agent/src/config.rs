@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use ids::MeshNodeId;
 use link::PublicKey;
 use url::Url;
-use wire::MeshPrice;
+
+use crate::terms::Terms;
 
 /// What a mesh agent is told by its owner. It has secrets, and no `Debug` therefore.
 #[derive(Clone)]
@@ -22,8 +23,7 @@ pub struct Config {
     pub device_id: Option<String>,
     /// The engines whose models it offers. Where several have one of the same name, the one with less to do is asked.
     pub upstreams: Vec<Upstream>,
-    /// Of each of its models.
-    pub price: MeshPrice,
+    pub terms: Terms,
 }
 
 /// An engine that serves models to this machine.

@@ -1,7 +1,7 @@
-//! What a mesh agent keeps in its directory: its own key, and by which key it knows the coordinator.
+//! What is in a mesh agent's directory: its own key, by which key it knows the coordinator, and whether its owner has paused it.
 
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ::link::{KeyPair, PublicKey};
@@ -10,6 +10,7 @@ use url::Url;
 
 const KEY: &str = "mesh.key";
 const COORDINATOR: &str = "coordinator.json";
+const PAUSED: &str = "paused";
 
 /// Makes the directory, for nobody else, when it is not there.
 pub(crate) fn make(directory: &Path) -> io::Result<()> {
@@ -27,6 +28,28 @@ pub(crate) fn load_key(directory: &Path) -> io::Result<KeyPair> {
     KeyPair::from_pkcs8(&der).map_err(|_| {
         io::Error::other(format!("{} is not a key; remove it and enrol this machine anew", path.display()))
     })
+}
+
+/// Lets nobody else use the machine whose mesh agent has this directory, for a reason that the coordinator is told; or lets them again.
+/// The agent obeys within a second, and after a restart. What is under way goes on.
+pub fn pause(directory: &Path, reason: Option<&str>) -> io::Result<()> {
+    let path = directory.join(PAUSED);
+    match reason {
+        Some(reason) => {
+            write(&path, reason.as_bytes())?;
+            // Root may say so to an agent of another user.
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+        }
+        None => match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Why its owner has paused it.
+pub(crate) fn paused(directory: &Path) -> io::Result<Option<String>> {
+    Ok(read(&directory.join(PAUSED))?.map(|reason| String::from_utf8_lossy(&reason).into_owned()))
 }
 
 /// The coordinator that was met first.
@@ -81,8 +104,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

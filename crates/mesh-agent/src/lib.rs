@@ -15,11 +15,14 @@ mod kept;
 mod mesh_agent;
 mod offer;
 mod status;
+mod terms;
 mod uplink;
 mod upstream;
 
 pub use config::{Config, Upstream, UpstreamKind};
+pub use kept::pause;
 pub use mesh_agent::{Error, MeshAgent};
 pub use status::Status;
+pub use terms::{Hours, InvalidHours, Terms};
 pub use upstream::InvalidUpstream;
 pub use wire::MeshPrice;

@@ -22,6 +22,9 @@ use crate::upstream::{Engine, InvalidUpstream};
 /// Longer than a signature lives, and clocks may differ.
 const BEFORE_ALL: Duration = Duration::from_secs(180);
 
+/// How often it is looked what the owner says.
+const OBEY: Duration = Duration::from_secs(1);
+
 /// Why there can be no mesh agent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -56,7 +59,7 @@ impl MeshAgent {
         let key = Arc::new(kept::load_key(&config.directory).map_err(Error::Directory)?);
         let engines = config.upstreams.iter().map(Engine::new).collect::<Result<Arc<[_]>, _>>()?;
         let served = Served {
-            offer: Offer::new(config.price),
+            offer: Offer::new(config.terms.clone()),
             engines,
             completions: Arc::new(Completions::default()),
             // What an earlier process took cannot come again: it came over a link of that process, which nobody can repeat.
@@ -87,19 +90,32 @@ impl MeshAgent {
         self.inner.served.offer.report()
     }
 
-    /// Takes no new requests, for a reason that the coordinator is told; or takes them again. What is under way goes on.
-    pub fn pause(&self, reason: Option<String>) {
-        self.inner.served.offer.pause(reason);
-    }
-
     /// Serves until `stop`, and then brings to an end what is under way, for a short time.
     pub async fn run(&self, stop: CancellationToken) {
+        self.obey();
         let mut watching = JoinSet::new();
+        let agent = self.clone();
+        watching.spawn(async move {
+            loop {
+                tokio::time::sleep(OBEY).await;
+                agent.obey();
+            }
+        });
         for place in 0..self.inner.served.engines.len() {
             let served = self.inner.served.clone();
             watching.spawn(async move { served.engines[place].watch(place, &served.offer).await });
         }
         self.keep_linked(&stop).await;
         watching.shutdown().await;
+    }
+
+    /// Pauses, or goes on, as its owner says by the directory and by the hours.
+    fn obey(&self) {
+        let Config { directory, terms, .. } = &self.inner.config;
+        let paused = kept::paused(directory).unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be read whether the owner has paused this machine");
+            Some("it is not known whether its owner has paused it".into())
+        });
+        self.inner.served.offer.pause(paused.or_else(|| terms.closed(jiff::Zoned::now().time())));
     }
 }

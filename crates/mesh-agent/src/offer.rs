@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use wire::{MESH_PROTOCOL, MeshModel, MeshPrice, MeshReport};
+use wire::{MESH_PROTOCOL, MeshModel, MeshReport};
+
+use crate::terms::Terms;
 
 /// A model as one upstream serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) struct Offer {
 }
 
 struct Inner {
-    price: MeshPrice,
+    terms: Terms,
     state: Mutex<State>,
     report: watch::Sender<MeshReport>,
 }
@@ -57,7 +59,7 @@ pub(crate) enum NotOffered {
 // === impl Offer ===
 
 impl Offer {
-    pub(crate) fn new(price: MeshPrice) -> Self {
+    pub(crate) fn new(terms: Terms) -> Self {
         let report = MeshReport {
             protocol: MESH_PROTOCOL,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -66,7 +68,7 @@ impl Offer {
             paused: None,
             models: Vec::new(),
         };
-        Self { inner: Arc::new(Inner { price, state: Mutex::default(), report: watch::Sender::new(report) }) }
+        Self { inner: Arc::new(Inner { terms, state: Mutex::default(), report: watch::Sender::new(report) }) }
     }
 
     pub(crate) fn report(&self) -> watch::Receiver<MeshReport> {
@@ -84,6 +86,7 @@ impl Offer {
 
     /// What an upstream serves, until it is asked the next time.
     pub(crate) fn set_found(&self, upstream: usize, mut found: Vec<Found>, before: &Before) {
+        found.retain(|model| self.inner.terms.offers(&model.name));
         self.change(|state| {
             let now = state.under_way_at(upstream);
             for model in &mut found {
@@ -121,7 +124,7 @@ impl Offer {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.inner.state();
         let result = change(&mut state);
-        let (paused, models) = (state.paused.clone(), state.models(self.inner.price));
+        let (paused, models) = (state.paused.clone(), state.models(&self.inner.terms));
         // Within the lock, so that reports follow one another as changes do.
         self.inner.report.send_if_modified(|report| {
             let is_other = report.paused != paused || report.models != models;
@@ -161,7 +164,7 @@ impl State {
     }
 
     /// As the coordinator is told: it does not know of upstreams.
-    fn models(&self, price: MeshPrice) -> Vec<MeshModel> {
+    fn models(&self, terms: &Terms) -> Vec<MeshModel> {
         let mut models = BTreeMap::<&str, MeshModel>::new();
         for (upstream, found) in
             self.found.iter().flat_map(|(upstream, all)| all.iter().map(|found| (*upstream, found)))
@@ -174,7 +177,7 @@ impl State {
                 context: *context,
                 slots: 0,
                 busy: 0,
-                price,
+                price: terms.price(name),
             });
             known.loaded |= loaded;
             // What fits wherever it goes.
@@ -213,7 +216,7 @@ mod tests {
     use super::*;
 
     fn offer() -> Offer {
-        Offer::new(MeshPrice { input: 1, output: 2 })
+        Offer::new(Terms::default())
     }
 
     fn found(name: &str, slots: u32, busy: u32) -> Found {
@@ -243,6 +246,14 @@ mod tests {
         assert_eq!(generation(), first + 4);
         set(Vec::new());
         assert_eq!(offer.claim("a").err(), Some(NotOffered::Absent));
+    }
+
+    #[test]
+    fn what_the_owner_keeps_is_not_offered() {
+        let offer = Offer::new(Terms { models: ["a".into()].into(), ..Terms::default() });
+        offer.set_found(0, vec![found("a", 1, 0), found("b", 1, 0)], &offer.before(0));
+        assert_eq!(offer.report().borrow().models.len(), 1);
+        assert_eq!(offer.claim("b").err(), Some(NotOffered::Absent));
     }
 
     #[test]

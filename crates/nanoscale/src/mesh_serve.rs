@@ -1,12 +1,12 @@
 //! `nanoscale mesh serve`: this machine's models for a mesh, and nothing else of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use ids::MeshNodeId;
 use link::PublicKey;
-use mesh_agent::{Config, MeshAgent, MeshPrice, Upstream, UpstreamKind};
+use mesh_agent::{Config, Hours, MeshAgent, MeshPrice, Terms, Upstream, UpstreamKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -38,15 +38,65 @@ pub(crate) struct ServeArgs {
     /// An Ollama server whose models are offered. Default, where there is no llama.cpp server: http://127.0.0.1:11434.
     #[arg(long, env = "OLLAMA_HOST", value_name = "URL")]
     ollama: Option<String>,
+    /// Read the API key of the llama.cpp servers from this file; LLAMA_API_KEY may have it instead.
+    #[arg(long, value_name = "FILE")]
+    llama_key_file: Option<PathBuf>,
+    /// Offer this model, and no other that is not named so. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    model: Vec<String>,
+    /// Let others use this machine at these hours only, like 22:00-08:00, by its own clock. May be given several times.
+    #[arg(long, value_name = "FROM-TO")]
+    hours: Vec<Hours>,
     /// Microcredits for a token of a prompt.
     #[arg(long, default_value_t = 10, value_name = "NUMBER")]
     input_price: u32,
     /// Microcredits for a token of an answer.
     #[arg(long, default_value_t = 30, value_name = "NUMBER")]
     output_price: u32,
+    /// Both, of one model: like `big=20/60`. May be given several times.
+    #[arg(long, value_name = "MODEL=INPUT/OUTPUT", value_parser = model_price)]
+    price: Vec<(String, MeshPrice)>,
+    #[command(flatten)]
+    directory: Directory,
+}
+
+/// Where a mesh agent's key is, and its owner's word.
+#[derive(clap::Args)]
+pub(crate) struct Directory {
     /// Where this machine's key is kept.
-    #[arg(long, env = "NANOSCALE_MESH_DIR", value_name = "DIRECTORY")]
-    directory: Option<PathBuf>,
+    #[arg(long = "directory", env = "NANOSCALE_MESH_DIR", value_name = "DIRECTORY")]
+    path: Option<PathBuf>,
+}
+
+impl Directory {
+    fn path(self) -> Result<PathBuf> {
+        let usual = || Some(crate::config::user_data_dir()?.join("mesh-agent"));
+        let path = self.path.or_else(usual);
+        path.context("neither XDG_DATA_HOME nor HOME says where its key may go; give --directory")
+    }
+}
+
+/// Lets nobody else use this machine until `resume`; or lets them again.
+pub(crate) fn pause(directory: Directory, reason: Option<&str>) -> Result<ExitCode> {
+    let path = directory.path()?;
+    if !path.is_dir() {
+        bail!("{} is not there: no mesh agent has served from it; give --directory", path.display());
+    }
+    mesh_agent::pause(&path, reason).with_context(|| format!("write to {}", path.display()))?;
+    say(match reason {
+        Some(_) => "Paused: nothing new is taken, within a second; what is under way goes on.",
+        None => "Resumed.",
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn model_price(text: &str) -> Result<(String, MeshPrice), String> {
+    let parsed = || {
+        let (model, price) = text.rsplit_once('=').filter(|(model, _)| !model.is_empty())?;
+        let (input, output) = price.split_once('/')?;
+        Some((model.to_owned(), MeshPrice { input: input.parse().ok()?, output: output.parse().ok()? }))
+    };
+    parsed().ok_or_else(|| "it is not like model=20/60, in microcredits".to_owned())
 }
 
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode> {
@@ -80,31 +130,42 @@ fn say(line: &str) {
 }
 
 fn config(args: ServeArgs) -> Result<Config> {
-    let variable = std::env::var("AGENT_REGISTRATION_TOKEN").ok().filter(|token| !token.trim().is_empty());
-    let registration_token = match &args.token_file {
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .with_context(|| format!("read the registration token in {}", path.display()))?,
-        ),
-        None => variable,
-    };
-    let directory = args.directory.or_else(default_directory);
-    let mut upstreams = args.llama.into_iter().map(|url| upstream(UpstreamKind::LlamaCpp, url)).collect::<Vec<_>>();
+    let registration_token = secret(args.token_file.as_deref(), "AGENT_REGISTRATION_TOKEN")?;
+    let api_key = secret(args.llama_key_file.as_deref(), "LLAMA_API_KEY")?;
+    let llama = |url| Upstream { kind: UpstreamKind::LlamaCpp, url, api_key: api_key.clone() };
+    let mut upstreams = args.llama.into_iter().map(llama).collect::<Vec<_>>();
     let ollama = args.ollama.or_else(|| upstreams.is_empty().then(|| OLLAMA.to_owned()));
     if let Some(text) = ollama {
         let url = ollama_url(&text).with_context(|| format!("`{text}` (OLLAMA_HOST) is no address like {OLLAMA}"))?;
-        upstreams.push(upstream(UpstreamKind::Ollama, url));
+        upstreams.push(Upstream { kind: UpstreamKind::Ollama, url, api_key: None });
     }
     Ok(Config {
-        directory: directory.context("neither XDG_DATA_HOME nor HOME says where its key may go; give --directory")?,
+        directory: args.directory.path()?,
         node_id: args.node_id,
         coordinator: args.coordinator,
         coordinator_key: args.coordinator_key,
-        registration_token: registration_token.map(|token| token.trim().to_owned()),
+        registration_token,
         device_id: args.device_id,
         upstreams,
-        price: MeshPrice { input: args.input_price, output: args.output_price },
+        terms: Terms {
+            price: MeshPrice { input: args.input_price, output: args.output_price },
+            prices: args.price.into_iter().collect(),
+            models: args.model.into_iter().collect(),
+            hours: args.hours,
+        },
     })
+}
+
+/// A secret of a file, or of a variable.
+fn secret(file: Option<&Path>, variable: &str) -> Result<Option<String>> {
+    let text = match file {
+        Some(path) => {
+            let read = std::fs::read_to_string(path);
+            Some(read.with_context(|| format!("read the secret in {}", path.display()))?)
+        }
+        None => std::env::var(variable).ok(),
+    };
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 /// The variable is often a host alone, or one with a port.
@@ -119,17 +180,18 @@ fn ollama_url(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-fn upstream(kind: UpstreamKind, url: Url) -> Upstream {
-    Upstream { kind, url, api_key: None }
-}
-
-fn default_directory() -> Option<PathBuf> {
-    Some(crate::config::user_data_dir()?.join("mesh-agent"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::ollama_url;
+    use super::{model_price, ollama_url};
+
+    #[test]
+    fn a_price_is_a_models() {
+        let (model, price) = model_price("org/big:70b=x=20/60").unwrap();
+        assert_eq!((model.as_str(), price.input, price.output), ("org/big:70b=x", 20, 60));
+        for wrong in ["", "=1/2", "big", "big=1", "big=1/-2", "big=a/b"] {
+            assert!(model_price(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn ollama_is_found_as_its_own_programs_find_it() {

@@ -18,6 +18,8 @@ pub struct MeshAgent {
     node_id: String,
     token: String,
     llama: Vec<String>,
+    further: Vec<String>,
+    env: Vec<(String, String)>,
     process: Option<Child>,
     scratch: Scratch,
 }
@@ -33,6 +35,8 @@ impl MeshAgent {
             node_id: node_id.into(),
             token: token.into(),
             llama: llama.to_vec(),
+            further: Vec::new(),
+            env: Vec::new(),
             process: None,
             scratch: Scratch::new("mesh-agent", None),
         }
@@ -46,14 +50,38 @@ impl MeshAgent {
         command
             .args(["mesh", "serve", "--coordinator", &self.coordinator, "--node-id", &self.node_id])
             .args(self.llama.iter().flat_map(|url| ["--llama", url]))
+            .args(&self.further)
             .arg("--directory")
-            .arg(self.scratch.path().join("mesh"))
+            .arg(self.directory())
             .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env("AGENT_REGISTRATION_TOKEN", &self.token)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("its log twice"))
             .stderr(output);
         self.process = Some(child::spawn(command).expect("start a mesh agent"));
+    }
+
+    /// Further arguments, for the next start.
+    pub fn with_arguments(&mut self, arguments: &[&str]) {
+        self.further = arguments.iter().map(ToString::to_string).collect();
+    }
+
+    /// A variable of its environment, from the next start on.
+    pub fn with_env(&mut self, name: &str, value: &str) {
+        self.env.push((name.into(), value.into()));
+    }
+
+    /// Its owner says `pause` or `resume` on that machine.
+    pub async fn owner_says(&self, word: &str) {
+        let mut command = tokio::process::Command::new(&self.program);
+        command.args(["mesh", word, "--directory"]).arg(self.directory()).env_clear();
+        let status = command.kill_on_drop(true).status().await.expect("run nanoscale");
+        assert!(status.success(), "nanoscale mesh {word} failed");
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.scratch.path().join("mesh")
     }
 
     /// Another token, for the next start.
@@ -64,7 +92,7 @@ impl MeshAgent {
     /// Forgets its key, as a machine does that is set up anew.
     pub fn forget(&mut self) {
         self.kill();
-        let _ = fs::remove_dir_all(self.scratch.path().join("mesh"));
+        let _ = fs::remove_dir_all(self.directory());
     }
 
     /// Ends it without a chance to say goodbye.
@@ -79,6 +107,10 @@ impl MeshAgent {
         if let Some(process) = &self.process {
             child::signal(process, signal);
         }
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     /// Waits until it has said `text`.

@@ -42,7 +42,7 @@ pub struct MeshModel {
 }
 
 /// Microcredits (millionths of a credit) for one token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshPrice {
     pub input: u32,
     pub output: u32,

@@ -200,10 +200,14 @@ async fn what_cannot_be_served_is_told_with_a_code() {
     let (status, said) = read(stand.coordinator.send(without).await).await;
     assert_eq!((status, said["code"].as_str()), (StatusCode::BAD_REQUEST, Some("request_id_missing")));
 
-    stand.agent.agent.pause(Some("its owner plays".into()));
+    mesh_agent::pause(stand.directory.path(), Some("its owner plays")).unwrap();
+    let mut report = stand.agent.agent.report();
+    timeout(PATIENCE, report.wait_for(|report| report.paused.is_some())).await.unwrap().unwrap();
     let (status, said) = read(stand.coordinator.post(CHAT, &id, BODY).await).await;
     let told = (said["code"].as_str(), said["reason"].as_str());
     assert_eq!((status, told), (StatusCode::SERVICE_UNAVAILABLE, (Some("paused"), Some("its owner plays"))));
+    mesh_agent::pause(stand.directory.path(), None).unwrap();
+    timeout(PATIENCE, report.wait_for(|report| report.paused.is_none())).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn who_waits_for_news_hears_of_it() {
     let report = stand.coordinator.report().await;
     let target = format!("/v1/report?than={}", report.generation);
     let waiting = stand.coordinator.get(&target);
-    let (said, ()) = tokio::join!(waiting, async { stand.agent.agent.pause(Some("away".into())) });
+    let (said, ()) = tokio::join!(waiting, async { mesh_agent::pause(stand.directory.path(), Some("away")).unwrap() });
     let news: MeshReport = serde_json::from_value(said.1).unwrap();
     assert!(news.generation > report.generation);
     assert_eq!(news.paused.as_deref(), Some("away"));
@@ -36,6 +36,6 @@ async fn who_waits_for_news_hears_of_it() {
         (again["generation"].as_u64(), same["generation"].as_u64()),
         (Some(news.generation), Some(news.generation))
     );
-    stand.agent.agent.pause(None);
-    assert_eq!(stand.coordinator.report().await.paused, None);
+    mesh_agent::pause(stand.directory.path(), None).unwrap();
+    wait_until("it goes on", PATIENCE, async || stand.coordinator.report().await.paused.is_none()).await;
 }

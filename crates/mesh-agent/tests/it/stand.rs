@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use mesh_agent::{Config, MeshAgent, Status};
+use mesh_agent::{Config, MeshAgent, Status, Terms};
 use testkit::PATIENCE;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -40,7 +40,7 @@ pub(crate) fn config(directory: &Path, coordinator: &Coordinator, engines: &[&En
         registration_token: Some("the-token".into()),
         device_id: None,
         upstreams: engines.iter().map(|engine| engine.upstream()).collect(),
-        price: MeshPrice { input: 1, output: 2 },
+        terms: Terms { price: MeshPrice { input: 1, output: 2 }, ..Terms::default() },
     }
 }
 

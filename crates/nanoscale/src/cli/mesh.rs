@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use super::client::Client;
 use super::output;
 use super::{Format, confirm};
-use crate::mesh_serve::{self, ServeArgs};
+use crate::mesh_serve::{self, Directory, ServeArgs};
 
 /// Microcredits of one credit.
 const CREDIT: i64 = 1_000_000;
@@ -28,6 +28,19 @@ enum MeshCommand {
     ///
     /// It needs no address that others can reach, and serves completions only.
     Serve(Box<ServeArgs>),
+    /// Let nobody else use this machine's models until `resume`. What is under way goes on.
+    Pause {
+        /// Why, for who asks.
+        #[arg(default_value = "its owner has paused it")]
+        reason: String,
+        #[command(flatten)]
+        directory: Directory,
+    },
+    /// Let others use this machine's models again.
+    Resume {
+        #[command(flatten)]
+        directory: Directory,
+    },
     /// Machines that take part, or want to.
     #[command(visible_alias = "ls")]
     List,
@@ -79,11 +92,14 @@ enum MeshCommand {
 
 pub(super) async fn run(args: MeshArgs) -> Result<ExitCode> {
     let json = args.format.json;
-    if let MeshCommand::Serve(args) = args.command {
-        return mesh_serve::serve(*args).await;
-    }
+    let command = match args.command {
+        MeshCommand::Serve(args) => return mesh_serve::serve(*args).await,
+        MeshCommand::Pause { reason, directory } => return mesh_serve::pause(directory, Some(&reason)),
+        MeshCommand::Resume { directory } => return mesh_serve::pause(directory, None),
+        other => other,
+    };
     let client = Client::signed_in()?;
-    match args.command {
+    match command {
         MeshCommand::List => {
             client.get::<api::EnrolmentList>(&["mesh", "enrolments"]).await?.show(json, print::enrolments)?;
         }
