@@ -14,6 +14,10 @@ pub struct Mesh {
     pub coordinator_url: String,
     /// By which they know it: 43 characters of base64url.
     pub coordinator_key: String,
+    /// Where programs find models that know Ollama only; absent where there is no such port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "http://127.0.0.1:11434")]
+    pub ollama_url: Option<String>,
     /// Of what a completion costs, the coordinator's part, in hundredths of a percent.
     pub fee_bps: u32,
     /// What the caller can spend.

@@ -37,6 +37,8 @@ pub struct MeshConfig {
     /// Where machines of the mesh reach the coordinator, and it the portal.
     pub coordinator_url: String,
     pub portal_url: String,
+    /// Where programs find models that know Ollama only, if there is such a port.
+    pub ollama_url: Option<String>,
     /// What the coordinator is called.
     pub peer_id: String,
     /// Guards the coordinator's own routes; who has none gets nowhere.

@@ -7,7 +7,7 @@ create table mesh_enrolments (
     state text not null check (state in ('pending', 'active', 'suspended', 'rejected')),
     owner_id text not null,
     device_id text,
-    -- Of the token with which it registers, until it has.
+    -- Of the token with which it registers. The key that shows it first is the machine's.
     token_hash text,
     -- Bound when it registers; nothing else is the machine from then on.
     public_key text unique,

@@ -114,6 +114,13 @@ impl LlamaServer {
         }
     }
 
+    /// As to hold it up: `SIGSTOP`, and `SIGCONT`.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            child::signal(process, signal);
+        }
+    }
+
     /// How many requests it works on.
     pub async fn slots_busy(&self) -> usize {
         let mut request = reqwest::Client::new().get(format!("{}/slots", self.url()));

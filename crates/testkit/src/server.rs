@@ -62,7 +62,7 @@ impl TestServer {
         self.addresses.api.port()
     }
 
-    /// A port of the mesh, where that is switched on: `coordinator`, `control-plane` or `portal`.
+    /// A port of the mesh, where that is switched on: `coordinator`, `control-plane`, `portal` or `ollama`.
     pub fn mesh_url(&self, surface: &str) -> String {
         format!("http://{}", self.addresses.mesh.get(surface).expect("a server with a mesh"))
     }

@@ -12,6 +12,8 @@ pub(crate) struct Mesh {
     pub(crate) coordinator_bind: SocketAddr,
     pub(crate) control_plane_bind: SocketAddr,
     pub(crate) portal_bind: SocketAddr,
+    /// Where programs find models that know Ollama only; nowhere unless it is set.
+    pub(crate) ollama_bind: Option<SocketAddr>,
     /// Where others find coordinator and portal, when that is not where they are bound.
     pub(crate) coordinator_url: Option<String>,
     pub(crate) portal_url: Option<String>,
@@ -34,6 +36,7 @@ pub(super) fn read(values: &mut Values) -> Option<Mesh> {
         coordinator_bind: values.address("mesh.coordinator_bind", "127.0.0.1:4301"),
         control_plane_bind: values.address("mesh.control_plane_bind", "127.0.0.1:4303"),
         portal_bind: values.address("mesh.portal_bind", "127.0.0.1:4310"),
+        ollama_bind: values.optional("mesh.ollama_bind", "127.0.0.1:11434"),
         coordinator_url: values.web_address("mesh.coordinator_url"),
         portal_url: values.web_address("mesh.portal_url"),
         peer_id: values.text("mesh.peer_id"),

@@ -11,10 +11,17 @@ use crate::config::{Config, Mesh};
 /// Bound, and not served yet.
 pub(super) struct Surfaces {
     mesh: Mesh,
-    coordinator: TcpListener,
-    control_plane: TcpListener,
-    portal: TcpListener,
-    addresses: [SocketAddr; 3],
+    bound: Vec<Bound>,
+    coordinator: SocketAddr,
+    portal: SocketAddr,
+}
+
+struct Bound {
+    surface: MeshSurface,
+    /// As it is announced.
+    name: &'static str,
+    tcp: TcpListener,
+    address: SocketAddr,
 }
 
 // === impl Surfaces ===
@@ -23,24 +30,42 @@ impl Surfaces {
     /// `None` where the mesh is switched off.
     pub(super) async fn bind(config: &Config) -> Result<Option<Self>> {
         let Some(mesh) = config.mesh.clone() else { return Ok(None) };
-        let coordinator = super::bind(mesh.coordinator_bind, "mesh.coordinator_bind").await?;
-        let control_plane = super::bind(mesh.control_plane_bind, "mesh.control_plane_bind").await?;
-        let portal = super::bind(mesh.portal_bind, "mesh.portal_bind").await?;
-        let addresses = [coordinator.local_addr()?, control_plane.local_addr()?, portal.local_addr()?];
-        Ok(Some(Self { mesh, coordinator, control_plane, portal, addresses }))
+        let bind = async |surface, name, setting, address| {
+            let tcp = super::bind(address, setting).await?;
+            anyhow::Ok(Bound { surface, name, address: tcp.local_addr()?, tcp })
+        };
+        let coordinator =
+            bind(MeshSurface::Coordinator, "coordinator", "mesh.coordinator_bind", mesh.coordinator_bind).await?;
+        let control_plane =
+            bind(MeshSurface::ControlPlane, "control-plane", "mesh.control_plane_bind", mesh.control_plane_bind)
+                .await?;
+        let portal = bind(MeshSurface::Portal, "portal", "mesh.portal_bind", mesh.portal_bind).await?;
+        let addresses = (coordinator.address, portal.address);
+        let mut bound = vec![coordinator, control_plane, portal];
+        if let Some(address) = mesh.ollama_bind {
+            bound.push(bind(MeshSurface::Ollama, "ollama", "mesh.ollama_bind", address).await?);
+        }
+        Ok(Some(Self { mesh, bound, coordinator: addresses.0, portal: addresses.1 }))
+    }
+
+    fn address_of(&self, surface: MeshSurface) -> Option<SocketAddr> {
+        self.bound.iter().find(|bound| bound.surface == surface).map(|bound| bound.address)
     }
 
     pub(super) fn announced(&self) -> String {
-        let [coordinator, control_plane, portal] = self.addresses;
-        format!(" coordinator={coordinator} control-plane={control_plane} portal={portal}")
+        self.bound.iter().map(|Bound { name, address, .. }| format!(" {name}={address}")).collect()
     }
 
     pub(super) fn config(&self, config: &Config) -> MeshConfig {
-        let [coordinator, _, portal] = self.addresses;
+        let Self { coordinator, portal, .. } = *self;
         let revealed = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|it| it.reveal().to_owned());
         MeshConfig {
             coordinator_url: self.mesh.coordinator_url.clone().unwrap_or_else(|| format!("http://{coordinator}")),
             portal_url: self.mesh.portal_url.clone().unwrap_or_else(|| format!("http://{}", from_here(portal))),
+            ollama_url: self.address_of(MeshSurface::Ollama).map(|address| {
+                let is_plain = config.insecure_http || address.ip().is_loopback();
+                format!("{}://{address}", if is_plain { "http" } else { "https" })
+            }),
             peer_id: self.mesh.peer_id.clone().unwrap_or_else(|| config.node_name.clone()),
             mesh_token: revealed(&self.mesh.token),
             admin_token: revealed(&self.mesh.admin_token),
@@ -55,14 +80,9 @@ impl Surfaces {
 
     /// To other machines they speak TLS, like the dashboard.
     pub(super) fn listeners(self, config: &Config, certificate: &Certificate) -> Vec<(FurtherPort, Listener)> {
-        let surfaces = [
-            (MeshSurface::Coordinator, self.coordinator),
-            (MeshSurface::ControlPlane, self.control_plane),
-            (MeshSurface::Portal, self.portal),
-        ];
         let plaintext_for_all = config.insecure_http;
         let listener = |tcp| Listener { tcp, certificate: Some(certificate.clone()), plaintext_for_all };
-        surfaces.into_iter().map(|(surface, tcp)| (FurtherPort::Mesh(surface), listener(tcp))).collect()
+        self.bound.into_iter().map(|it| (FurtherPort::Mesh(it.surface), listener(it.tcp))).collect()
     }
 }
 

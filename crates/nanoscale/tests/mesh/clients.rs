@@ -1,4 +1,4 @@
-//! The programs that people have: OpenAI's and Anthropic's own packages for Python.
+//! The programs that people have: OpenAI's, Anthropic's and Ollama's own packages for Python.
 
 use testkit::{LlamaOptions, LlamaServer, sdk_python};
 
@@ -13,6 +13,7 @@ async fn python(stand: &Stand, token: &str, script: &str) {
         .arg(format!("{head}{script}"))
         .env_clear()
         .env("BASE", stand.server.api_url())
+        .env("OLLAMA", stand.server.mesh_url("ollama"))
         .env("KEY", token)
         .env("MODEL", MODEL)
         .kill_on_drop(true)
@@ -89,6 +90,57 @@ except anthropic.AuthenticationError as raised:
     assert raised.body["error"]["type"] == "authentication_error", raised.body
 "#;
 
+const OLLAMA: &str = r#"
+import ollama
+client = ollama.Client(host=os.environ["OLLAMA"], headers={"Authorization": "Bearer " + key})
+assert [m.model for m in client.list().models] == [model]
+assert [m.model for m in client.ps().models] == [model]
+shown = client.show(model)
+assert shown.modelinfo["mesh.context_length"] > 0 and "completion" in shown.capabilities, shown
+ask = dict(model=model, messages=[{"role": "user", "content": "Which city is the capital of France? Answer with one word."}], options={"num_predict": 8, "temperature": 0})
+whole = client.chat(**ask)
+assert whole.done and "Paris" in whole.message.content, whole
+assert whole.prompt_eval_count > 0 and whole.eval_count > 0 and whole.total_duration > 0, whole
+parts = list(client.chat(stream=True, **ask))
+assert "".join(part.message.content or "" for part in parts) == whole.message.content, parts
+assert not parts[0].done and parts[-1].done and parts[-1].eval_count == whole.eval_count, parts
+assert parts[-1].done_reason in ("stop", "length"), parts
+# A stream that is left early.
+stream = client.chat(stream=True, **{**ask, "options": {"num_predict": 500}})
+next(iter(stream)); stream.close()
+shaped = client.chat(**{**ask, "format": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}, "options": {"num_predict": 60, "temperature": 0}})
+assert "city" in json.loads(shaped.message.content), shaped
+tool = {"type": "function", "function": {"name": "weather", "description": "Weather of a city", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
+# So small a model calls nothing; that it may, and what a tool answered, is passed on.
+talk = [*ask["messages"], {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "weather", "arguments": {"city": "Paris"}}}]}, {"role": "tool", "tool_name": "weather", "content": "sunny"}]
+assert client.chat(**{**ask, "messages": talk, "tools": [tool]}).prompt_eval_count > whole.prompt_eval_count
+said = client.generate(model=model, prompt="Say hello.", system="Be short.", options={"num_predict": 8})
+assert said.done and said.response and said.eval_count > 0, said
+said = "".join(part.response for part in client.generate(model=model, prompt="One, two, three,", raw=True, stream=True, options={"num_predict": 8}))
+assert said, said
+assert client.generate(model=model, prompt="").done_reason == "load"
+vectors = client.embed(model=model, input=["hello", "world"])
+assert len(vectors.embeddings) == 2 and len(vectors.embeddings[0]) == 576 and vectors.prompt_eval_count > 0
+assert len(client.embeddings(model=model, prompt="hello").embedding) == 576
+assert client.pull(model).status == "success"
+for status, call in [
+    (404, lambda: client.chat(**{**ask, "model": "nobody"})),
+    (404, lambda: list(client.chat(**{**ask, "model": "nobody"}, stream=True))),
+    (404, lambda: client.show("nobody")),
+    (404, lambda: client.pull("nobody")),
+    (400, lambda: client.generate(model=model, prompt="x", context=[1, 2])),
+    (403, lambda: client.delete(model)),
+    (401, lambda: ollama.Client(host=os.environ["OLLAMA"], headers={"Authorization": "Bearer nobody"}).list()),
+    (401, lambda: ollama.Client(host=os.environ["OLLAMA"]).chat(**ask)),
+]:
+    try:
+        call()
+    except ollama.ResponseError as raised:
+        assert raised.status_code == status and raised.error, raised
+    else:
+        sys.exit("no %d" % status)
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_packages_work_unchanged() {
     let stand = Stand::new().await;
@@ -97,6 +149,7 @@ async fn the_official_packages_work_unchanged() {
     let bob = stand.user("bob", 5).await;
     python(&stand, &bob.token, OPENAI).await;
     python(&stand, &bob.token, ANTHROPIC).await;
+    python(&stand, &bob.token, OLLAMA).await;
     stand.adds_up().await;
 }
 

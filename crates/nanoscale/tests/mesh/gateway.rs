@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use ids::CompletionState;
+use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{LlamaOptions, LlamaServer, PATIENCE, wait_some, wait_until};
@@ -218,4 +219,34 @@ async fn the_first_frame_is_not_held_up() {
         pieces += 1;
     }
     assert!(pieces >= 8, "{pieces}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_long_hears_that_there_is_nothing_yet() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let _agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    llama.signal(Signal::SIGSTOP);
+    let mut body = question(8);
+    body["stream"] = true.into();
+    let mut answer = bob.chat(&body).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"text/event-stream".parse().unwrap())
+    );
+    let first = answer.chunk().await.unwrap().unwrap();
+    assert!(first.starts_with(b": "), "{first:?}");
+    llama.signal(Signal::SIGCONT);
+    let rest = answer.text().await.unwrap();
+    assert!(rest.contains("Paris") && rest.trim_end().ends_with("data: [DONE]"), "{rest}");
+    assert_eq!(ended(&bob).await.state, CompletionState::Done);
+    // What goes wrong by then is said within the stream.
+    llama.signal(Signal::SIGSTOP);
+    let mut answer = bob.asks.raw(Method::POST, "/v1/messages").json(&body).send().await.unwrap();
+    let first = answer.chunk().await.unwrap().unwrap();
+    assert!(first.starts_with(b"event: ping"), "{first:?}");
+    drop(llama);
+    let rest = answer.text().await.unwrap();
+    assert!(rest.contains("event: error"), "{rest}");
+    stand.adds_up().await;
 }

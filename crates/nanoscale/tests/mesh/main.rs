@@ -7,6 +7,7 @@ mod command_line;
 mod enrolment;
 mod gateway;
 mod money;
+mod owner;
 mod page;
 mod registration;
 mod surfaces;
@@ -28,6 +29,7 @@ fn server() -> Builder {
         "coordinator_bind": "127.0.0.1:0",
         "control_plane_bind": "127.0.0.1:0",
         "portal_bind": "127.0.0.1:0",
+        "ollama_bind": "127.0.0.1:0",
         "token": "mesh-token-of-tests",
         "admin_token": "admin-token-of-tests",
         "portal_service_token": "portal-token-of-tests",

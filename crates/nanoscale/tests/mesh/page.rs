@@ -107,6 +107,29 @@ async fn a_machine_is_enrolled_approved_asked_and_suspended() {
     .await;
     pictures(&page, "why").await;
 
+    // What her own programs need, with a token that is shown once.
+    page.goto(&format!("{url}/models/connect")).await;
+    page.wait_for(
+        &format!("document.querySelector('[data-testid=snippet-python-openai]')?.innerText.includes('{MODEL}')"),
+        SOON,
+    )
+    .await;
+    page.click("[data-testid=connect-token]").await;
+    page.fill("[role=dialog] input", "ide").await;
+    page.click("[role=dialog] button[type=submit]").await;
+    page.wait_for("document.querySelector('[data-testid=new-token]')", SOON).await;
+    let token = text_of(&page, "new-token").await;
+    stand.server.secrets().remember(token.trim());
+    page.click("[role=dialog] .justify-end button").await;
+    let carries = format!(
+        "document.querySelector('[data-testid=snippet-python-openai]')?.innerText.includes('{}')",
+        token.trim()
+    );
+    page.wait_for(&carries, SOON).await;
+    let asked = reqwest::Client::new().get(format!("{url}/v1/models")).bearer_auth(token.trim()).send().await.unwrap();
+    assert_eq!(asked.status(), 200);
+    pictures(&page, "connect").await;
+
     page.goto(&format!("{url}/models/usage")).await;
     page.wait_for("document.querySelector('[data-testid=completion-state]')?.dataset.state === 'done'", SOON).await;
     page.wait_for("document.querySelectorAll('[data-testid=entry]').length === 3", SOON).await;

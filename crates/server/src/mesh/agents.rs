@@ -21,7 +21,7 @@ use wire::{MeshModel, MeshReport};
 pub(crate) use link::AgentLink;
 use measured::Measured;
 
-use super::portal::{GRACE, KnownNode, Portal};
+use super::portal::{KnownNode, Portal};
 use crate::error::{Error, Result};
 
 /// How often the portal is asked whether those that are linked may still take part.
@@ -67,6 +67,15 @@ struct Linked {
 pub(crate) struct ShownAgent {
     pub(crate) paused: Option<String>,
     pub(crate) models: Vec<api::MeshModel>,
+}
+
+/// A model, over all machines that have it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Served {
+    /// The most tokens that fit into a request for it.
+    pub(crate) context: u32,
+    /// Whether it is in memory somewhere.
+    pub(crate) loaded: bool,
 }
 
 /// A machine that has a model, and how to ask it.
@@ -121,6 +130,12 @@ impl MeshAgents {
         self.inner.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is measured of models that a machine has no longer is forgotten.
+    fn forget_others(&self, node: &MeshNodeId, models: &[MeshModel]) {
+        let has = |name: &str| models.iter().any(|model| model.name == name);
+        self.measured().retain(|(of, name), _| of != node || has(name));
+    }
+
     fn measured(&self) -> MutexGuard<'_, HashMap<(MeshNodeId, String), Measured>> {
         self.inner.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,13 +176,14 @@ impl MeshAgents {
         self.linked().get(node).map(|linked| linked.link.clone())
     }
 
-    /// Every model that somebody serves, and the most tokens that fit into a request for it.
-    pub(crate) fn models(&self) -> BTreeMap<String, u32> {
-        let mut models = BTreeMap::new();
+    /// Every model that somebody serves, by its name.
+    pub(crate) fn models(&self) -> BTreeMap<String, Served> {
+        let mut models = BTreeMap::<String, Served>::new();
         for linked in self.linked().values().filter(|linked| linked.report.paused.is_none()) {
             for model in &linked.report.models {
-                let context = models.entry(model.name.clone()).or_insert(model.context);
-                *context = model.context.max(*context);
+                let served = models.entry(model.name.clone()).or_default();
+                served.context = served.context.max(model.context);
+                served.loaded |= model.loaded;
             }
         }
         models
@@ -194,7 +210,11 @@ impl MeshAgents {
     /// Counts a completion at a machine, so that those that come at the same moment spread.
     pub(crate) fn take_place(&self, node: &MeshNodeId, model: &str) -> Place {
         let mut all = self.linked();
-        let under_way = all.get_mut(node).map(|linked| linked.under_way.entry(model.to_owned()).or_default().clone());
+        let under_way = all.get_mut(node).map(|linked| {
+            // Who holds none has none.
+            linked.under_way.retain(|_, count| Arc::strong_count(count) > 1);
+            linked.under_way.entry(model.to_owned()).or_default().clone()
+        });
         if let Some(under_way) = &under_way {
             under_way.fetch_add(1, Ordering::Relaxed);
         }
@@ -222,20 +242,17 @@ impl MeshAgents {
 
     /// Ends the links of those that may take part no longer.
     pub(super) async fn check_forever(&self) {
-        let (mut answered, mut seen) = (Instant::now(), None::<Instant>);
+        let mut seen = None::<Instant>;
         loop {
             let nodes = self.ids();
-            if nodes.is_empty() {
-                answered = Instant::now();
-            } else {
+            if !nodes.is_empty() {
                 let is_to_be_seen = seen.is_none_or(|seen| seen.elapsed() >= SEEN);
                 match self.inner.portal.lookup(&nodes, is_to_be_seen).await {
                     Ok(known) => {
-                        answered = Instant::now();
-                        seen = if is_to_be_seen { Some(answered) } else { seen };
+                        seen = if is_to_be_seen { Some(Instant::now()) } else { seen };
                         self.end_others(nodes, &known);
                     }
-                    Err(error) if answered.elapsed() > GRACE => {
+                    Err(error) if self.inner.portal.is_silent() => {
                         tracing::error!(%error, "the portal does not answer for so long that no machine is trusted any more");
                         self.end_others(nodes, &[]);
                     }

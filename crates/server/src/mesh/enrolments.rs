@@ -164,7 +164,7 @@ impl Enrolments {
         let token = random_secret();
         let mut tx = self.store.write().await?;
         if !tx.enrolment_rekey(id, &digest(&token)).await? {
-            return Err(suspended());
+            return Err(refused(tx.enrolment(id).await?.is_some()));
         }
         tx.audit(&user.username, "enrolment.rekeyed", id.as_str(), "", now_ms()).await?;
         let enrolment = tx.enrolment(id).await?.ok_or_else(|| Error::not_found("machine"))?;
@@ -177,7 +177,7 @@ impl Enrolments {
         let enrolment = self.reached(user, id).await?;
         let mut tx = self.store.write().await?;
         if !tx.enrolment_delete(id).await? {
-            return Err(suspended());
+            return Err(refused(tx.enrolment(id).await?.is_some()));
         }
         let detail = format!("{} {}", enrolment.kind, enrolment.node_id);
         tx.audit(&user.username, "enrolment.withdrawn", id.as_str(), &detail, now_ms()).await?;
@@ -240,7 +240,11 @@ pub(crate) fn may_decide(user: &User) -> bool {
     user.is_admin()
 }
 
-fn suspended() -> Error {
+/// Why nothing changed: somebody else was faster to withdraw it, or it is suspended.
+fn refused(is_there: bool) -> Error {
+    if !is_there {
+        return Error::not_found("machine");
+    }
     let message = "this machine is suspended; who runs the mesh has to lift that first";
     Error::conflict("SUSPENDED", message)
 }

@@ -1,9 +1,12 @@
 //! The endpoint that programs know: OpenAI's and Anthropic's routes, answered by whichever machine of the mesh answers soonest.
 
 mod dialect;
+pub(crate) mod ollama;
 mod relay;
 mod request;
 mod serve;
+mod text;
+mod waiting;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -20,6 +23,7 @@ use crate::error::{Error, Result};
 
 use crate::state::AppState;
 use dialect::Told;
+use request::ModelRequest;
 
 /// Bytes of a request: pictures are in it.
 const BODY_MAX: usize = 32 << 20;
@@ -46,12 +50,12 @@ async fn models(State(state): State<AppState>, mut parts: RequestParts) -> Respo
     match listed.await {
         Err(error) => Told::from(error).into_response(Dialect::ChatCompletions),
         Ok(models) => {
-            let data = models.into_iter().map(|(id, context)| api::Model {
+            let data = models.into_iter().map(|(id, served)| api::Model {
                 id,
                 object: "model".into(),
                 created: 0,
                 owned_by: "mesh".into(),
-                context_length: context,
+                context_length: served.context,
             });
             axum::Json(api::ModelList { object: "list".into(), data: data.collect() }).into_response()
         }
@@ -97,9 +101,12 @@ async fn answer(state: AppState, dialect: Dialect, request: Request) -> Response
     let (mut parts, body) = request.into_parts();
     let answered = async {
         let user = model_user(&mut parts, &state).await?;
-        let mesh = state.mesh.on()?;
+        let mesh = state.mesh.on()?.clone();
         let body = read(parts, body, &state).await?;
-        Box::pin(serve::serve(mesh, &user, dialect, body)).await
+        let request = ModelRequest::read(dialect, body).await?;
+        let streams = request.streams;
+        let answering = Box::pin(async move { serve::serve(&mesh, &user, dialect, &request).await });
+        if streams { waiting::begun(answering, dialect).await } else { answering.await }
     };
     answered.await.unwrap_or_else(|told: Told| told.into_response(dialect))
 }
@@ -108,12 +115,9 @@ async fn read(parts: RequestParts, body: axum::body::Body, state: &AppState) -> 
     use axum::extract::FromRequest;
     let request = Request::from_parts(parts, body);
     Bytes::from_request(request, state).await.map_err(|rejection| {
-        let status = rejection.status();
-        Told::new(
-            status.as_u16(),
-            "request_too_large",
-            format!("the request's body cannot be read: {}", rejection.body_text()),
-        )
+        let status = rejection.status().as_u16();
+        let code = if status == 413 { "request_too_large" } else { "invalid_request" };
+        Told::new(status, code, format!("the request's body cannot be read: {}", rejection.body_text()))
     })
 }
 

@@ -22,6 +22,7 @@ async fn mesh_show(User(user): User, State(mesh): State<Mesh>) -> Result<axum::J
     Ok(axum::Json(api::Mesh {
         coordinator_url: parts.config.coordinator_url.clone(),
         coordinator_key: parts.key.public().to_string(),
+        ollama_url: parts.config.ollama_url.clone(),
         fee_bps: parts.config.fee_bps,
         balance: standing.balance,
         held: standing.held,

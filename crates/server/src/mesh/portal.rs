@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub(super) const SERVICE_TOKEN: &str = "x-portal-service-token";
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Who was allowed to take part before the portal ceased to answer may do so for this time.
-pub(super) const GRACE: Duration = Duration::from_secs(300);
+const GRACE: Duration = Duration::from_secs(300);
 
 #[derive(Clone)]
 pub(crate) struct Portal {
@@ -25,6 +25,8 @@ pub(crate) struct Portal {
     token: String,
     /// Those that were allowed to take part when the portal was asked last.
     allowed: Arc<Mutex<HashMap<MeshNodeId, (KnownNode, Instant)>>>,
+    /// When it answered last.
+    answered: Arc<Mutex<Instant>>,
 }
 
 /// `POST /internal/nodes/validate`: may this machine take part?
@@ -115,6 +117,7 @@ impl Portal {
             url: config.portal_url.trim_end_matches('/').to_owned(),
             token: config.portal_service_token.clone(),
             allowed: Arc::default(),
+            answered: Arc::new(Mutex::new(Instant::now())),
         })
     }
 
@@ -188,7 +191,14 @@ impl Portal {
         if !response.status().is_success() {
             return Ok(None);
         }
-        response.json().await.map(Some).map_err(Error::internal)
+        let answer = response.json().await.map_err(Error::internal)?;
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Ok(Some(answer))
+    }
+
+    /// Whether it has not answered for so long that what it said last counts no more.
+    pub(super) fn is_silent(&self) -> bool {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > GRACE
     }
 
     async fn send(&self, path: &str, body: &impl Serialize) -> Result<reqwest::Response> {

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
+use super::gateway;
 use crate::error::Error;
 use crate::state::AppState;
 
@@ -27,6 +28,8 @@ pub enum MeshSurface {
     ControlPlane,
     /// 4310: people enrol their machines here.
     Portal,
+    /// For programs that know Ollama only.
+    Ollama,
 }
 
 impl MeshSurface {
@@ -35,6 +38,7 @@ impl MeshSurface {
             Self::Coordinator => coordinator::router(state),
             Self::ControlPlane => control::router(state),
             Self::Portal => portal::router(state),
+            Self::Ollama => gateway::ollama::router(state),
         }
     }
 }

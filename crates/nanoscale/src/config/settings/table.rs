@@ -92,6 +92,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     text("mesh.coordinator_bind", &[]),
     text("mesh.control_plane_bind", &[]),
     text("mesh.portal_bind", &[]),
+    text("mesh.ollama_bind", &[]),
     text("mesh.coordinator_url", &["COORDINATOR_PUBLIC_URL"]),
     text("mesh.portal_url", &["PORTAL_SERVICE_URL"]),
     text("mesh.peer_id", &["COORDINATOR_PEER_ID"]),

@@ -41,6 +41,7 @@ const LATE_MAX: u32 = 3;
 /// What is believed of a report.
 const MODELS_MAX: usize = 256;
 const NAME_MAX: usize = 256;
+const TEXT_MAX: usize = 256;
 const CONTEXT_MAX: u32 = 1 << 20;
 const SLOTS_MAX: u32 = 1024;
 
@@ -233,6 +234,10 @@ impl MeshAgents {
             match report {
                 Ok(report) => {
                     late = 0;
+                    // An engine that is away for a moment comes back as it was.
+                    if !report.models.is_empty() {
+                        self.forget_others(node, &report.models);
+                    }
                     let mut all = self.linked();
                     if let Some(linked) = all.get_mut(node).filter(|linked| !linked.ends.is_cancelled()) {
                         linked.report = report;
@@ -258,6 +263,9 @@ fn believed(mut report: MeshReport, max_price: u32) -> MeshReport {
         is_named && model.price.input.max(model.price.output) <= max_price
     });
     report.models.truncate(MODELS_MAX);
+    let cut = |text: &str| text.chars().take(TEXT_MAX).collect::<String>();
+    (report.version, report.os) = (cut(&report.version), cut(&report.os));
+    report.paused = report.paused.as_deref().map(cut);
     for model in &mut report.models {
         model.context = model.context.min(CONTEXT_MAX);
         model.slots = model.slots.clamp(1, SLOTS_MAX);

@@ -63,7 +63,9 @@ async fn enrolment_withdraw(
     State(mesh): State<Mesh>,
     PathId(id): PathId<EnrolmentId>,
 ) -> Result<StatusCode> {
-    mesh.on()?.enrolments.withdraw(&user, &id).await?;
+    let parts = mesh.on()?;
+    parts.enrolments.withdraw(&user, &id).await?;
+    parts.agents.check_soon();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -79,6 +81,7 @@ async fn enrolment_rekey(
 ) -> Result<axum::Json<api::EnrolmentCreated>> {
     let parts = mesh.on()?;
     let rekeyed = parts.enrolments.rekey(&user, &id).await?;
+    parts.agents.check_soon();
     Ok(axum::Json(shown_created(parts, &user, rekeyed)))
 }
 

@@ -62,8 +62,17 @@ impl Told {
     }
 
     pub(super) fn into_response(self, dialect: Dialect) -> Response {
+        self.with_body(self.body(dialect))
+    }
+
+    /// As Ollama's programs read it.
+    pub(super) fn in_a_sentence(self) -> Response {
+        self.with_body(json!({ "error": self.message }))
+    }
+
+    fn with_body(&self, body: Value) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(self.body(dialect))).into_response();
+        let mut response = (status, axum::Json(body)).into_response();
         if matches!(self.status, 429 | 503) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }

@@ -11,6 +11,8 @@ use domain::mesh::sse::Frames;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use ids::{CompletionState, MeshNodeId};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::dialect::Told;
 use super::request::ModelRequest;
@@ -21,8 +23,10 @@ use crate::mesh::completions::Open;
 
 /// A machine that says nothing for so long says no more.
 const STALL: Duration = Duration::from_secs(300);
+/// Pieces of an answer that nobody has taken yet.
+const UNREAD: usize = 8;
 /// Proxies shall not collect what streams.
-const NO_BUFFER: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const NO_BUFFER: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 pub(super) struct Relay<'a> {
     pub(super) parts: &'a Parts,
@@ -49,6 +53,7 @@ impl Relay<'_> {
             most: most(self.request, self.at),
             meter: Meter::new(self.dialect, is_stream),
             is_stream,
+            is_undisturbed: self.at.candidate.loaded && self.at.candidate.busy == 0,
             open: self.open,
             _place: self.place,
         };
@@ -56,7 +61,7 @@ impl Relay<'_> {
             let strips = !self.request.wants_usage;
             let stream =
                 Stream { body, frames: Frames::new(), counting: Some(counting), strips, dialect: self.dialect };
-            Body::from_stream(futures_util::stream::unfold(stream, Stream::next))
+            Body::from_stream(stream.pumped())
         } else {
             counting.whole(body).await?.into()
         };
@@ -81,6 +86,8 @@ struct Counting {
     most: (u64, u64),
     meter: Meter,
     is_stream: bool,
+    /// Whether the machine had the model in memory and nothing else to do.
+    is_undisturbed: bool,
     open: Open,
     _place: Place,
 }
@@ -111,7 +118,7 @@ impl Counting {
         let first = self.open.first_byte().filter(|_| self.is_stream).unwrap_or_default();
         let timing = Timing {
             prompt_tokens: usage.input_tokens,
-            input_tokens: if self.is_stream { usage.input_tokens } else { 0 },
+            input_tokens: if self.is_stream && self.is_undisturbed { usage.input_tokens } else { 0 },
             cached_tokens: self.meter.cached_tokens(),
             output_tokens: usage.output_tokens,
             until_first: first,
@@ -167,7 +174,25 @@ struct Stream {
 }
 
 impl Stream {
-    async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
+    /// The same, also for somebody who does not read on: who takes nothing for too long is taken for gone.
+    fn pumped(mut self) -> ReceiverStream<Result<Bytes, std::convert::Infallible>> {
+        let (sender, receiver) = mpsc::channel(UNREAD);
+        tokio::spawn(async move {
+            loop {
+                let passed = tokio::select! {
+                    passed = self.next() => passed,
+                    () = sender.closed() => return,
+                };
+                let Some(passed) = passed else { return };
+                if sender.send_timeout(Ok(passed), STALL).await.is_err() {
+                    return;
+                }
+            }
+        });
+        ReceiverStream::new(receiver)
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.counting.as_ref()?;
             let read = tokio::time::timeout(STALL, self.body.frame()).await;
@@ -177,7 +202,7 @@ impl Stream {
                 Ok(Some(Err(_))) | Err(_) => self.break_off().await,
             };
             if !passed.is_empty() {
-                return Some((Ok(passed.into()), self));
+                return Some(passed.into());
             }
         }
     }
@@ -204,15 +229,16 @@ impl Stream {
         {
             rest.clear();
         }
-        match self.counting.take_if(|counting| counting.meter.is_complete()) {
-            Some(counting) => counting.done().await,
-            None => return self.break_off().await,
-        }
+        rest.extend(self.break_off().await);
         rest
     }
 
-    /// Says within the stream that nothing more comes.
+    /// Says within the stream that nothing more comes, unless it had come to its own end.
     async fn break_off(&mut self) -> Vec<u8> {
+        if let Some(counting) = self.counting.take_if(|counting| counting.meter.is_complete()) {
+            counting.done().await;
+            return Vec::new();
+        }
         if let Some(counting) = self.counting.take() {
             tracing::warn!(node.id = %counting.node, "a mesh agent breaks off in the middle of an answer");
             counting.broken().await;

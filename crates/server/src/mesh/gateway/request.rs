@@ -1,5 +1,6 @@
 //! What has to be known of a request to find a machine for it. Everything else passes as it came.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use axum::body::Bytes;
@@ -10,42 +11,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::dialect::Told;
+use super::text;
+use crate::error::Error;
 
 /// Bytes of a usual token, where nobody has counted.
 const BYTES_PER_TOKEN: u64 = 4;
-/// And of one of the longest, so that a prompt has no fewer.
-const BYTES_PER_LONG_TOKEN: u64 = 8;
+/// No prompt has tokens that are longer than this on the average.
+const BYTES_PER_LONG_TOKEN: u64 = 16;
 /// Tokens that an engine puts around what is said.
 const TEMPLATE: u64 = 256;
-/// Tokens that a picture or a recording is at most.
+/// Tokens that a picture or a recording is at most, however few bytes it has, and those that one usually is.
 const MEDIUM: u64 = 4096;
-/// What goes before a picture's bytes.
-const MEDIA_MARK: &[u8] = b";base64,";
-/// How many answers may be asked for at once.
-const CHOICES_MAX: u64 = 128;
+const USUAL_MEDIUM: u64 = 512;
 /// What engines read the length of an answer from. They do not agree which counts where there are several.
 const BOUNDS: [&str; 4] = ["max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict"];
 /// The same of the number of answers.
 const CHOICES: [&str; 3] = ["n", "n_cmpl", "best_of"];
 /// What the engine reads, about in the order in which it does: what stays the same from one request to the next comes first.
 const PROMPT: [&str; 6] = ["tools", "system", "instructions", "messages", "input", "prompt"];
+/// What else is looked at.
+const OTHERS: [&str; 3] = ["model", "stream", "stream_options"];
+
+/// Bytes of a body that takes a while to look at.
+const LONG: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct ModelRequest {
     pub(super) model: String,
-    /// At most, of one answer, where that is said.
+    /// At most, where that is said.
     pub(super) answer_tokens: Option<u64>,
-    /// How many answers are asked for.
-    pub(super) choices: u64,
-    /// How many prompts there are, of which each has a context of its own.
+    /// How many texts there are, of which each has a context of its own.
     pub(super) items: u64,
-    /// Of all prompts, as far as their bytes tell.
+    /// Of all texts, as far as their bytes tell.
     pub(super) prompt_tokens: u64,
     /// One of them has no fewer than these.
     pub(super) prompt_tokens_min: u64,
     /// All of them have no more than these.
     pub(super) prompt_tokens_max: u64,
     pub(super) prefix: Prefix,
+    /// Whether the answer is to come as it is made.
+    pub(super) streams: bool,
     /// Whether the program itself asked for what its stream took.
     pub(super) wants_usage: bool,
     /// What is sent on.
@@ -66,11 +71,9 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields: Vec<(String, &RawValue)> = Vec::new();
+                let (mut fields, mut names) = (Vec::new(), HashSet::new());
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if fields.iter().any(|(before, _)| *before == name) {
-                        return Err(serde::de::Error::custom(format!("`{name}` is there twice")));
-                    }
+                    check_name(&name, &mut names).map_err(serde::de::Error::custom)?;
                     fields.push((name, value));
                 }
                 Ok(Fields(fields))
@@ -78,6 +81,17 @@ impl<'de> Deserialize<'de> for Fields<'de> {
         }
         deserializer.deserialize_map(Object)
     }
+}
+
+/// Engines do not agree which of two fields counts, nor whether `Max_Tokens` is `max_tokens`.
+fn check_name(name: &str, names: &mut HashSet<String>) -> Result<(), String> {
+    // As Go's `encoding/json` folds names.
+    let folded = name.to_lowercase().replace('ſ', "s");
+    let known = BOUNDS.iter().chain(&CHOICES).chain(&PROMPT).chain(&OTHERS);
+    if let Some(known) = known.into_iter().find(|known| **known == folded && name != **known) {
+        return Err(format!("`{name}` is spelled `{known}`"));
+    }
+    if names.insert(folded) { Ok(()) } else { Err(format!("`{name}` is there twice")) }
 }
 
 impl<'a> Fields<'a> {
@@ -106,58 +120,79 @@ struct StreamOptions {
 }
 
 impl ModelRequest {
-    pub(super) fn parse(dialect: Dialect, body: Bytes) -> Result<Self, Told> {
+    /// Also where there is so much to look at that others would wait for it.
+    pub(super) async fn read(dialect: Dialect, body: Bytes) -> Result<Self, Told> {
+        if body.len() < LONG {
+            return Self::parse(dialect, body);
+        }
+        let parsed = tokio::task::spawn_blocking(move || Self::parse(dialect, body)).await;
+        parsed.unwrap_or_else(|error| Err(Error::internal(error).into()))
+    }
+
+    fn parse(dialect: Dialect, body: Bytes) -> Result<Self, Told> {
         let fields: Fields<'_> = serde_json::from_slice(&body)
             .map_err(|error| invalid(format!("the request's body is not right: {error}")))?;
         let model = fields.read::<String>("model", "the name of a model")?.filter(|model| !model.is_empty());
         let model = model.ok_or_else(|| invalid("say which `model`; /v1/models lists them".into()))?;
-        let stream = fields.read::<bool>("stream", "true or false")?.unwrap_or(false);
+        let streams = fields.read::<bool>("stream", "true or false")?.unwrap_or(false);
         let options = fields.read::<StreamOptions>("stream_options", "an object")?;
         let wants_usage = options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
+        one_answer(dialect, &fields)?;
         let prompt = PROMPT.iter().filter_map(|name| fields.get(name)).collect::<String>();
-        let (bytes, media) = weigh(prompt.as_bytes());
+        let (bytes, media) = (text::bytes(prompt.as_bytes()), text::media(prompt.as_bytes()));
         let items = items(dialect, &fields);
+        let all = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let mut request = Self {
             answer_tokens: answer_tokens(dialect, &fields)?,
-            choices: choices(&fields)?,
             items,
-            prompt_tokens: bytes / BYTES_PER_TOKEN + media * MEDIUM / 8,
+            prompt_tokens: bytes / BYTES_PER_TOKEN + media * USUAL_MEDIUM,
             prompt_tokens_min: bytes / BYTES_PER_LONG_TOKEN / items,
-            prompt_tokens_max: bytes.saturating_add(TEMPLATE * items).saturating_add(media * MEDIUM),
+            // Templates read more than the prompt, so that every byte counts.
+            prompt_tokens_max: all.saturating_add(TEMPLATE * items).saturating_add(media * MEDIUM),
             prefix: Prefix::of(&model, prompt.as_bytes()),
             model,
+            streams,
             wants_usage,
             body: Bytes::new(),
         };
         let says_usage = matches!(dialect, Dialect::Responses | Dialect::Messages | Dialect::Embeddings);
-        request.body = if stream && !wants_usage && !says_usage { asking_for_usage(&fields, options) } else { body };
+        request.body = if streams && !wants_usage && !says_usage { asking_for_usage(&fields, options) } else { body };
         Ok(request)
     }
 }
 
-/// The bytes of a prompt without those of pictures and recordings, and how many of these there are.
-fn weigh(prompt: &[u8]) -> (u64, u64) {
-    let (mut bytes, mut media, mut rest) = (0_usize, 0_u64, prompt);
-    while let Some(at) = rest.windows(MEDIA_MARK.len()).position(|part| part == MEDIA_MARK) {
-        bytes += at;
-        media += 1;
-        let medium = &rest[at..];
-        rest = &medium[medium.iter().position(|byte| *byte == b'"').unwrap_or(medium.len())..];
+/// Engines say of several answers only what one of them took.
+fn one_answer(dialect: Dialect, fields: &Fields<'_>) -> Result<(), Told> {
+    let once = "ask once for each answer, so that each is counted";
+    for name in CHOICES {
+        if fields.read::<u64>(name, "1")?.is_some_and(|count| count != 1) {
+            return Err(invalid(format!("`{name}` is 1 here; {once}")));
+        }
     }
-    (u64::try_from(bytes + rest.len()).unwrap_or(u64::MAX), media)
+    match elements(fields, "prompt") {
+        Some(elements) if dialect == Dialect::Completions && elements.len() > 1 && !is_tokens(&elements) => {
+            Err(invalid(format!("`prompt` is one text here; {once}")))
+        }
+        _ => Ok(()),
+    }
 }
 
-/// How many prompts there are.
+/// How many texts there are.
 fn items(dialect: Dialect, fields: &Fields<'_>) -> u64 {
-    let name = match dialect {
-        Dialect::Embeddings => "input",
-        Dialect::Completions => "prompt",
-        _ => return 1,
-    };
-    // Numbers are the tokens of one.
-    let texts = fields.get(name).and_then(|value| serde_json::from_str::<Vec<&RawValue>>(value).ok());
-    let texts = texts.filter(|texts| texts.first().is_some_and(|first| first.get().starts_with(['"', '['])));
+    let texts = elements(fields, "input").filter(|texts| dialect == Dialect::Embeddings && !is_tokens(texts));
     texts.map_or(1, |texts| u64::try_from(texts.len()).unwrap_or(u64::MAX).max(1))
+}
+
+fn elements<'a>(fields: &Fields<'a>, name: &str) -> Option<Vec<&'a RawValue>> {
+    serde_json::from_str(fields.get(name)?).ok()
+}
+
+/// Numbers are the tokens of one text, which may have words among them.
+fn is_tokens(elements: &[&RawValue]) -> bool {
+    let is_number =
+        |element: &&&RawValue| element.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    elements.iter().any(|element| is_number(&element))
+        && elements.iter().all(|element| is_number(&element) || element.get().starts_with('"'))
 }
 
 fn answer_tokens(dialect: Dialect, fields: &Fields<'_>) -> Result<Option<u64>, Told> {
@@ -176,19 +211,6 @@ fn answer_tokens(dialect: Dialect, fields: &Fields<'_>) -> Result<Option<u64>, T
                 most = most.max(Some(bound));
             }
         }
-    }
-    Ok(most)
-}
-
-fn choices(fields: &Fields<'_>) -> Result<u64, Told> {
-    let kind = format!("a whole number from 1 to {CHOICES_MAX}");
-    let mut most = 1;
-    for name in CHOICES {
-        let count = fields.read::<u64>(name, &kind)?.unwrap_or(1);
-        if !(1..=CHOICES_MAX).contains(&count) {
-            return Err(invalid(format!("`{name}` is {kind}")));
-        }
-        most = most.max(count);
     }
     Ok(most)
 }
@@ -249,8 +271,6 @@ mod tests {
         assert_eq!(tokens(json!({ "model": "m", "max_completion_tokens": 1, "max_tokens": 9 })), Some(9));
         assert_eq!(tokens(json!({ "model": "m", "max_tokens": 5, "n_predict": -1 })), None);
         assert_eq!(tokens(json!({ "model": "m", "max_tokens": null })), None);
-        let choices = |body: Value| parse(Dialect::ChatCompletions, &body).unwrap().choices;
-        assert_eq!(choices(json!({ "model": "m", "n": 2, "n_cmpl": 7 })), 7);
     }
 
     #[test]
@@ -259,8 +279,44 @@ mod tests {
         assert_eq!((batch.items, batch.answer_tokens), (3, Some(0)));
         assert_eq!(parse(Dialect::Embeddings, &json!({ "model": "m", "input": [1, 2, 3] })).unwrap().items, 1);
         let picture = format!("data:image/png;base64,{}", "A".repeat(400_000));
-        let seen = parse(Dialect::ChatCompletions, &json!({ "model": "m", "messages": [{ "url": picture }] })).unwrap();
-        assert!(seen.prompt_tokens_min < 20 && seen.prompt_tokens_max < 5000, "{seen:?}");
+        let messages =
+            json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": picture } }] }]);
+        let seen = parse(Dialect::ChatCompletions, &json!({ "model": "m", "messages": messages })).unwrap();
+        assert!(seen.prompt_tokens_min < 20 && seen.prompt_tokens < 2000, "{seen:?}");
+        // Whatever is in a body may be read, and costs something.
+        let hidden = json!({ "model": "m", "messages": [], "chat_template_kwargs": { "identity": "x".repeat(9000) } });
+        assert!(parse(Dialect::ChatCompletions, &hidden).unwrap().prompt_tokens_max > 9000);
+    }
+
+    #[test]
+    fn one_answer_is_asked_for_at_a_time() {
+        for several in [
+            json!({ "model": "m", "n": 2 }),
+            json!({ "model": "m", "n_cmpl": 7 }),
+            json!({ "model": "m", "prompt": ["one", "two"] }),
+            json!({ "model": "m", "prompt": [{ "prompt_string": "one" }, { "prompt_string": "two" }] }),
+            json!({ "model": "m", "prompt": [[1, 2], [3]] }),
+            json!({ "model": "m", "prompt": [1, [2]] }),
+        ] {
+            assert!(parse(Dialect::Completions, &several).is_err(), "{several}");
+        }
+        for one in [
+            json!({ "model": "m", "n": 1, "best_of": null }),
+            json!({ "model": "m", "prompt": ["one"] }),
+            json!({ "model": "m", "prompt": [1, 2, "three"] }),
+        ] {
+            assert!(parse(Dialect::Completions, &one).is_ok(), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_very_many_fields_is_read_at_once() {
+        let fields = (0..300_000).map(|number| format!("\"f{number}\":0,")).collect::<String>();
+        let body = format!("{{{fields}\"model\":\"m\"}}");
+        let began = std::time::Instant::now();
+        assert!(ModelRequest::parse(Dialect::ChatCompletions, body.into()).is_ok());
+        // Looking each name up among all others takes minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
     }
 
     #[test]
@@ -276,11 +332,12 @@ mod tests {
             json!({ "model": "m", "stream": 1 }),
             json!({ "model": "m", "stream": true, "stream_options": "x" }),
             json!({ "model": "m", "n": 0 }),
-            json!({ "model": "m", "n": 129 }),
         ] {
             assert!(parse(Dialect::ChatCompletions, &wrong).is_err(), "{wrong}");
         }
-        for wrong in ["{", "", r#"{"model":"m","model":"n"}"#] {
+        for wrong in
+            ["{", "", r#"{"model":"m","model":"n"}"#, r#"{"model":"m","Max_Tokens":9}"#, r#"{"model":"m","a":1,"A":2}"#]
+        {
             assert!(ModelRequest::parse(Dialect::ChatCompletions, wrong.into()).is_err(), "{wrong}");
         }
     }

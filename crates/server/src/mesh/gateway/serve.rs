@@ -22,12 +22,12 @@ use crate::mesh::completions::{NewCompletion, Open, Where};
 
 /// Which completion an answer is.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Machines that are asked for one completion, one after the other.
+/// Machines that may fail at one completion, one after the other.
 const TRIES: usize = 4;
 /// Candidates that are kept of each choice.
 const KEPT: usize = 16;
-/// Until an answer begins: others may be before it, and the model may have to be loaded.
-const FIRST: Duration = Duration::from_secs(600);
+/// Until an answer begins, which is its end where it is not streamed. Whether the machine is there, its link tells.
+const FIRST: Duration = Duration::from_secs(3600);
 /// For the whole of an error.
 const ERROR: Duration = Duration::from_secs(10);
 /// Bytes of an error, and of an answer that is not streamed.
@@ -35,32 +35,52 @@ const ERROR_MAX: usize = 1 << 20;
 const ANSWER_MAX: usize = 64 << 20;
 /// What llama.cpp says where a prompt does not fit.
 const TOO_LONG: &[u8] = b"exceed_context_size_error";
+/// With these an engine says that the request is wrong.
+const ABOUT_THE_REQUEST: [StatusCode; 4] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+/// Of a machine's own words, what is written down.
+const REASON_MAX: usize = 256;
 /// What a mesh agent says of a model that it no longer has.
 const MODEL_ABSENT: &str = "model_absent";
 
 /// Answers a request, or says why not. Each machine that is asked has a completion of its own, with credits set aside for its price.
-pub(super) async fn serve(parts: &Parts, user: &User, dialect: Dialect, body: Bytes) -> Result<Response, Told> {
-    let request = ModelRequest::parse(dialect, body)?;
-    let mut choosing = Choosing::new(parts, &request);
+pub(super) async fn serve(
+    parts: &Parts,
+    user: &User,
+    dialect: Dialect,
+    request: &ModelRequest,
+) -> Result<Response, Told> {
+    let mut choosing = Choosing::new(parts, request);
     loop {
         let at = choosing.next()?;
         let node = &at.candidate.node_id;
         let place = parts.agents.take_place(node, &request.model);
-        let open = hold(parts, user, dialect, &request, &choosing, &at).await?;
+        let open = hold(parts, user, dialect, request, &choosing, &at).await?;
         match ask(&at, dialect, &open, &request.body).await {
             Asked::Answers(answer) => {
-                let relay = Relay { parts, dialect, request: &request, open, place, at: &at };
+                let relay = Relay { parts, dialect, request, open, place, at: &at };
                 match relay.answer(answer).await {
                     Some(response) => return Ok(response),
                     None => choosing.tried.push(node.clone()),
                 }
                 continue;
             }
-            Asked::Refuses(response) => {
+            Asked::Refuses(mut response) => {
+                let id = HeaderValue::from_str(open.id().as_str()).ok();
+                response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
                 open.settle(CompletionState::Failed).await;
                 return Ok(*response);
             }
             Asked::TooLong => choosing.too_small.push(node.clone()),
+            Asked::TooLate => {
+                open.settle(CompletionState::Failed).await;
+                let message = "the machine that was asked did not answer within an hour; ask for less, or stream";
+                return Err(Told::new(504, "machine_too_late", message));
+            }
             Asked::Fails { reason, is_broken } => {
                 tracing::warn!(node.id = %node, model = request.model, reason, "a mesh agent fails");
                 if is_broken {
@@ -76,9 +96,8 @@ pub(super) async fn serve(parts: &Parts, user: &User, dialect: Dialect, body: By
 /// What a completion may take of a machine, of the prompt and of the answer.
 pub(super) fn most(request: &ModelRequest, at: &Reachable) -> (u64, u64) {
     let context = at.candidate.context;
-    let answers = request.choices.saturating_mul(request.items);
     let input = request.prompt_tokens_max.min(context.saturating_mul(request.items));
-    (input, request.answer_tokens.unwrap_or(context).min(context).saturating_mul(answers))
+    (input, request.answer_tokens.unwrap_or(context).min(context))
 }
 
 /// Sets aside what the completion costs at most on that machine.
@@ -128,6 +147,8 @@ enum Asked {
     Refuses(Box<Response>),
     /// It does not fit there.
     TooLong,
+    /// Nothing has come. That says nothing of the machine: others are before it, or much is to be said.
+    TooLate,
     /// Another one may do better. `is_broken` where that is likely of the next completion, too.
     Fails {
         reason: String,
@@ -147,7 +168,7 @@ async fn ask(at: &Reachable, dialect: Dialect, open: &Open, body: &Bytes) -> Ask
     let response = match tokio::time::timeout(FIRST, asked).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Asked::broken(error),
-        Err(late) => return Asked::broken(late),
+        Err(_) => return Asked::TooLate,
     };
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
@@ -174,9 +195,11 @@ fn refusal(status: StatusCode, content_type: Option<HeaderValue>, bytes: Bytes) 
     // What the mesh agent says itself is about itself.
     if let Ok(own) = serde_json::from_slice::<wire::Failure>(&bytes) {
         let is_broken = status.is_server_error() || own.code == MODEL_ABSENT;
-        return Asked::Fails { reason: format!("{}: {}", own.code, own.reason), is_broken };
+        let reason = format!("{}: {}", own.code, own.reason).chars().take(REASON_MAX).collect();
+        return Asked::Fails { reason, is_broken };
     }
-    if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    // Of the others, none is about what was asked: keys, routes and limits are between the engine and its owner.
+    if !ABOUT_THE_REQUEST.contains(&status) {
         let gone = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
         return Asked::Fails { reason: status.to_string(), is_broken: gone.contains(&status) };
     }
@@ -246,7 +269,7 @@ impl<'a> Choosing<'a> {
         let (chosen, looks) = schedule::choose(wish, &candidates);
         self.choices.push(explained(wish, chosen, &candidates, &looks));
         self.unfit = looks.into_iter().map(|look| look.unfit).collect();
-        let chosen = chosen.filter(|_| self.tried.len() + self.too_small.len() < TRIES);
+        let chosen = chosen.filter(|_| self.tried.len() < TRIES);
         chosen.map(|index| found.swap_remove(index)).ok_or_else(|| self.none())
     }
 
@@ -323,7 +346,12 @@ mod tests {
         assert_eq!(fails(refused(500, "{}")), Some(false), "this prompt, perhaps");
         assert_eq!(fails(refused(503, "{}")), Some(true));
         assert_eq!(fails(refused(429, "{}")), Some(false));
-        assert_eq!(fails(refused(404, r#"{"code":"model_absent","reason":"gone"}"#)), Some(true));
-        assert_eq!(fails(refused(409, r#"{"code":"duplicate_request","reason":"again"}"#)), Some(false));
+        assert_eq!(fails(refused(401, "{}")), Some(false), "the engine's key is its owner's");
+        assert_eq!(fails(refused(404, "{}")), Some(false), "another one may have this route");
+        assert_eq!(fails(refused(404, r#"{"code":"model_absent","reason":"gone","last_lines":[]}"#)), Some(true));
+        assert_eq!(
+            fails(refused(409, r#"{"code":"duplicate_request","reason":"again","last_lines":[]}"#)),
+            Some(false)
+        );
     }
 }

@@ -24,8 +24,6 @@ use super::{Answer, Refused, shows};
 use crate::state::AppState;
 
 const MESH_TOKEN: &str = "x-mesh-token";
-/// Of the reasons for which a machine may not take part, those that only the holder of its key hears.
-const OF_ITS_OWNER: [&str; 3] = ["node_pending_coordinator_approval", "node_suspended", "node_rejected"];
 /// Bytes of one message of a link. A record of TLS, of which each is one, has at most 16 KiB and a little.
 const MESSAGE_MAX: usize = 1 << 20;
 
@@ -116,15 +114,13 @@ async fn register(
         tracing::warn!(%error, "a machine cannot be validated");
         not_activated("portal_validation_unreachable")
     })?;
-    // Keys that nobody has enrolled do not fill the memory of what was used.
-    if validated.allowed || OF_ITS_OWNER.contains(&validated.reason.as_str()) {
-        let admitted = nonces.admit(fresh).map_err(unproven)?;
-        tokio::time::sleep(admitted.wait()).await;
-    }
-    match validated.node.filter(|_| validated.allowed) {
-        Some(node) => Ok(axum::Json(json!({ "accepted": true, "mode": "swarm-only", "agentId": node.node_id }))),
-        None => Err(not_activated(&validated.reason)),
-    }
+    let Some(node) = validated.node.filter(|_| validated.allowed) else {
+        return Err(not_activated(&validated.reason));
+    };
+    // Only now: keys that nobody has approved do not fill the memory of what was used, and hear the same again.
+    let admitted = nonces.admit(fresh).map_err(unproven)?;
+    tokio::time::sleep(admitted.wait()).await;
+    Ok(axum::Json(json!({ "accepted": true, "mode": "swarm-only", "agentId": node.node_id })))
 }
 
 fn not_activated(reason: &str) -> Refused {
