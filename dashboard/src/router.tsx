@@ -36,6 +36,7 @@ const NotificationsPage = page(() => import("@/features/notifications/Notificati
 const NotificationChannelPage = page(() => import("@/features/notifications/ChannelPage"));
 const MeshLayout = page(() => import("@/features/mesh/MeshLayout"));
 const PlaygroundTab = page(() => import("@/features/completions/PlaygroundTab"));
+const ConnectTab = page(() => import("@/features/mesh/ConnectTab"));
 const MachinesTab = page(() => import("@/features/enrolments/MachinesTab"));
 const UsageTab = page(() => import("@/features/ledger/UsageTab"));
 const OperationsTab = page(() => import("@/features/enrolments/OperationsTab"));
@@ -91,6 +92,7 @@ export const router = createBrowserRouter([
         element: <MeshLayout />,
         children: [
           { index: true, element: <PlaygroundTab /> },
+          { path: "connect", element: <ConnectTab /> },
           { path: "machines", element: <MachinesTab /> },
           { path: "usage", element: <UsageTab /> },
           { path: "operations", element: <OperationsTab /> },

@@ -2948,6 +2948,11 @@ export interface components {
              * @description What is set aside for the caller's completions under way.
              */
             held: number;
+            /**
+             * @description Where programs find models that know Ollama only; absent where there is no such port.
+             * @example http://127.0.0.1:11434
+             */
+            ollama_url?: string | null;
         };
         /** @description A model as one machine serves it. */
         MeshModel: {

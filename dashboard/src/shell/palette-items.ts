@@ -74,6 +74,7 @@ export function usePaletteItems(): PaletteItem[] {
     { id: "workspaces", group: "Pages", label: "Workspaces", icon: MonitorDot, keywords: "terminals development ide", run: go("/workspaces") },
     { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers") },
     { id: "models", group: "Pages", label: "Models", icon: BrainCircuit, keywords: "playground chat mesh llm ai", run: go("/models") },
+    { id: "models-connect", group: "Pages", label: "Connect programs to models", icon: BrainCircuit, keywords: "mesh openai anthropic ollama sdk curl base url token snippets", run: go("/models/connect") },
     { id: "models-machines", group: "Pages", label: "Machines that serve models", icon: BrainCircuit, keywords: "mesh enrol gpu", run: go("/models/machines") },
     { id: "models-usage", group: "Pages", label: "Usage of models", icon: BrainCircuit, keywords: "mesh credits balance statement completions cost", run: go("/models/usage") },
     { id: "notifications", group: "Pages", label: "Notifications", icon: Bell, keywords: "slack email webhook alerts channels", run: go("/notifications") },

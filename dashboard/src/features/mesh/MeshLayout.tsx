@@ -18,6 +18,7 @@ function MeshTabs() {
   const operations: Tab[] = data?.may_decide ? [{ to: "/models/operations", label: "Operations", end: false, waits }] : [];
   const tabs: Tab[] = [
     { to: "/models", label: "Playground", end: true },
+    { to: "/models/connect", label: "Connect", end: false },
     { to: "/models/machines", label: "Machines", end: false },
     { to: "/models/usage", label: "Usage", end: false },
     ...operations,

@@ -9,6 +9,8 @@ import { Notice } from "@/ui/states";
 
 import { useCreateToken } from "./queries";
 
+type Access = "write" | "read" | "models";
+
 const DAY_MS = 86_400_000;
 const lifetimes = [
   { value: "30", label: "30 days" },
@@ -22,9 +24,9 @@ const accesses = [
   { value: "models", label: "Ask models only", scopes: ["models"] },
 ];
 
-function TokenForm({ onCreated }: { onCreated: (token: string) => void }) {
+function TokenForm({ preselected, onCreated }: { preselected: Access; onCreated: (token: string) => void }) {
   const [name, setName] = useState("");
-  const [access, setAccess] = useState("write");
+  const [access, setAccess] = useState<string>(preselected);
   const [days, setDays] = useState("90");
   const [tried, setTried] = useState(false);
   const create = useCreateToken();
@@ -108,11 +110,24 @@ function NewToken({ token, onDone }: { token: string; onDone: () => void }) {
   );
 }
 
-export function CreateTokenDialog({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
+interface CreateTokenDialogProps {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  /** What is chosen at first. */
+  access?: Access;
+  /** Gets the token, which is shown this once. */
+  onCreated?: (token: string) => void;
+}
+
+export function CreateTokenDialog({ open, onOpenChange, access = "write", onCreated }: CreateTokenDialogProps) {
   const [token, setToken] = useState("");
   function change(next: boolean) {
     if (!next) setToken("");
     onOpenChange(next);
+  }
+  function show(created: string) {
+    setToken(created);
+    onCreated?.(created);
   }
   return (
     <Dialog
@@ -121,7 +136,7 @@ export function CreateTokenDialog({ open, onOpenChange }: { open: boolean; onOpe
       title={token ? "Copy your token now" : "New API token"}
       description={token ? "It is shown this once. NanoScale keeps only its hash." : "For the command line and for scripts. It acts in your name."}
     >
-      {token ? <NewToken token={token} onDone={() => change(false)} /> : <TokenForm onCreated={setToken} />}
+      {token ? <NewToken token={token} onDone={() => change(false)} /> : <TokenForm preselected={access} onCreated={show} />}
     </Dialog>
   );
 }
