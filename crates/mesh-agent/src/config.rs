@@ -19,8 +19,6 @@ pub struct Config {
     pub coordinator_key: Option<PublicKey>,
     /// With which it registers the first time. From then on its key is what it is known by.
     pub registration_token: Option<String>,
-    /// What the approver may know the machine by besides: a serial number, a host name.
-    pub device_id: Option<String>,
     /// The engines whose models it offers. Where several have one of the same name, the one with less to do is asked.
     pub upstreams: Vec<Upstream>,
     pub terms: Terms,

@@ -47,8 +47,6 @@ pub(crate) struct CoordinatorClient {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Registration<'a> {
     pub(crate) agent_id: &'a MeshNodeId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) device_id: Option<&'a str>,
     pub(crate) os: &'static str,
     pub(crate) version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -78,7 +78,6 @@ impl MeshAgent {
         let coordinator = self.coordinator().await?;
         let registration = Registration {
             agent_id: &inner.config.node_id,
-            device_id: inner.config.device_id.as_deref(),
             os: std::env::consts::OS,
             version: env!("CARGO_PKG_VERSION"),
             registration_token: inner.config.registration_token.as_deref(),

@@ -29,9 +29,6 @@ pub(crate) struct ServeArgs {
     /// Read the registration token from this file; AGENT_REGISTRATION_TOKEN may have it instead. Needed once.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// What the approver may know this machine by besides.
-    #[arg(long, env = "AGENT_DEVICE_ID", value_name = "TEXT")]
-    device_id: Option<String>,
     /// A llama.cpp server whose models are offered. May be given several times.
     #[arg(long, value_name = "URL")]
     llama: Vec<Url>,
@@ -145,7 +142,6 @@ fn config(args: ServeArgs) -> Result<Config> {
         coordinator: args.coordinator,
         coordinator_key: args.coordinator_key,
         registration_token,
-        device_id: args.device_id,
         upstreams,
         terms: Terms {
             price: MeshPrice { input: args.input_price, output: args.output_price },

@@ -38,7 +38,6 @@ pub(crate) fn config(directory: &Path, coordinator: &Coordinator, engines: &[&En
         coordinator: coordinator.url.clone(),
         coordinator_key: None,
         registration_token: Some("the-token".into()),
-        device_id: None,
         upstreams: engines.iter().map(|engine| engine.upstream()).collect(),
         terms: Terms { price: MeshPrice { input: 1, output: 2 }, ..Terms::default() },
     }
