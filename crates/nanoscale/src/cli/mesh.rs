@@ -67,7 +67,7 @@ enum MeshCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// The models that can be asked now.
+    /// Models of the machines that you see: your own, for administrators all.
     Models,
     /// What you have, have set aside and have earned.
     Credits,

@@ -119,6 +119,7 @@ assert said.done and said.response and said.eval_count > 0, said
 said = "".join(part.response for part in client.generate(model=model, prompt="One, two, three,", raw=True, stream=True, options={"num_predict": 8}))
 assert said, said
 assert client.generate(model=model, prompt="").done_reason == "load"
+assert client.generate(model=model + ":latest", prompt="").model == model
 vectors = client.embed(model=model, input=["hello", "world"])
 assert len(vectors.embeddings) == 2 and len(vectors.embeddings[0]) == 576 and vectors.prompt_eval_count > 0
 assert len(client.embeddings(model=model, prompt="hello").embedding) == 576

@@ -34,6 +34,7 @@ use ask::{Asked, Chat, Embed, Embeddings, Generate};
 
 /// Programs look at this to know which of Ollama's routes there are.
 const VERSION: &str = "0.12.0";
+const USUAL_TAG: &str = ":latest";
 /// Bytes of an answer that is not streamed.
 const ANSWER_MAX: usize = 64 << 20;
 /// What one JSON object in a line of its own is called.
@@ -78,7 +79,8 @@ async fn asked<T: DeserializeOwned>(state: &AppState, request: Request) -> Answe
 async fn chat(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
         let (user, wish) = asked::<Chat>(&state, request).await?;
-        speak(state.mesh.on()?, &user, wish.asked()?).await
+        let parts = state.mesh.on()?;
+        speak(parts, &user, wish.of(|name| served_name(parts, name)).asked()?).await
     };
     told(answered.await)
 }
@@ -86,7 +88,8 @@ async fn chat(State(state): State<AppState>, request: Request) -> Response {
 async fn generate(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
         let (user, wish) = asked::<Generate>(&state, request).await?;
-        speak(state.mesh.on()?, &user, wish.asked()?).await
+        let parts = state.mesh.on()?;
+        speak(parts, &user, wish.of(|name| served_name(parts, name)).asked()?).await
     };
     told(answered.await)
 }
@@ -137,9 +140,10 @@ async fn embeddings(State(state): State<AppState>, request: Request) -> Response
 }
 
 async fn vectors(state: &AppState, user: &User, wish: Embed) -> Answered<(String, Value)> {
-    let asked = wish.asked();
+    let parts = state.mesh.on()?;
+    let asked = wish.of(|name| served_name(parts, name)).asked();
     let request = ModelRequest::read(asked.dialect, asked.body.unwrap_or_default()).await?;
-    let response = Box::pin(serve(state.mesh.on()?, user, asked.dialect, &request)).await?;
+    let response = Box::pin(serve(parts, user, asked.dialect, &request)).await?;
     match response.status().is_success() {
         true => Ok((asked.model, whole(response).await?)),
         false => Err(reason(response).await),
@@ -198,8 +202,19 @@ struct Named {
     model: String,
 }
 
+/// The name by which somebody serves a model: Ollama's programs may leave its usual tag out, or add it.
+fn served_name(parts: &Parts, name: String) -> String {
+    let models = parts.agents.models();
+    let others = [format!("{name}{USUAL_TAG}"), name.strip_suffix(USUAL_TAG).unwrap_or_default().to_owned()];
+    match models.contains_key(&name) {
+        true => name,
+        false => others.into_iter().find(|other| models.contains_key(other)).unwrap_or(name),
+    }
+}
+
 /// A model that somebody serves.
 fn model(parts: &Parts, name: &str) -> Answered<Served> {
+    let name = &served_name(parts, name.to_owned());
     parts.agents.models().remove(name).ok_or_else(|| {
         let message =
             format!("model '{name}' not found: no machine of the mesh serves it now; /api/tags lists what there is");

@@ -169,6 +169,12 @@ impl Manner {
 // === impl Chat ===
 
 impl Chat {
+    /// Of a model of this other name.
+    pub(super) fn of(mut self, name: impl FnOnce(String) -> String) -> Self {
+        self.manner.model = name(self.manner.model);
+        self
+    }
+
     pub(super) fn asked(self) -> Result<Asked, Told> {
         let messages = self.messages.unwrap_or_default();
         if messages.is_empty() {
@@ -239,6 +245,12 @@ fn picture_type(image: &str) -> &'static str {
 // === impl Generate ===
 
 impl Generate {
+    /// Of a model of this other name.
+    pub(super) fn of(mut self, name: impl FnOnce(String) -> String) -> Self {
+        self.manner.model = name(self.manner.model);
+        self
+    }
+
     pub(super) fn asked(self) -> Result<Asked, Told> {
         if self.suffix.is_some_and(|suffix| !suffix.is_empty()) {
             return Err(unsupported("suffix", "put what comes after into the prompt, as the model was taught"));
@@ -269,6 +281,12 @@ impl Generate {
 // === impl Embed ===
 
 impl Embed {
+    /// Of a model of this other name.
+    pub(super) fn of(mut self, name: impl FnOnce(String) -> String) -> Self {
+        self.model = name(self.model);
+        self
+    }
+
     pub(super) fn asked(self) -> Asked {
         let mut body = json!({ "model": self.model, "input": self.input });
         if let Some(dimensions) = self.dimensions {
