@@ -29,10 +29,6 @@ impl Dialect {
     pub const ALL: [Self; 5] =
         [Self::ChatCompletions, Self::Completions, Self::Responses, Self::Messages, Self::Embeddings];
 
-    pub fn of_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.path() == path)
-    }
-
     pub fn path(self) -> &'static str {
         match self {
             Self::ChatCompletions => "/v1/chat/completions",

@@ -27,11 +27,6 @@ impl Price {
         let part = |tokens: u64, price: i64| price.saturating_mul(i64::try_from(tokens).unwrap_or(i64::MAX));
         part(input_tokens, self.input).saturating_add(part(output_tokens, self.output))
     }
-
-    /// The dearer of two, token by token.
-    pub fn max(self, other: Self) -> Self {
-        Self { input: self.input.max(other.input), output: self.output.max(other.output) }
-    }
 }
 
 impl Shares {

@@ -226,13 +226,3 @@ fn failures_and_nonsense_count_nothing() {
         }
     }
 }
-
-#[test]
-fn each_dialect_has_its_path() {
-    for dialect in Dialect::ALL {
-        assert_eq!(Dialect::of_path(dialect.path()), Some(dialect));
-    }
-    for other in ["", "/v1/models", "/v1/chat/completions/", "/v1/chat"] {
-        assert_eq!(Dialect::of_path(other), None, "{other}");
-    }
-}
