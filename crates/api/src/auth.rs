@@ -61,7 +61,7 @@ pub struct Me {
     pub user: User,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Default, Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenCreate {
     /// What it is for, for the list.
@@ -72,6 +72,24 @@ pub struct TokenCreate {
     /// RFC 3339; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// Of a token with the scope `models`, what it may ask at most; everything when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_limits: Option<ModelLimits>,
+}
+
+/// What an API token may ask models at most. What is absent is not limited.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelLimits {
+    /// Only these, 1 to 64 of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// 1 to 100000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// Microcredits that it may spend in all, with what is set aside for completions under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<i64>,
 }
 
 /// The only answer that ever carries the token.
@@ -95,6 +113,8 @@ pub struct Token {
     pub last_used_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_limits: Option<ModelLimits>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -31,7 +31,8 @@ pub use activity::{ActivityEvent, ActivityList};
 pub use agent::{AgentPlatform, AgentVersion};
 pub use audit::{AuditEvent, AuditEventList, AuditVerified};
 pub use auth::{
-    AuthStatus, Credentials, Me, Setup, Token, TokenCreate, TokenCreated, TokenList, User, UserCreate, UserList,
+    AuthStatus, Credentials, Me, ModelLimits, Setup, Token, TokenCreate, TokenCreated, TokenList, User, UserCreate,
+    UserList,
 };
 pub use cache::{BuildCache, BuildCacheList, BuildCachePrune, BuildCachePruned};
 pub use cluster::{

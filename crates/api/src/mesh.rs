@@ -1,5 +1,6 @@
 use ids::{
-    CompletionId, CompletionState, EnrolmentId, EnrolmentState, LedgerTransactionId, MeshNodeId, MeshNodeKind, UserId,
+    CompletionId, CompletionState, EnrolmentId, EnrolmentState, LedgerTransactionId, MeshNodeId, MeshNodeKind, TokenId,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -187,6 +188,9 @@ pub struct Completion {
     /// The machine that served it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_id: Option<MeshNodeId>,
+    /// The API token by which it was asked for, if by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<TokenId>,
     pub input_tokens: i64,
     pub output_tokens: i64,
     /// What was paid for it, in microcredits.

@@ -28,6 +28,7 @@ use crate::state::AppState;
 use agents::MeshAgents;
 use completions::{Completions, Work};
 use enrolments::Enrolments;
+use gateway::limits::Rates;
 use ledger::Ledger;
 use portal::Portal;
 
@@ -69,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) agents: MeshAgents,
     pub(crate) ledger: Ledger,
     pub(crate) completions: Completions,
+    pub(crate) rates: Rates,
 }
 
 /// What it is made from.
@@ -95,6 +97,7 @@ impl Mesh {
             enrolments: Enrolments::new(store.clone(), identity),
             ledger: Ledger::new(store.clone()),
             completions: Completions::new(store, agents.clone(), epoch, config.fee_bps, Work { tasks, closing }),
+            rates: Rates::default(),
             portal,
             agents,
             key: Arc::new(key),

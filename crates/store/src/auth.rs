@@ -22,6 +22,8 @@ pub struct TokenOwner {
     pub scopes: Vec<String>,
     pub last_used_at: Option<i64>,
     pub expires_at: Option<i64>,
+    /// What it may ask models at most: JSON.
+    pub model_limits: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +37,7 @@ pub struct NewToken<'a> {
     pub parent_id: Option<&'a TokenId>,
     pub created_at: i64,
     pub expires_at: Option<i64>,
+    pub model_limits: Option<&'a str>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +49,7 @@ pub struct StoredToken {
     pub created_at: i64,
     pub last_used_at: Option<i64>,
     pub expires_at: Option<i64>,
+    pub model_limits: Option<String>,
 }
 
 /// What came of counting a sign-in attempt.
@@ -188,8 +192,8 @@ impl Tx {
 
     pub async fn token_insert(&mut self, token: NewToken<'_>) -> StoreResult<()> {
         sqlx::query(
-            "insert into api_tokens (id, token_hash, user_id, name, scopes, parent_id, created_at, expires_at) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "insert into api_tokens (id, token_hash, user_id, name, scopes, parent_id, created_at, expires_at, \
+             model_limits) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(token.id.as_str())
         .bind(token.token_hash)
@@ -199,6 +203,7 @@ impl Tx {
         .bind(token.parent_id.map(TokenId::as_str))
         .bind(token.created_at)
         .bind(token.expires_at)
+        .bind(token.model_limits)
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -206,8 +211,8 @@ impl Tx {
 
     pub async fn token_owner(&mut self, token_hash: &str, now: i64) -> StoreResult<Option<TokenOwner>> {
         let row = sqlx::query(
-            "select t.id as token_id, t.scopes, t.last_used_at, t.expires_at, u.id as user_id, u.username, u.role \
-             from api_tokens t join users u on u.id = t.user_id \
+            "select t.id as token_id, t.scopes, t.last_used_at, t.expires_at, t.model_limits, u.id as user_id, \
+             u.username, u.role from api_tokens t join users u on u.id = t.user_id \
              where t.token_hash = $1 and (t.expires_at is null or t.expires_at > $2)",
         )
         .bind(token_hash)
@@ -221,6 +226,7 @@ impl Tx {
                 scopes: words(row.try_get("scopes")?),
                 last_used_at: row.try_get("last_used_at")?,
                 expires_at: row.try_get("expires_at")?,
+                model_limits: row.try_get("model_limits")?,
             })
         })
         .transpose()
@@ -237,7 +243,7 @@ impl Tx {
 
     pub async fn token_list(&mut self, user_id: &UserId) -> StoreResult<Vec<StoredToken>> {
         let rows = sqlx::query(
-            "select id, name, scopes, parent_id, created_at, last_used_at, expires_at from api_tokens \
+            "select id, name, scopes, parent_id, created_at, last_used_at, expires_at, model_limits from api_tokens \
              where user_id = $1 order by id desc",
         )
         .bind(user_id.as_str())
@@ -256,6 +262,7 @@ impl Tx {
                     created_at: row.try_get("created_at")?,
                     last_used_at: row.try_get("last_used_at")?,
                     expires_at: row.try_get("expires_at")?,
+                    model_limits: row.try_get("model_limits")?,
                 })
             })
             .collect()

@@ -1,9 +1,15 @@
+mod spending;
+
+use std::collections::HashSet;
+
 use domain::mesh::price::{Price, Shares};
-use ids::{CompletionId, CompletionState, MeshNodeId, UserId};
+use ids::{CompletionId, CompletionState, MeshNodeId, TokenId, UserId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::binds::{binds, rows};
 use crate::error::parse;
+use crate::ledger::moves::Moves;
 use crate::ledger::{FEE, HELD, Movement, account_of};
 use crate::{StoreResult, Tx};
 
@@ -12,6 +18,8 @@ use crate::{StoreResult, Tx};
 pub struct StoredCompletion {
     pub id: CompletionId,
     pub user_id: UserId,
+    /// By which token it was asked for, if by one.
+    pub token_id: Option<TokenId>,
     pub model: String,
     /// The route that was called.
     pub path: String,
@@ -44,13 +52,43 @@ pub struct CompletionEnd {
     pub shares: Shares,
 }
 
-const COLUMNS: &str = "id, user_id, model, path, state, epoch, node_id, provider_id, input_price, output_price, held, \
+/// What is done to one.
+#[derive(Debug, Clone)]
+pub enum CompletionStep {
+    /// Begins it, and sets its credits aside. Its token may have spent so much with it, where there is a number.
+    Hold(StoredCompletion, Option<i64>),
+    /// Ends it, and pays for it.
+    Settle(StoredCompletion, CompletionEnd),
+}
+
+impl CompletionStep {
+    fn completion(&self) -> &StoredCompletion {
+        match self {
+            Self::Hold(of, _) | Self::Settle(of, _) => of,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepOutcome {
+    Taken,
+    /// Not held: its user has too few credits.
+    TooFewCredits,
+    /// Not held: its token may spend no more.
+    TokenSpent,
+    /// Not settled: it was done before.
+    DoneBefore,
+}
+
+const COLUMNS: &str = "id, user_id, token_id, model, path, state, epoch, node_id, provider_id, input_price, output_price, held, \
     input_tokens, output_tokens, cost, choices, first_byte_ms, created_at, ended_at";
 
 fn completion(row: &AnyRow) -> StoreResult<StoredCompletion> {
     Ok(StoredCompletion {
         id: parse("completion id", row.try_get("id")?)?,
         user_id: parse("user id", row.try_get("user_id")?)?,
+        token_id: row.try_get::<Option<String>, _>("token_id")?.map(|id| parse("token id", &id)).transpose()?,
         model: row.try_get("model")?,
         path: row.try_get("path")?,
         state: parse("state of a completion", row.try_get("state")?)?,
@@ -69,77 +107,138 @@ fn completion(row: &AnyRow) -> StoreResult<StoredCompletion> {
     })
 }
 
+fn hold<'a>(new: &'a StoredCompletion, amounts: &'a [(&'a str, i64)]) -> Movement<'a> {
+    Movement { kind: "hold", completion: Some(&new.id), reason: None, by: None, amounts }
+}
+
+fn settle(moves: &mut Moves, of: &StoredCompletion, end: &CompletionEnd, now: i64) -> StoreResult<()> {
+    let (payer, earner) = (account_of(&of.user_id), account_of(&of.provider_id));
+    let Shares { fee, earning, rest, .. } = end.shares;
+    let mut amounts = vec![(HELD, -of.held), (FEE, fee), (payer.as_str(), rest)];
+    match payer == earner {
+        // Who uses a machine of their own has one entry.
+        true => amounts[2].1 += earning,
+        false => amounts.push((earner.as_str(), earning)),
+    }
+    let movement = Movement { kind: "settle", completion: Some(&of.id), reason: None, by: None, amounts: &amounts };
+    moves.push(&movement, now)
+}
+
 impl Tx {
-    /// Begins a completion and sets its credits aside. False where its user has too few: then nothing happened, if the transaction
-    /// ends without a commit.
-    pub async fn completion_hold(&mut self, new: &StoredCompletion) -> StoreResult<bool> {
-        let account = account_of(&new.user_id);
-        if self.ledger_balance(&account).await? < new.held {
-            return Ok(false);
+    /// Takes steps of completions, each for itself, and tells what came of each.
+    pub async fn completion_steps(&mut self, steps: &[CompletionStep], now: i64) -> StoreResult<Vec<StepOutcome>> {
+        let mut accounts = vec![HELD.to_owned(), FEE.to_owned()];
+        accounts.extend(steps.iter().flat_map(|step| {
+            let of = step.completion();
+            [account_of(&of.user_id), account_of(&of.provider_id)]
+        }));
+        accounts.sort();
+        accounts.dedup();
+        let mut moves = self.moves(&accounts.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        let mut spending = self.spending(steps.iter().filter_map(|step| step.completion().token_id.as_ref())).await?;
+        let mut open = self.completions_open(steps).await?;
+        let (mut outcomes, mut begun, mut ended) = (Vec::with_capacity(steps.len()), Vec::new(), Vec::new());
+        for step in steps {
+            let outcome = match step {
+                CompletionStep::Hold(new, _) if moves.balance(&account_of(&new.user_id)) < new.held => {
+                    StepOutcome::TooFewCredits
+                }
+                CompletionStep::Hold(new, limit) => match spending.hold(new, *limit) {
+                    false => StepOutcome::TokenSpent,
+                    true => {
+                        moves.push(&hold(new, &[(&account_of(&new.user_id), -new.held), (HELD, new.held)]), now)?;
+                        begun.push(new);
+                        StepOutcome::Taken
+                    }
+                },
+                CompletionStep::Settle(of, end) => match open.remove(of.id.as_str()) {
+                    false => StepOutcome::DoneBefore,
+                    true => {
+                        settle(&mut moves, of, end, now)?;
+                        spending.settle(of, end);
+                        ended.push((of, end));
+                        StepOutcome::Taken
+                    }
+                },
+            };
+            outcomes.push(outcome);
         }
-        sqlx::query(
-            "insert into mesh_completions (id, user_id, model, path, state, epoch, node_id, provider_id, input_price, \
-             output_price, held, choices, created_at) values ($1, $2, $3, $4, 'held', $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(new.id.as_str())
-        .bind(new.user_id.as_str())
-        .bind(&new.model)
-        .bind(&new.path)
-        .bind(new.epoch)
-        .bind(new.node_id.as_str())
-        .bind(new.provider_id.as_str())
-        .bind(new.price.input)
-        .bind(new.price.output)
-        .bind(new.held)
-        .bind(&new.choices)
-        .bind(new.created_at)
-        .execute(&mut *self.inner)
-        .await?;
-        let movement = Movement {
-            kind: "hold",
-            completion: Some(&new.id),
-            reason: None,
-            by: None,
-            amounts: &[(&account, -new.held), (HELD, new.held)],
-        };
-        self.ledger_move(&movement, new.created_at).await?;
-        Ok(true)
+        self.completions_insert(&begun).await?;
+        self.completions_end(&ended, now).await?;
+        self.write_moves(moves).await?;
+        self.write_spending(spending).await?;
+        Ok(outcomes)
     }
 
-    /// Ends a completion and pays for it. False where that was done before.
-    pub async fn completion_settle(
-        &mut self,
-        of: &StoredCompletion,
-        end: &CompletionEnd,
-        now: i64,
-    ) -> StoreResult<bool> {
-        let changed = sqlx::query(
-            "update mesh_completions set state = $1, input_tokens = $2, output_tokens = $3, cost = $4, \
-             first_byte_ms = $5, ended_at = $6 where id = $7 and state = 'held'",
-        )
-        .bind(end.state.as_str())
-        .bind(end.input_tokens)
-        .bind(end.output_tokens)
-        .bind(end.shares.cost)
-        .bind(end.first_byte_ms)
-        .bind(now)
-        .bind(of.id.as_str())
-        .execute(&mut *self.inner)
-        .await?;
-        if changed.rows_affected() == 0 {
-            return Ok(false);
+    /// Of those that are to be settled, the ones that are not yet.
+    async fn completions_open(&mut self, steps: &[CompletionStep]) -> StoreResult<HashSet<String>> {
+        let ids = steps.iter().filter_map(|step| match step {
+            CompletionStep::Hold(..) => None,
+            CompletionStep::Settle(of, _) => Some(of.id.as_str()),
+        });
+        let ids = ids.collect::<Vec<_>>();
+        if ids.is_empty() {
+            return Ok(HashSet::new());
         }
-        let (payer, earner) = (account_of(&of.user_id), account_of(&of.provider_id));
-        let Shares { fee, earning, rest, .. } = end.shares;
-        let mut amounts = vec![(HELD, -of.held), (FEE, fee), (payer.as_str(), rest)];
-        match payer == earner {
-            // Who uses a machine of their own has one entry.
-            true => amounts[2].1 += earning,
-            false => amounts.push((earner.as_str(), earning)),
+        let sql = format!("select id from mesh_completions where state = 'held' and id in ({})", binds(1, ids.len()));
+        let query = ids.iter().fold(sqlx::query(&sql), |query, id| query.bind(*id));
+        query.fetch_all(&mut *self.inner).await?.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+
+    async fn completions_insert(&mut self, new: &[&StoredCompletion]) -> StoreResult<()> {
+        if new.is_empty() {
+            return Ok(());
         }
-        let movement = Movement { kind: "settle", completion: Some(&of.id), reason: None, by: None, amounts: &amounts };
-        self.ledger_move(&movement, now).await?;
-        Ok(true)
+        let sql = format!(
+            "insert into mesh_completions (id, user_id, token_id, model, path, state, epoch, node_id, provider_id, \
+             input_price, output_price, held, choices, created_at) values {}",
+            rows(new.len(), 14)
+        );
+        let query = new.iter().fold(sqlx::query(&sql), |query, new| {
+            query
+                .bind(new.id.as_str())
+                .bind(new.user_id.as_str())
+                .bind(new.token_id.as_ref().map(TokenId::as_str))
+                .bind(&new.model)
+                .bind(&new.path)
+                .bind(CompletionState::Held.as_str())
+                .bind(new.epoch)
+                .bind(new.node_id.as_str())
+                .bind(new.provider_id.as_str())
+                .bind(new.price.input)
+                .bind(new.price.output)
+                .bind(new.held)
+                .bind(&new.choices)
+                .bind(new.created_at)
+        });
+        query.execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    async fn completions_end(&mut self, ended: &[(&StoredCompletion, &CompletionEnd)], now: i64) -> StoreResult<()> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        // PostgreSQL takes a parameter of a list of values for text where nothing says otherwise.
+        let sql = format!(
+            "update mesh_completions set state = v.column2, input_tokens = cast(v.column3 as bigint), \
+             output_tokens = cast(v.column4 as bigint), cost = cast(v.column5 as bigint), \
+             first_byte_ms = cast(v.column6 as bigint), ended_at = cast(v.column7 as bigint) \
+             from (values {}) as v where mesh_completions.id = v.column1 and mesh_completions.state = 'held'",
+            rows(ended.len(), 7)
+        );
+        let query = ended.iter().fold(sqlx::query(&sql), |query, (of, end)| {
+            query
+                .bind(of.id.as_str())
+                .bind(end.state.as_str())
+                .bind(end.input_tokens)
+                .bind(end.output_tokens)
+                .bind(end.shares.cost)
+                .bind(end.first_byte_ms)
+                .bind(now)
+        });
+        query.execute(&mut *self.inner).await?;
+        Ok(())
     }
 
     pub async fn completion(&mut self, id: &CompletionId) -> StoreResult<Option<StoredCompletion>> {

@@ -3,14 +3,12 @@ use ids::{EnrolmentId, EnrolmentState, MeshNodeId, UserId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::binds::{self, binds};
 use crate::error::parse;
 use crate::{StoreResult, Tx};
 
 const COLUMNS: &str = "id, node_id, kind, state, owner_id, device_id, token_hash, public_key, created_at, decided_at, \
     decided_by, last_seen_at";
-
-/// Values in one statement.
-const BINDS_MAX: usize = 500;
 
 fn enrolment(row: &AnyRow) -> StoreResult<Enrolment> {
     Ok(Enrolment {
@@ -136,7 +134,7 @@ impl Tx {
     /// Machines by their names; those that nobody enrolled are left out.
     pub async fn enrolments_of_nodes(&mut self, nodes: &[MeshNodeId]) -> StoreResult<Vec<Enrolment>> {
         let mut found = Vec::with_capacity(nodes.len());
-        for nodes in nodes.chunks(BINDS_MAX) {
+        for nodes in nodes.chunks(binds::MOST) {
             let sql = format!("select {COLUMNS} from mesh_enrolments where node_id in ({})", binds(1, nodes.len()));
             let query = nodes.iter().fold(sqlx::query(&sql), |query, node| query.bind(node.as_str()));
             for row in query.fetch_all(&mut *self.inner).await? {
@@ -147,7 +145,7 @@ impl Tx {
     }
 
     pub async fn enrolments_seen(&mut self, nodes: &[MeshNodeId], now: i64) -> StoreResult<()> {
-        for nodes in nodes.chunks(BINDS_MAX) {
+        for nodes in nodes.chunks(binds::MOST) {
             let names = binds(2, nodes.len());
             let sql = format!("update mesh_enrolments set last_seen_at = $1 where node_id in ({names})");
             let query = nodes.iter().fold(sqlx::query(&sql).bind(now), |query, node| query.bind(node.as_str()));
@@ -155,9 +153,4 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// `$2, $3`, as for two values after a first one.
-fn binds(first: usize, count: usize) -> String {
-    (first..first + count).map(|bind| format!("${bind}")).collect::<Vec<_>>().join(", ")
 }

@@ -1,3 +1,5 @@
+pub(crate) mod moves;
+
 use ids::{CompletionId, LedgerTransactionId, UserId};
 use sqlx::Row;
 
@@ -52,47 +54,11 @@ pub struct LedgerCheck {
 impl Tx {
     /// Moves credits. [`StoreError::Taken`] when this was done for the completion before.
     pub async fn ledger_move(&mut self, movement: &Movement<'_>, now: i64) -> StoreResult<LedgerTransactionId> {
-        let sum: i128 = movement.amounts.iter().map(|(_, amount)| i128::from(*amount)).sum();
-        if sum != 0 {
-            return Err(StoreError::Corrupt { what: "movement that does not add up to zero", value: sum.to_string() });
-        }
-        let id = LedgerTransactionId::new();
-        sqlx::query(
-            "insert into ledger_transactions (id, kind, completion_id, reason, created_by, created_at) \
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(id.as_str())
-        .bind(movement.kind)
-        .bind(movement.completion.map(CompletionId::as_str))
-        .bind(movement.reason)
-        .bind(movement.by)
-        .bind(now)
-        .execute(&mut *self.inner)
-        .await?;
-        for (account, amount) in movement.amounts.iter().filter(|(_, amount)| *amount != 0) {
-            self.ledger_entry(&id, account, *amount).await?;
-        }
-        Ok(id)
-    }
-
-    async fn ledger_entry(&mut self, id: &LedgerTransactionId, account: &str, amount: i64) -> StoreResult<()> {
-        sqlx::query("insert into ledger_accounts (id, balance) values ($1, 0) on conflict (id) do nothing")
-            .bind(account)
-            .execute(&mut *self.inner)
-            .await?;
-        let row = sqlx::query("update ledger_accounts set balance = balance + $1 where id = $2 returning balance")
-            .bind(amount)
-            .bind(account)
-            .fetch_one(&mut *self.inner)
-            .await?;
-        sqlx::query("insert into ledger_entries (transaction_id, account_id, amount, balance) values ($1, $2, $3, $4)")
-            .bind(id.as_str())
-            .bind(account)
-            .bind(amount)
-            .bind(row.try_get::<i64, _>(0)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+        let accounts = movement.amounts.iter().map(|(account, _)| *account).collect::<Vec<_>>();
+        let mut moves = self.moves(&accounts).await?;
+        moves.push(movement, now)?;
+        let id = self.write_moves(moves).await?.pop();
+        id.ok_or_else(|| StoreError::Corrupt { what: "movement", value: movement.kind.to_owned() })
     }
 
     pub async fn ledger_balance(&mut self, account: &str) -> StoreResult<i64> {

@@ -6,6 +6,7 @@
 mod activity;
 mod audit;
 mod auth;
+mod binds;
 mod cluster;
 mod completion;
 mod delivery;
@@ -36,7 +37,7 @@ pub use activity::{ActivityFilter, NewActivity, StoredActivity};
 pub use audit::AuditEvent;
 pub use auth::{LoginAttempt, NewToken, SessionOwner, StoredToken, TokenOwner};
 pub use cluster::StoredCluster;
-pub use completion::{CompletionEnd, StoredCompletion};
+pub use completion::{CompletionEnd, CompletionStep, StepOutcome, StoredCompletion};
 pub use delivery::DeliveryAttempt;
 pub use deployment::DeploymentChange;
 pub use env::{StoredFile, StoredVariable};

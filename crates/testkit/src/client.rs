@@ -161,7 +161,7 @@ impl Client {
 
     /// A token with all scopes.
     pub async fn token_create(&self, name: &str) -> Result<api::TokenCreated> {
-        self.token_create_with(&api::TokenCreate { name: name.into(), scopes: None, expires_at: None }).await
+        self.token_create_with(&api::TokenCreate { name: name.into(), ..api::TokenCreate::default() }).await
     }
 
     pub async fn token_create_with(&self, create: &api::TokenCreate) -> Result<api::TokenCreated> {

@@ -2345,6 +2345,7 @@ export interface components {
              */
             path: string;
             state: components["schemas"]["CompletionState"];
+            token_id?: null | components["schemas"]["TokenId"];
         };
         /** @description One machine that was looked at. */
         CompletionCandidate: {
@@ -3015,6 +3016,21 @@ export interface components {
             /** @description `model`. */
             object: string;
             owned_by: string;
+        };
+        /** @description What an API token may ask models at most. What is absent is not limited. */
+        ModelLimits: {
+            /**
+             * Format: int64
+             * @description Microcredits that it may spend in all, with what is set aside for completions under way.
+             */
+            credits?: number | null;
+            /** @description Only these, 1 to 64 of them. */
+            models?: string[] | null;
+            /**
+             * Format: int32
+             * @description 1 to 100000.
+             */
+            requests_per_minute?: number | null;
         };
         /** @description The models that somebody serves, as OpenAI lists them. */
         ModelList: {
@@ -4149,12 +4165,14 @@ export interface components {
             expires_at?: null | components["schemas"]["String"];
             id: components["schemas"]["TokenId"];
             last_used_at?: null | components["schemas"]["String"];
+            model_limits?: null | components["schemas"]["ModelLimits"];
             name: string;
             parent_id?: null | components["schemas"]["TokenId"];
             scopes: string[];
         };
         TokenCreate: {
             expires_at?: null | components["schemas"]["String"];
+            model_limits?: null | components["schemas"]["ModelLimits"];
             /** @description What it is for, for the list. */
             name: string;
             /** @description `read`, `write` and `models`, which is for asking models; `read` and `write` when absent. */

@@ -142,3 +142,4 @@ export type LedgerStatement = Schemas["LedgerStatement"];
 export type Mesh = Schemas["Mesh"];
 export type MeshModel = Schemas["MeshModel"];
 export type MeshNodeKind = Schemas["MeshNodeKind"];
+export type ModelLimits = Schemas["ModelLimits"];

@@ -58,7 +58,11 @@ impl Stand {
         let server = TestServer::builder(env!("CARGO_BIN_EXE_nanoscale")).config(config).start().await;
         let admin = server.setup().await;
         admin.grant("admin", 1_000_000_000_000).await.unwrap();
-        let create = api::TokenCreate { name: "bench".into(), scopes: Some(vec!["models".into()]), expires_at: None };
+        let create = api::TokenCreate {
+            name: "bench".into(),
+            scopes: Some(vec!["models".into()]),
+            ..api::TokenCreate::default()
+        };
         let token = admin.token_create_with(&create).await.unwrap().token;
         Self { server, admin, token }
     }

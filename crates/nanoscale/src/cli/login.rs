@@ -98,7 +98,8 @@ async fn own_token(client: &Client, args: &LoginArgs, first: bool) -> Result<(Ac
     let me = response.json::<api::Me>().await.context("read who signed in")?;
     // All that there are: it makes tokens for others, which can have no more than it has.
     let scopes = ["read", "write", "models"].map(str::to_owned).to_vec();
-    let create = api::TokenCreate { name: format!("cli@{}", hostname()), scopes: Some(scopes), expires_at: None };
+    let create =
+        api::TokenCreate { name: format!("cli@{}", hostname()), scopes: Some(scopes), ..api::TokenCreate::default() };
     let created = session.post::<api::TokenCreated>(&["tokens"], &create).await;
     if created.is_ok() {
         revoke_kept(&session).await;

@@ -2,6 +2,8 @@
 
 mod print;
 
+pub(super) use print::credits;
+
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
@@ -170,7 +172,7 @@ async fn find(client: &Client, node_id: &str) -> Result<api::Enrolment> {
 }
 
 /// `0.5` credits are 500,000 microcredits: exactly, without a detour over a floating point number.
-fn microcredits(text: &str) -> Result<i64> {
+pub(super) fn microcredits(text: &str) -> Result<i64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let wrong = || anyhow!("`{text}` is no number of credits like 10 or 0.5, with at most six decimals");
     if part.len() > 6 || !part.bytes().all(|byte| byte.is_ascii_digit()) || whole.starts_with(['+', '-']) {

@@ -250,3 +250,71 @@ async fn who_waits_long_hears_that_there_is_nothing_yet() {
     assert!(rest.contains("event: error"), "{rest}");
     stand.adds_up().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_asks_what_it_may_as_often_and_for_as_much_as_it_may() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let _agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let token = async |limits: api::ModelLimits| {
+        let create = api::TokenCreate {
+            name: "limited".into(),
+            scopes: Some(vec!["models".into()]),
+            model_limits: Some(limits),
+            ..api::TokenCreate::default()
+        };
+        let created = bob.client.token_create_with(&create).await.unwrap();
+        User { client: bob.client.clone(), asks: bob.client.with_token(&created.token), token: created.token }
+    };
+    let told = async |response: reqwest::Response| {
+        let (status, told) = (response.status().as_u16(), response.json::<Value>().await.unwrap());
+        (status, told["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    // Others are neither listed nor asked.
+    let other = token(api::ModelLimits { models: Some(vec!["another".into()]), ..Default::default() }).await;
+    assert!(other.asks.models().await.unwrap().data.is_empty());
+    assert_eq!(told(other.chat(&question(4)).await).await, (403, "model_not_allowed".into()));
+    let same = token(api::ModelLimits { models: Some(vec![MODEL.into()]), ..Default::default() }).await;
+    assert_eq!(
+        (same.asks.models().await.unwrap().data.len(), same.chat(&question(4)).await.status().as_u16()),
+        (1, 200)
+    );
+    // Twice a minute.
+    let seldom = token(api::ModelLimits { requests_per_minute: Some(2), ..Default::default() }).await;
+    for _ in 0..2 {
+        assert_eq!(seldom.chat(&question(1)).await.status(), 200);
+    }
+    let refused = seldom.chat(&question(1)).await;
+    let wait = refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
+    assert!((1..=31).contains(&wait), "{wait}");
+    assert_eq!(told(refused).await, (429, "rate_limit_exceeded".into()));
+    // What a short answer may cost fits several times, as what it did not take comes back.
+    let poor = token(api::ModelLimits { credits: Some(10_000), ..Default::default() }).await;
+    assert_eq!(told(poor.chat(&question(400)).await).await, (402, "token_limit_reached".into()));
+    let mut answered = 0;
+    while poor.chat(&question(8)).await.status() == 200 {
+        answered += 1;
+        assert!(answered < 50, "it spends without end");
+    }
+    assert!(answered >= 2, "{answered}");
+    assert_eq!(told(poor.chat(&question(8)).await).await, (402, "token_limit_reached".into()));
+    let id = bob.client.completion_list().await.unwrap()[0].token_id.clone().unwrap();
+    let list = bob.client.token_list().await.unwrap().tokens;
+    let shown = list.iter().find(|token| token.id == id).unwrap();
+    assert_eq!(shown.model_limits.as_ref().unwrap().credits, Some(10_000));
+    // Nobody gets around them by another token, and limits are of tokens that ask models.
+    let create = |scopes: &[&str], credits| api::TokenCreate {
+        name: "more".into(),
+        scopes: Some(scopes.iter().map(ToString::to_string).collect()),
+        model_limits: Some(api::ModelLimits { credits: Some(credits), ..Default::default() }),
+        ..api::TokenCreate::default()
+    };
+    let maker = bob.client.token_create_with(&create(&["write", "models"], 5)).await.unwrap().token;
+    let unlimited = api::TokenCreate { model_limits: None, ..create(&["models"], 5) };
+    let refused = bob.client.with_token(&maker).token_create_with(&unlimited).await.map(drop).unwrap_err();
+    assert_eq!((refused.status, refused.code()), (403, "LIMITS_EXCEEDED"));
+    for wrong in [create(&["read"], 5), create(&["models"], 0)] {
+        assert_eq!(bob.client.token_create_with(&wrong).await.map(drop).unwrap_err().code(), "INVALID_LIMITS");
+    }
+    stand.adds_up().await;
+}

@@ -89,7 +89,8 @@ impl Stand {
         if credits > 0 {
             self.admin.grant(name, credits * CREDIT).await.unwrap();
         }
-        let create = api::TokenCreate { name: "ide".into(), scopes: Some(vec!["models".into()]), expires_at: None };
+        let create =
+            api::TokenCreate { name: "ide".into(), scopes: Some(vec!["models".into()]), ..api::TokenCreate::default() };
         let token = client.token_create_with(&create).await.unwrap().token;
         let asks = client.with_token(&token);
         User { client, asks, token }

@@ -67,7 +67,8 @@ async fn credits_come_from_grants_and_go_where_they_are_spent() {
     // Ada uses her own machine: what she pays is hers, but for the fee.
     stand.admin.grant("ada", CREDIT).await.unwrap();
     let before = stand.ada.mesh().await.unwrap();
-    let create = api::TokenCreate { name: "ide".into(), scopes: Some(vec!["models".into()]), expires_at: None };
+    let create =
+        api::TokenCreate { name: "ide".into(), scopes: Some(vec!["models".into()]), ..api::TokenCreate::default() };
     let token = stand.ada.token_create_with(&create).await.unwrap().token;
     let asked = stand.ada.with_token(token).raw(Method::POST, "/v1/chat/completions").json(&question(8));
     assert_eq!(asked.send().await.unwrap().status(), 200);

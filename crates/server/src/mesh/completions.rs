@@ -2,20 +2,22 @@
 //! dies meanwhile.
 
 pub(crate) mod http;
+mod writer;
 
 use std::time::{Duration, Instant};
 
 use domain::mesh::meter::Usage;
 use domain::mesh::price::{Price, Shares};
 use futures_util::StreamExt;
-use ids::{CompletionId, CompletionState, MeshNodeId, UserId};
-use store::{CompletionEnd, Store, StoredCompletion};
+use ids::{CompletionId, CompletionState, MeshNodeId, TokenId, UserId};
+use store::{CompletionEnd, CompletionStep, StepOutcome, Store, StoredCompletion};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::agents::MeshAgents;
 use crate::error::{Error, Result};
 use crate::now_ms;
+use writer::Writer;
 
 /// The pause before a payment is tried again that the database did not take.
 const RETRY: Duration = Duration::from_millis(200);
@@ -31,6 +33,7 @@ const PAGE: i64 = 100;
 #[derive(Clone)]
 pub(crate) struct Completions {
     store: Store,
+    writer: Writer,
     agents: MeshAgents,
     /// The number of this server.
     epoch: i64,
@@ -48,6 +51,8 @@ pub(super) struct Work {
 /// What is asked for, and of which machine.
 pub(super) struct NewCompletion {
     pub(super) user: UserId,
+    /// By which it is asked for, if by one, and what that may spend in all.
+    pub(super) token: Option<(TokenId, Option<i64>)>,
     pub(super) model: String,
     pub(super) path: &'static str,
     pub(super) held: i64,
@@ -60,6 +65,15 @@ pub(super) struct Where {
     pub(super) provider: UserId,
     pub(super) price: Price,
     pub(super) choices: Vec<api::CompletionChoice>,
+}
+
+/// Why no credits are set aside.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NotHeld {
+    /// Its user has too few.
+    TooFewCredits,
+    /// Its token may spend no more.
+    TokenSpent,
 }
 
 /// A completion under way. However this is dropped, it is paid for what was produced by then.
@@ -77,14 +91,16 @@ pub(super) struct Open {
 impl Completions {
     pub(super) fn new(store: Store, agents: MeshAgents, epoch: i64, fee_bps: u32, work: Work) -> Self {
         let Work { tasks, closing } = work;
-        Self { store, agents, epoch, fee_bps, tasks, closing }
+        Self { writer: Writer::new(store.clone()), store, agents, epoch, fee_bps, tasks, closing }
     }
 
-    /// Sets credits aside for a completion. `None` where its user has too few.
-    pub(super) async fn hold(&self, new: NewCompletion) -> Result<Option<Open>> {
+    /// Sets credits aside for a completion.
+    pub(super) async fn hold(&self, new: NewCompletion) -> Result<std::result::Result<Open, NotHeld>> {
+        let (token_id, limit) = new.token.map_or((None, None), |(token, limit)| (Some(token), limit));
         let stored = StoredCompletion {
             id: CompletionId::new(),
             user_id: new.user,
+            token_id,
             model: new.model,
             path: new.path.to_owned(),
             state: CompletionState::Held,
@@ -104,15 +120,17 @@ impl Completions {
         let completions = self.clone();
         // Whoever asked may hang up at any moment: what was set aside is known to somebody then, too.
         let held = tokio::spawn(async move {
-            let mut tx = completions.store.write().await?;
-            if !tx.completion_hold(&stored).await? {
-                return Ok(None);
+            let (began, writer) = (Instant::now(), completions.writer.clone());
+            let step = CompletionStep::Hold(stored.clone(), limit);
+            // From here on it is settled whatever comes, also where it is not known whether it was written.
+            let mut open = Open { completions, stored: Some(stored), began, first_byte: None, usage: None };
+            let outcome = writer.take(step).await?;
+            if outcome == StepOutcome::Taken {
+                return Ok(Ok(open));
             }
-            // From here on it is settled whatever comes, also where the commit fails half-way.
-            let began = Instant::now();
-            let open = Open { completions, stored: Some(stored), began, first_byte: None, usage: None };
-            tx.commit().await?;
-            Ok(Some(open))
+            open.stored = None;
+            let is_tokens = outcome == StepOutcome::TokenSpent;
+            Ok(Err(if is_tokens { NotHeld::TokenSpent } else { NotHeld::TooFewCredits }))
         });
         held.await.map_err(Error::internal)?
     }
@@ -121,6 +139,11 @@ impl Completions {
     pub(super) async fn database(&self) -> Result<&'static str> {
         self.store.ping().await?;
         Ok(self.store.engine())
+    }
+
+    /// What a token's completions have taken by now.
+    pub(super) async fn spent(&self, token: &TokenId) -> Result<i64> {
+        Ok(self.store.read().await?.token_spent(token).await?)
     }
 
     /// A page of somebody's, and whether there are more.
@@ -157,11 +180,7 @@ impl Completions {
     }
 
     async fn try_settle(&self, stored: &StoredCompletion, end: &CompletionEnd) -> Result<()> {
-        let mut tx = self.store.write().await?;
-        if tx.completion_settle(stored, end, now_ms()).await? {
-            tx.commit().await?;
-        }
-        Ok(())
+        self.writer.take(CompletionStep::Settle(stored.clone(), end.clone())).await.map(drop)
     }
 
     fn end(

@@ -1,6 +1,7 @@
 //! The endpoint that programs know: OpenAI's and Anthropic's routes, answered by whichever machine of the mesh answers soonest.
 
 mod dialect;
+pub(crate) mod limits;
 pub(crate) mod ollama;
 mod relay;
 mod request;
@@ -8,6 +9,7 @@ mod serve;
 mod text;
 mod waiting;
 
+use api::ModelLimits;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::request::Parts as RequestParts;
@@ -15,12 +17,13 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::mesh::meter::Dialect;
 use domain::user::User;
+use ids::TokenId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
-
+use crate::platform::identity::Credential;
 use crate::state::AppState;
 use dialect::Told;
 use request::ModelRequest;
@@ -44,13 +47,14 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     (status = 401), (status = 404)))]
 async fn models(State(state): State<AppState>, mut parts: RequestParts) -> Response {
     let listed = async {
-        model_user(&mut parts, &state).await?;
-        Ok::<_, Error>(state.mesh.on()?.agents.models())
+        let asker = model_asker(&mut parts, &state).await?;
+        let models = state.mesh.on()?.agents.models();
+        Ok::<_, Error>(models.into_iter().filter(move |(name, _)| asker.may_ask(name)))
     };
     match listed.await {
         Err(error) => Told::from(error).into_response(Dialect::ChatCompletions),
         Ok(models) => {
-            let data = models.into_iter().map(|(id, served)| api::Model {
+            let data = models.map(|(id, served)| api::Model {
                 id,
                 object: "model".into(),
                 created: 0,
@@ -100,12 +104,12 @@ async fn embeddings(State(state): State<AppState>, request: Request) -> Response
 async fn answer(state: AppState, dialect: Dialect, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let answered = async {
-        let user = model_user(&mut parts, &state).await?;
+        let asker = model_asker(&mut parts, &state).await?;
         let mesh = state.mesh.on()?.clone();
         let body = read(parts, body, &state).await?;
         let request = ModelRequest::read(dialect, body).await?;
         let streams = request.streams;
-        let answering = Box::pin(async move { serve::serve(&mesh, &user, dialect, &request).await });
+        let answering = Box::pin(async move { serve::serve(&mesh, &asker, dialect, &request).await });
         if streams { waiting::begun(answering, dialect).await } else { answering.await }
     };
     answered.await.unwrap_or_else(|told: Told| told.into_response(dialect))
@@ -121,13 +125,31 @@ async fn read(parts: RequestParts, body: axum::body::Body, state: &AppState) -> 
     })
 }
 
+/// Who asks models, and what limits that.
+struct Asker {
+    user: User,
+    /// The API token that is shown, if one is.
+    token: Option<(TokenId, ModelLimits)>,
+}
+
+impl Asker {
+    fn may_ask(&self, model: &str) -> bool {
+        self.token.as_ref().is_none_or(|(_, limits)| limits::allows(limits, model))
+    }
+}
+
 /// Who may use models: somebody who is signed in, or a token for it. Anthropic's programs send theirs as `x-api-key`.
-async fn model_user(parts: &mut RequestParts, state: &AppState) -> Result<User> {
+async fn model_asker(parts: &mut RequestParts, state: &AppState) -> Result<Asker> {
     if !parts.headers.contains_key(header::AUTHORIZATION)
         && let Some(key) = parts.headers.remove("x-api-key")
         && let Ok(value) = HeaderValue::from_bytes(&[b"Bearer ", key.as_bytes()].concat())
     {
         parts.headers.insert(header::AUTHORIZATION, value);
     }
-    Ok(Caller::for_models(parts, &state.identity).await?.user)
+    let Caller { user, credential } = Caller::for_models(parts, &state.identity).await?;
+    let token = match credential {
+        Credential::Session(_) => None,
+        Credential::Token(grant) => Some((grant.id().clone(), grant.model_limits.unwrap_or_default())),
+    };
+    Ok(Asker { user, token })
 }

@@ -16,7 +16,7 @@ use domain::user::User;
 use ids::{SessionId, TokenId, UserId, UserName};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
-use store::{LoginAttempt, SessionOwner, Store, StoreError};
+use store::{LoginAttempt, SessionOwner, Store, StoreError, TokenOwner};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
@@ -57,6 +57,29 @@ pub(crate) struct Grant {
     hash: String,
     pub(crate) scopes: Vec<String>,
     expires_at: Option<i64>,
+    /// What it may ask models at most.
+    pub(crate) model_limits: Option<api::ModelLimits>,
+}
+
+impl Grant {
+    fn of(hash: String, owner: &TokenOwner) -> Result<Self> {
+        Ok(Self {
+            id: owner.token_id.clone(),
+            hash,
+            scopes: owner.scopes.clone(),
+            expires_at: owner.expires_at,
+            model_limits: model_limits(owner.model_limits.as_deref())?,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &TokenId {
+        &self.id
+    }
+}
+
+/// As they are kept.
+fn model_limits(kept: Option<&str>) -> Result<Option<api::ModelLimits>> {
+    kept.map(serde_json::from_str).transpose().map_err(Error::internal)
 }
 
 #[derive(Clone)]

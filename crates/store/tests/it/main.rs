@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod ledger;
 mod metrics;
 mod notifications;
 mod workspaces;
@@ -11,6 +12,7 @@ use domain::node::Node;
 use domain::project::{Project, ProjectSettings, RuntimeSettings};
 use domain::user::User;
 use ids::{DeploymentState, NodeAccess, NodeId, NodeState, ProjectId, SourceKind, Trigger, UserId};
+use ledger::{a_token_spends_no_more_than_it_may, steps_of_completions_count_each_for_itself};
 use notifications::{
     a_fact_is_told_once_per_channel, a_full_disk_is_noticed_once_until_it_is_cleared,
     an_attempt_is_claimed_once_and_counts_as_lost_after_a_while, channels_come_out_as_they_went_in,
@@ -136,6 +138,8 @@ on_both!(
     an_attempt_is_claimed_once_and_counts_as_lost_after_a_while,
     old_deliveries_go_and_waiting_ones_stay,
     a_full_disk_is_noticed_once_until_it_is_cleared,
+    a_token_spends_no_more_than_it_may,
+    steps_of_completions_count_each_for_itself,
     workspaces_are_found_by_whose_where_and_how_they_are,
     a_workspaces_transition_is_won_once,
     another_start_forgets_what_the_last_one_came_to,

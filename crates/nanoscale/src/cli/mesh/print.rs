@@ -8,7 +8,7 @@ use super::super::time;
 use super::CREDIT;
 
 /// Credits as people read them: without zeros that say nothing.
-pub(super) fn credits(micro: i64) -> String {
+pub(in crate::cli) fn credits(micro: i64) -> String {
     let (whole, part) = (micro.unsigned_abs() / CREDIT.unsigned_abs(), micro.unsigned_abs() % CREDIT.unsigned_abs());
     let sign = if micro < 0 { "-" } else { "" };
     let part = format!("{part:06}");

@@ -184,7 +184,7 @@ async fn tokens_are_shown_once_scoped_and_revocable() {
     assert!(listed.contains(made.id.as_str()) && !listed.contains(&made.token));
 
     let scopes = Some(vec!["read".to_owned()]);
-    let read = api::TokenCreate { name: "reader".into(), scopes, expires_at: None };
+    let read = api::TokenCreate { name: "reader".into(), scopes, ..api::TokenCreate::default() };
     let reader = server.client().with_token(&admin.token_create_with(&read).await.unwrap().token);
     assert!(reader.project_list().await.is_ok());
     let create = api::ProjectCreate { name: "x".into(), ..api::ProjectCreate::default() };
@@ -193,14 +193,18 @@ async fn tokens_are_shown_once_scoped_and_revocable() {
 
     admin.token_delete(&made.id).await.unwrap();
     assert_eq!(ci.me().await.unwrap_err().status, 401);
-    let past = api::TokenCreate { name: "x".into(), scopes: None, expires_at: Some("2001-01-01T00:00:00Z".into()) };
+    let past = api::TokenCreate {
+        name: "x".into(),
+        expires_at: Some("2001-01-01T00:00:00Z".into()),
+        ..api::TokenCreate::default()
+    };
     assert_eq!(admin.token_create_with(&past).await.err().unwrap().field(), Some("expires_at"));
 }
 
 fn token(name: &str, scopes: &[&str], years: Option<i64>) -> api::TokenCreate {
     let scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
     let expires_at = years.map(|years| format!("{}-01-31T12:00:00Z", 2100 + years));
-    api::TokenCreate { name: name.into(), scopes, expires_at }
+    api::TokenCreate { name: name.into(), scopes, expires_at, ..api::TokenCreate::default() }
 }
 
 async fn token_refused(client: &Client, create: &api::TokenCreate) -> (u16, String, String) {
@@ -220,7 +224,7 @@ async fn a_token_makes_sees_and_ends_only_what_it_could_be_itself() {
     let scopes = |scope: &str| (403, "SCOPE_EXCEEDED".to_owned(), scope.to_owned());
 
     assert_eq!(token_refused(&with(&writer), &token("x", &["read", "write"], None)).await, scopes("scopes"));
-    let absent = api::TokenCreate { name: "x".into(), scopes: None, expires_at: None };
+    let absent = api::TokenCreate { name: "x".into(), scopes: None, ..api::TokenCreate::default() };
     assert_eq!(token_refused(&with(&writer), &absent).await, scopes("scopes"));
     let expiry = (403, "EXPIRY_EXCEEDED".to_owned(), "expires_at".to_owned());
     assert_eq!(token_refused(&with(&brief), &token("x", &["read"], None)).await, expiry);

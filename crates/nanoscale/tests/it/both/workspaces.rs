@@ -230,7 +230,8 @@ async fn a_terminal_is_for_its_owner_from_our_own_pages() {
     let path = format!("/api/workspaces/{id}/terminals/{MISSING}/attach");
     let bearer = |token: &api::TokenCreated| ("authorization", format!("Bearer {}", token.token));
     let own = bob.token_create("all").await.unwrap();
-    let reading = api::TokenCreate { name: "read".into(), scopes: Some(vec!["read".into()]), expires_at: None };
+    let reading =
+        api::TokenCreate { name: "read".into(), scopes: Some(vec!["read".into()]), ..api::TokenCreate::default() };
     let reading = bob.token_create_with(&reading).await.unwrap();
     let foreign = admin.token_create("all").await.unwrap();
 

@@ -87,6 +87,7 @@ fn shown(it: StoredCompletion) -> api::Completion {
         path: it.path,
         state: it.state,
         node_id: Some(it.node_id),
+        token_id: it.token_id,
         input_tokens: it.input_tokens,
         output_tokens: it.output_tokens,
         cost: it.cost,

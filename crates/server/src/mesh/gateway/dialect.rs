@@ -1,6 +1,8 @@
 //! Errors as the programs of each dialect read them.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::mesh::meter::Dialect;
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ pub(super) struct Told {
     status: u16,
     code: String,
     message: String,
+    /// Seconds until it is worth to ask again, of what passes.
+    retry_after: u64,
 }
 
 impl From<Error> for Told {
@@ -22,7 +26,7 @@ impl From<Error> for Told {
             tracing::warn!(%error, "a request for a model failed");
         }
         let (code, message) = error.told();
-        Self { status: status.as_u16(), code: code.to_ascii_lowercase(), message: message.to_owned() }
+        Self::new(status.as_u16(), &code.to_ascii_lowercase(), message)
     }
 }
 
@@ -30,7 +34,11 @@ impl From<Error> for Told {
 
 impl Told {
     pub(super) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into() }
+        Self { status, code: code.into(), message: message.into(), retry_after: 2 }
+    }
+
+    pub(super) fn after(self, wait: Duration) -> Self {
+        Self { retry_after: wait.as_secs() + 1, ..self }
     }
 
     /// OpenAI's and Anthropic's word for it.
@@ -74,7 +82,7 @@ impl Told {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(body)).into_response();
         if matches!(self.status, 429 | 503) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response.headers_mut().insert(header::RETRY_AFTER, self.retry_after.into());
         }
         response
     }

@@ -15,7 +15,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use domain::mesh::sse::{self, Frames};
-use domain::user::User;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +23,7 @@ use serde_json::{Value, json};
 use super::dialect::Told;
 use super::request::ModelRequest;
 use super::serve::{REQUEST_ID, serve};
-use super::{BODY_MAX, model_user, read};
+use super::{Asker, BODY_MAX, model_asker, read};
 use crate::mesh::Parts;
 use crate::mesh::agents::Served;
 use crate::state::AppState;
@@ -67,35 +66,35 @@ fn told(answered: Answered) -> Response {
 }
 
 /// Who asks, and what.
-async fn asked<T: DeserializeOwned>(state: &AppState, request: Request) -> Answered<(User, T)> {
+async fn asked<T: DeserializeOwned>(state: &AppState, request: Request) -> Answered<(Asker, T)> {
     let (mut parts, body) = request.into_parts();
-    let user = model_user(&mut parts, state).await?;
+    let asker = model_asker(&mut parts, state).await?;
     let body = read(parts, body, state).await?;
     let wish = serde_json::from_slice(&body)
         .map_err(|error| Told::new(400, "invalid_request", format!("the request's body is not right: {error}")))?;
-    Ok((user, wish))
+    Ok((asker, wish))
 }
 
 async fn chat(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
-        let (user, wish) = asked::<Chat>(&state, request).await?;
+        let (asker, wish) = asked::<Chat>(&state, request).await?;
         let parts = state.mesh.on()?;
-        speak(parts, &user, wish.of(|name| served_name(parts, name)).asked()?).await
+        speak(parts, &asker, wish.of(|name| served_name(parts, name)).asked()?).await
     };
     told(answered.await)
 }
 
 async fn generate(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
-        let (user, wish) = asked::<Generate>(&state, request).await?;
+        let (asker, wish) = asked::<Generate>(&state, request).await?;
         let parts = state.mesh.on()?;
-        speak(parts, &user, wish.of(|name| served_name(parts, name)).asked()?).await
+        speak(parts, &asker, wish.of(|name| served_name(parts, name)).asked()?).await
     };
     told(answered.await)
 }
 
 /// Asks for an answer, and tells it in Ollama's words, as it comes or as a whole.
-async fn speak(parts: &Parts, user: &User, asked: Asked) -> Answered {
+async fn speak(parts: &Parts, asker: &Asker, asked: Asked) -> Answered {
     let speaker = Speaker::new(asked.route, asked.model.clone(), Instant::now());
     let Some(body) = asked.body else {
         // Nothing is said where only the model is wanted: that it is there.
@@ -103,7 +102,7 @@ async fn speak(parts: &Parts, user: &User, asked: Asked) -> Answered {
         return Ok(Json(speaker.nothing()).into_response());
     };
     let request = ModelRequest::read(asked.dialect, body).await?;
-    let response = Box::pin(serve(parts, user, asked.dialect, &request)).await?;
+    let response = Box::pin(serve(parts, asker, asked.dialect, &request)).await?;
     let id = response.headers().get(REQUEST_ID).cloned();
     let mut answer = match response.status().is_success() {
         false => return refused(response).await,
@@ -121,9 +120,9 @@ async fn speak(parts: &Parts, user: &User, asked: Asked) -> Answered {
 
 async fn embed(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
-        let (user, wish) = asked::<Embed>(&state, request).await?;
+        let (asker, wish) = asked::<Embed>(&state, request).await?;
         let began = Instant::now();
-        let (model, found) = vectors(&state, &user, wish).await?;
+        let (model, found) = vectors(&state, &asker, wish).await?;
         Ok(Json(answer::embedded(&model, &found, began.elapsed())).into_response())
     };
     told(answered.await)
@@ -132,18 +131,18 @@ async fn embed(State(state): State<AppState>, request: Request) -> Response {
 /// The older form, of one text.
 async fn embeddings(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
-        let (user, wish) = asked::<Embeddings>(&state, request).await?;
-        let (_, found) = vectors(&state, &user, wish.into()).await?;
+        let (asker, wish) = asked::<Embeddings>(&state, request).await?;
+        let (_, found) = vectors(&state, &asker, wish.into()).await?;
         Ok(Json(json!({ "embedding": found["data"][0]["embedding"] })).into_response())
     };
     told(answered.await)
 }
 
-async fn vectors(state: &AppState, user: &User, wish: Embed) -> Answered<(String, Value)> {
+async fn vectors(state: &AppState, asker: &Asker, wish: Embed) -> Answered<(String, Value)> {
     let parts = state.mesh.on()?;
     let asked = wish.of(|name| served_name(parts, name)).asked();
     let request = ModelRequest::read(asked.dialect, asked.body.unwrap_or_default()).await?;
-    let response = Box::pin(serve(parts, user, asked.dialect, &request)).await?;
+    let response = Box::pin(serve(parts, asker, asked.dialect, &request)).await?;
     match response.status().is_success() {
         true => Ok((asked.model, whole(response).await?)),
         false => Err(reason(response).await),
@@ -239,8 +238,9 @@ async fn ps(State(state): State<AppState>, request: Request) -> Response {
 async fn listed(state: &AppState, request: Request, wanted: impl Fn(&Served) -> bool) -> Response {
     let answered = async {
         let (mut parts, _) = request.into_parts();
-        model_user(&mut parts, state).await?;
-        let models = state.mesh.on()?.agents.models().into_iter().filter(|(_, served)| wanted(served));
+        let asker = model_asker(&mut parts, state).await?;
+        let models = state.mesh.on()?.agents.models().into_iter();
+        let models = models.filter(|(name, served)| asker.may_ask(name) && wanted(served));
         let now = rfc3339(now_ms());
         let models = models.map(|(name, served)| {
             json!({ "name": name, "model": name, "modified_at": now, "size": 0, "digest": "", "details": details(),
@@ -279,7 +279,7 @@ async fn pull(State(state): State<AppState>, request: Request) -> Response {
 
 async fn others(State(state): State<AppState>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let refused = match model_user(&mut parts, &state).await {
+    let refused = match model_asker(&mut parts, &state).await {
         Ok(_) => {
             let message =
                 "the models of the mesh are those that its machines have: their owners fetch, make and remove them";

@@ -8,17 +8,17 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use domain::mesh::meter::Dialect;
 use domain::mesh::schedule::{self, Candidate, Look, Unfit, Wish};
-use domain::user::User;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use ids::{CompletionState, MeshNodeId};
 
+use super::Asker;
 use super::dialect::Told;
 use super::relay::Relay;
 use super::request::ModelRequest;
 use crate::mesh::Parts;
 use crate::mesh::agents::Reachable;
-use crate::mesh::completions::{NewCompletion, Open, Where};
+use crate::mesh::completions::{NewCompletion, NotHeld, Open, Where};
 
 /// Which completion an answer is.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,16 +50,19 @@ const MODEL_ABSENT: &str = "model_absent";
 /// Answers a request, or says why not. Each machine that is asked has a completion of its own, with credits set aside for its price.
 pub(super) async fn serve(
     parts: &Parts,
-    user: &User,
+    asker: &Asker,
     dialect: Dialect,
     request: &ModelRequest,
 ) -> Result<Response, Told> {
+    if let Some((token, limits)) = &asker.token {
+        parts.rates.check(token, limits, &request.model)?;
+    }
     let mut choosing = Choosing::new(parts, request);
     loop {
         let at = choosing.next()?;
         let node = &at.candidate.node_id;
         let place = parts.agents.take_place(node, &request.model);
-        let open = hold(parts, user, dialect, request, &choosing, &at).await?;
+        let open = hold(parts, asker, dialect, request, &choosing, &at).await?;
         match ask(&at, dialect, &open, &request.body).await {
             Asked::Answers(answer) => {
                 let relay = Relay { parts, dialect, request, open, place, at: &at };
@@ -103,7 +106,7 @@ pub(super) fn most(request: &ModelRequest, at: &Reachable) -> (u64, u64) {
 /// Sets aside what the completion costs at most on that machine.
 async fn hold(
     parts: &Parts,
-    user: &User,
+    asker: &Asker,
     dialect: Dialect,
     request: &ModelRequest,
     choosing: &Choosing<'_>,
@@ -112,7 +115,8 @@ async fn hold(
     let (input, output) = most(request, at);
     let held = at.price.of(input, output);
     let new = NewCompletion {
-        user: user.id.clone(),
+        user: asker.user.id.clone(),
+        token: asker.token.as_ref().map(|(token, limits)| (token.clone(), limits.credits)),
         model: request.model.clone(),
         path: dialect.path(),
         held,
@@ -124,13 +128,27 @@ async fn hold(
         },
     };
     match parts.completions.hold(new).await? {
-        Some(open) => Ok(open),
-        None => Err(too_few(held, parts.ledger.balance(&user.id).await?, request.answer_tokens.is_some())),
+        Ok(open) => Ok(open),
+        Err(NotHeld::TooFewCredits) => {
+            let balance = parts.ledger.balance(&asker.user.id).await?;
+            Err(too_few(held, balance, request.answer_tokens.is_some()))
+        }
+        Err(NotHeld::TokenSpent) => {
+            let (token, limits) = asker.token.as_ref().map(|(token, limits)| (token, limits.clone())).unzip();
+            let spent = match token {
+                Some(token) => parts.completions.spent(token).await?,
+                None => 0,
+            };
+            Err(token_spent(held, spent, limits.and_then(|limits| limits.credits).unwrap_or_default()))
+        }
     }
 }
 
+fn credits(micro: i64) -> String {
+    format!("{}.{:06}", micro / 1_000_000, micro.rem_euclid(1_000_000))
+}
+
 fn too_few(held: i64, balance: i64, is_bounded: bool) -> Told {
-    let credits = |micro: i64| format!("{}.{:06}", micro / 1_000_000, micro.rem_euclid(1_000_000));
     let advice = if is_bounded { "ask for fewer tokens" } else { "say how many tokens the answer may have" };
     let message = format!(
         "this may cost up to {} credits, and you have {}; {advice}, or ask an administrator for credits",
@@ -138,6 +156,17 @@ fn too_few(held: i64, balance: i64, is_bounded: bool) -> Told {
         credits(balance)
     );
     Told::new(402, "insufficient_credits", message)
+}
+
+fn token_spent(held: i64, spent: i64, limit: i64) -> Told {
+    let message = format!(
+        "this may cost up to {} credits, and this API token may spend {} in all, of which {} are spent or set aside; ask for \
+         less, or make another token",
+        credits(held),
+        credits(limit),
+        credits(spent)
+    );
+    Told::new(402, "token_limit_reached", message)
 }
 
 /// What came of asking one machine.

@@ -101,16 +101,19 @@ async fn token_list(caller: Caller, State(identity): State<Identity>) -> Result<
     let tokens = identity.token_list(&caller.user, &caller.credential).await?;
     let tokens = tokens
         .into_iter()
-        .map(|token| api::Token {
-            id: token.id,
-            name: token.name,
-            scopes: token.scopes,
-            parent_id: token.parent_id,
-            created_at: rfc3339(token.created_at),
-            last_used_at: token.last_used_at.map(rfc3339),
-            expires_at: token.expires_at.map(rfc3339),
+        .map(|token| {
+            Ok(api::Token {
+                id: token.id,
+                name: token.name,
+                scopes: token.scopes,
+                parent_id: token.parent_id,
+                created_at: rfc3339(token.created_at),
+                last_used_at: token.last_used_at.map(rfc3339),
+                expires_at: token.expires_at.map(rfc3339),
+                model_limits: super::model_limits(token.model_limits.as_deref())?,
+            })
         })
-        .collect();
+        .collect::<Result<_>>()?;
     Ok(axum::Json(api::TokenList { tokens }))
 }
 

@@ -31,7 +31,7 @@ impl Identity {
         if let Some(Ok(id)) = name.strip_prefix(TOKEN).map(str::parse) {
             let Some(hash) = tx.token_hash(&id).await? else { return Ok(None) };
             let Some(owner) = tx.token_owner(&hash, now_ms()).await? else { return Ok(None) };
-            let grant = Grant { id: owner.token_id, hash, scopes: owner.scopes, expires_at: owner.expires_at };
+            let grant = Grant::of(hash, &owner)?;
             return Ok(Some(Caller { user: owner.user, credential: Credential::Token(grant) }));
         }
         Ok(None)

@@ -10,7 +10,13 @@ use crate::{now_ms, rfc3339};
 
 /// The last use is kept to the minute: not every request shall write.
 const USE_MS: i64 = 60_000;
-const SCOPES: [&str; 3] = ["read", "write", "models"];
+const MODELS: &str = "models";
+const SCOPES: [&str; 3] = ["read", "write", MODELS];
+/// What limits may be.
+const MODELS_MAX: usize = 64;
+const MODEL_NAME_MAX: usize = 256;
+const PER_MINUTE_MAX: u32 = 100_000;
+const CREDITS_MAX: i64 = 1_000_000_000_000_000;
 /// Of a token that is made without a choice.
 const USUAL: [&str; 2] = ["read", "write"];
 
@@ -26,6 +32,11 @@ impl Credential {
             Self::Session(_) => None,
             Self::Token(own) => scopes.iter().find(|scope| !own.scopes.contains(scope)).map(String::as_str),
         }
+    }
+
+    /// Whether it may not ask models as it likes.
+    fn is_limited(&self) -> bool {
+        matches!(self, Self::Token(own) if own.model_limits.is_some())
     }
 
     /// Its own end, where that comes before `expires_at`.
@@ -49,7 +60,7 @@ impl Identity {
             // Who reads shall not need room on the disk.
             tracing::debug!(%error, token.id = %owner.token_id, "the last use of an API token cannot be kept");
         }
-        let grant = Grant { id: owner.token_id, hash, scopes: owner.scopes, expires_at: owner.expires_at };
+        let grant = Grant::of(hash, &owner)?;
         Ok(Some((owner.user, grant)))
     }
 
@@ -84,6 +95,11 @@ impl Identity {
             let message = format!("this API token ends at {end}; one that it makes needs an `expires_at` no later");
             return Err(Error::forbidden("EXPIRY_EXCEEDED", message).at("expires_at"));
         }
+        let model_limits = create.model_limits.as_ref().map(|limits| check_limits(limits, &scopes)).transpose()?;
+        if by.is_limited() && scopes.iter().any(|scope| scope == MODELS) {
+            let message = "this API token may not ask models without limits, and makes none that asks models";
+            return Err(Error::forbidden("LIMITS_EXCEEDED", message).at("scopes"));
+        }
         let token = format!("{TOKEN_PREFIX}{}", random_secret());
         let id = TokenId::new();
         let mut tx = self.store.write().await?;
@@ -104,6 +120,7 @@ impl Identity {
             parent_id,
             created_at: now_ms(),
             expires_at,
+            model_limits: model_limits.as_deref(),
         })
         .await?;
         tx.commit().await?;
@@ -133,6 +150,29 @@ impl Identity {
 fn reaches(by: &Credential, token: &StoredToken) -> bool {
     let itself = matches!(by, Credential::Token(own) if own.id == token.id);
     itself || by.covers(&token.scopes, token.expires_at)
+}
+
+/// As they are kept.
+fn check_limits(limits: &api::ModelLimits, scopes: &[String]) -> Result<String> {
+    let invalid = |message: &str| Error::invalid("model_limits", "INVALID_LIMITS", message);
+    if !scopes.iter().any(|scope| scope == MODELS) {
+        return Err(invalid("only a token with the scope `models` has limits of what it asks models"));
+    }
+    let is_name = |name: &String| !name.is_empty() && name.len() <= MODEL_NAME_MAX;
+    if limits
+        .models
+        .as_ref()
+        .is_some_and(|models| models.is_empty() || models.len() > MODELS_MAX || !models.iter().all(is_name))
+    {
+        return Err(invalid("`models` are the names of 1 to 64 models"));
+    }
+    if limits.requests_per_minute.is_some_and(|most| !(1..=PER_MINUTE_MAX).contains(&most)) {
+        return Err(invalid("`requests_per_minute` is 1 to 100000"));
+    }
+    if limits.credits.is_some_and(|most| !(1..=CREDITS_MAX).contains(&most)) {
+        return Err(invalid("`credits` are 1 to 1000000000000000 microcredits"));
+    }
+    serde_json::to_string(limits).map_err(Error::internal)
 }
 
 fn parse_expiry(text: &str) -> Result<i64> {
