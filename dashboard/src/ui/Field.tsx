@@ -110,12 +110,13 @@ interface CheckFieldProps {
   hint?: ReactNode;
   checked: boolean;
   onChange: (checked: boolean) => void;
+  testId?: string;
 }
 
-export function CheckField({ label, hint, checked, onChange }: CheckFieldProps) {
+export function CheckField({ label, hint, checked, onChange, testId }: CheckFieldProps) {
   return (
     <label className="flex min-w-0 items-start gap-2.5">
-      <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} className="mt-0.5 size-4 shrink-0 accent-accent" />
+      <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} data-testid={testId} className="mt-0.5 size-4 shrink-0 accent-accent" />
       <span className="min-w-0">
         {label}
         {hint && <span className="block text-[13px] text-faint">{hint}</span>}

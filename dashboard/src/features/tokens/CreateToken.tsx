@@ -1,12 +1,15 @@
 import { useState, type FormEvent } from "react";
 
 import { fieldError, formError } from "@/api/error";
+import type { TokenCreate } from "@/api/types";
 import { Button } from "@/ui/Button";
 import { CopyButton } from "@/ui/Copy";
 import { Dialog } from "@/ui/Dialog";
 import { Field, inputClass, TextField } from "@/ui/Field";
 import { Notice } from "@/ui/states";
 
+import { LimitFields } from "./LimitFields";
+import { limitsOf, NO_LIMITS, problemsOf, type LimitsForm } from "./limits";
 import { useCreateToken } from "./queries";
 
 type Access = "write" | "read" | "models";
@@ -24,25 +27,68 @@ const accesses = [
   { value: "models", label: "Ask models only", scopes: ["models"] },
 ];
 
+interface ChoiceProps {
+  label: string;
+  options: readonly { value: string; label: string }[];
+  value: string;
+  onChange: (value: string) => void;
+}
+
+function Choice({ label, options, value, onChange }: ChoiceProps) {
+  return (
+    <Field label={label}>
+      {(control) => (
+        <select {...control} value={value} onChange={(event) => onChange(event.target.value)} className={inputClass}>
+          {options.map((option) => (
+            <option key={option.value} value={option.value}>
+              {option.label}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+interface Form {
+  name: string;
+  access: string;
+  /** Until it ends; empty when it never does. */
+  days: string;
+  /** Only of one that asks models. */
+  limits: LimitsForm;
+}
+
+function isComplete({ name, access, limits }: Form): boolean {
+  return name.trim() !== "" && (access !== "models" || Object.keys(problemsOf(limits)).length === 0);
+}
+
+function bodyOf({ name, access, days, limits }: Form): TokenCreate {
+  const modelLimits = access === "models" ? limitsOf(limits) : undefined;
+  return {
+    name: name.trim(),
+    scopes: accesses.find((each) => each.value === access)?.scopes,
+    ...(days && { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
+    ...(modelLimits && { model_limits: modelLimits }),
+  };
+}
+
 function TokenForm({ preselected, onCreated }: { preselected: Access; onCreated: (token: string) => void }) {
-  const [name, setName] = useState("");
-  const [access, setAccess] = useState<string>(preselected);
-  const [days, setDays] = useState("90");
+  const [form, setForm] = useState<Form>({ name: "", access: preselected, days: "90", limits: NO_LIMITS });
   const [tried, setTried] = useState(false);
   const create = useCreateToken();
+
+  function change(part: Partial<Form>) {
+    // Not while it is under way: whoever resets it then never sees the token.
+    if (create.isError) create.reset();
+    setForm({ ...form, ...part });
+  }
 
   function submit(event: FormEvent) {
     event.preventDefault();
     setTried(true);
-    if (!name.trim()) return;
-    create.mutate(
-      {
-        name: name.trim(),
-        scopes: accesses.find((each) => each.value === access)?.scopes,
-        ...(days && { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
-      },
-      { onSuccess: ({ token }) => onCreated(token) },
-    );
+    if (!isComplete(form)) return;
+    create.mutate(bodyOf(form), { onSuccess: ({ token }) => onCreated(token) });
   }
 
   const failure = formError(create.error, ["name"]);
@@ -54,34 +100,17 @@ function TokenForm({ preselected, onCreated }: { preselected: Access; onCreated:
         autoFocus
         autoComplete="off"
         hint="What it is for, so that you know which one to revoke."
-        value={name}
-        onChange={setName}
-        error={(tried && !name.trim() ? "Give the token a name." : undefined) ?? fieldError(create.error, "name")}
+        value={form.name}
+        onChange={(name) => change({ name })}
+        error={(tried && !form.name.trim() ? "Give the token a name." : undefined) ?? fieldError(create.error, "name")}
       />
       <div className="grid grid-cols-2 gap-4">
-        <Field label="Access">
-          {(control) => (
-            <select {...control} value={access} onChange={(event) => setAccess(event.target.value)} className={inputClass}>
-              {accesses.map(({ value, label }) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="Expires">
-          {(control) => (
-            <select {...control} value={days} onChange={(event) => setDays(event.target.value)} className={inputClass}>
-              {lifetimes.map(({ value, label }) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Choice label="Access" options={accesses} value={form.access} onChange={(access) => change({ access })} />
+        <Choice label="Expires" options={lifetimes} value={form.days} onChange={(days) => change({ days })} />
       </div>
+      {form.access === "models" && (
+        <LimitFields form={form.limits} onChange={(part) => change({ limits: { ...form.limits, ...part } })} tried={tried} />
+      )}
       {failure && <Notice tone="bad">{failure}</Notice>}
       <div className="flex justify-end">
         <Button type="submit" variant="primary" busy={create.isPending}>

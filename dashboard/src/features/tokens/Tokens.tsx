@@ -2,7 +2,7 @@ import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 
 import { messageOf } from "@/api/error";
-import type { Token } from "@/api/types";
+import type { ModelLimits, Token } from "@/api/types";
 import { useNow } from "@/live/now";
 import { Chip } from "@/ui/Badge";
 import { Button } from "@/ui/Button";
@@ -13,6 +13,7 @@ import { Loading, Notice, Skeleton } from "@/ui/states";
 import { toast } from "@/ui/toast-store";
 
 import { CreateTokenDialog } from "./CreateToken";
+import { limitWords } from "./limits";
 import { useRevokeToken, useTokens } from "./queries";
 
 function Expiry({ at }: { at: string }) {
@@ -26,6 +27,16 @@ function Expiry({ at }: { at: string }) {
   );
 }
 
+function Limits({ limits }: { limits: ModelLimits }) {
+  const words = limitWords(limits);
+  if (!words) return null;
+  return (
+    <p className="text-[13px] text-soft wrap-anywhere" title={limits.models?.join(", ")}>
+      limited to <span data-testid="token-limit-words">{words}</span>
+    </p>
+  );
+}
+
 function TokenRow({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
   return (
     <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 py-3">
@@ -36,6 +47,7 @@ function TokenRow({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
             <Chip key={scope}>{scope}</Chip>
           ))}
         </p>
+        {token.model_limits && <Limits limits={token.model_limits} />}
         <p className="text-[13px] text-faint">
           created <RelativeTime at={token.created_at} />
           {token.last_used_at ? (
