@@ -48,7 +48,9 @@ async fn it_is_typed_into_resized_left_and_ended() {
     window.type_in("until [ \"$(stty size)\" = '33 101' ]; do sleep 0.1; done; echo re''sized\r");
     window.resize(33, 101);
     window.shows("resized\r\n").await;
-    window.type_in("sh -c 'trap \"echo inter\"\"rupted\" INT; echo re\"\"ady; sleep 1000; :'\r");
+    // A shell looks at what it was sent between two commands: there is always one more.
+    let waits = "trap \"echo inter\"\"rupted; exit\" INT; echo re\"\"ady; while sleep 0.1; do :; done";
+    window.type_in(&format!("sh -c '{waits}'\r"));
     window.shows("ready\r\n").await;
     window.type_in("\u{3}");
     window.shows("interrupted\r\n").await;
