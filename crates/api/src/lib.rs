@@ -53,8 +53,9 @@ pub use machine::{
 };
 pub use mesh::{
     Completion, CompletionCandidate, CompletionChoice, CompletionExplained, CompletionList, Enrolment, EnrolmentCreate,
-    EnrolmentCreated, EnrolmentList, GrantCreate, LedgerAccount, LedgerAudit, LedgerEntry, LedgerStatement, Mesh,
-    MeshModel, Model, ModelList,
+    EnrolmentCreated, EnrolmentList, GrantCreate, HostedModel, HostedProvider, HostedProviderCheck,
+    HostedProviderCreate, HostedProviderList, HostedProviderUpdate, LedgerAccount, LedgerAudit, LedgerEntry,
+    LedgerStatement, Mesh, MeshModel, Model, ModelList,
 };
 pub use metrics::{MetricsHistory, ProcessMetrics, ProcessSample, ProjectMetrics, VolumeSample};
 pub use node::{Capability, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};

@@ -1,6 +1,6 @@
 use ids::{
-    CompletionId, CompletionState, EnrolmentId, EnrolmentState, LedgerTransactionId, MeshNodeId, MeshNodeKind, TokenId,
-    UserId,
+    CompletionId, CompletionState, EnrolmentId, EnrolmentState, HostedProviderId, HostedProviderKind,
+    LedgerTransactionId, MeshNodeId, MeshNodeKind, TokenId, UserId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -185,7 +185,7 @@ pub struct Completion {
     #[schema(example = "/v1/chat/completions")]
     pub path: String,
     pub state: CompletionState,
-    /// The machine that served it.
+    /// The machine that served it; `coordinator.…` where the coordinator asked elsewhere: a hosted provider, or its inference service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_id: Option<MeshNodeId>,
     /// The API token by which it was asked for, if by one.
@@ -244,6 +244,83 @@ pub struct CompletionCandidate {
     pub cached_tokens: u64,
 }
 
+/// A company that serves models, as a further place where completions are sent. Its key is never told.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostedProvider {
+    pub id: HostedProviderId,
+    pub name: String,
+    /// What completions say that served them.
+    #[schema(example = "coordinator.openai")]
+    pub node_id: MeshNodeId,
+    pub kind: HostedProviderKind,
+    #[schema(example = "https://api.openai.com")]
+    pub base_url: String,
+    pub models: Vec<HostedModel>,
+    pub enabled: bool,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+/// A model of theirs, as it is offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostedModel {
+    /// As they call it.
+    pub name: String,
+    /// Tokens that fit into a request with its answer.
+    pub context: u32,
+    /// Microcredits for a token of the prompt, and of the answer.
+    pub input_price: u32,
+    pub output_price: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostedProviderList {
+    /// By name.
+    pub providers: Vec<HostedProvider>,
+}
+
+/// Sends completions to a company, too.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostedProviderCreate {
+    /// 2 to 40 lower-case letters, digits, `.`, `_` and `-`; no other one has it.
+    pub name: String,
+    pub kind: HostedProviderKind,
+    /// The company's own when absent: `https://api.openai.com` or `https://api.anthropic.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Kept sealed, and never told.
+    pub api_key: String,
+    pub models: Vec<HostedModel>,
+}
+
+/// Changes what it names.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostedProviderUpdate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Has to come with another `base_url`: a key goes where it was meant for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<HostedModel>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// What a company said when it was asked for its models with the key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostedProviderCheck {
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// All models that it has for this key, by name.
+    pub models: Vec<String>,
+}
+
 /// The models that somebody serves, as OpenAI lists them.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ModelList {
@@ -259,6 +336,7 @@ pub struct Model {
     /// `model`.
     pub object: String,
     pub created: i64,
+    /// `mesh`; or the hosted provider that is asked, where no machine of the mesh has it.
     pub owned_by: String,
     /// Tokens that fit into a request with its answer, where most do.
     pub context_length: u32,

@@ -1,6 +1,7 @@
 //! Models over machines of several owners: who serves what, for what.
 
 pub mod enrolment;
+pub mod hosted;
 pub mod meter;
 pub mod prefix;
 pub mod price;

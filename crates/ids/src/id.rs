@@ -87,6 +87,8 @@ id! {
     EnrolmentId,
     /// One request for a model.
     CompletionId,
+    /// A company that serves models, and the key by which it is asked.
+    HostedProviderId,
     /// Credits that were moved from accounts to others.
     LedgerTransactionId,
     /// A place where people are told of what happens.

@@ -16,13 +16,13 @@ mod workload;
 
 pub use git::{CommitSha, GitRef, RepoUrl};
 pub use id::{
-    CompletionId, DeploymentId, EnrolmentId, JoinTokenId, LedgerTransactionId, NodeId, NotificationChannelId,
-    NotificationDeliveryId, ProjectId, ReleaseId, RunId, SessionId, TerminalId, TerminalLinkId, TokenId, UserId,
-    WorkspaceId,
+    CompletionId, DeploymentId, EnrolmentId, HostedProviderId, JoinTokenId, LedgerTransactionId, NodeId,
+    NotificationChannelId, NotificationDeliveryId, ProjectId, ReleaseId, RunId, SessionId, TerminalId, TerminalLinkId,
+    TokenId, UserId, WorkspaceId,
 };
 pub use image::ImageReference;
 pub use machine::{Label, NodeName};
-pub use mesh::{CompletionState, EnrolmentState, MeshNodeId, MeshNodeKind};
+pub use mesh::{CompletionState, EnrolmentState, HostedProviderKind, MeshNodeId, MeshNodeKind};
 pub use name::{BaseDomain, EnvKey, HostName, ProjectName, RelativeDir, Slug, TokenName, UserName};
 pub use network::{Destination, DestinationHost};
 pub use path::RuntimePath;

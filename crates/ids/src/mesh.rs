@@ -32,6 +32,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// What a hosted provider is asked in.
+    HostedProviderKind {
+        /// OpenAI's interface, which most companies have: chat completions, completions, responses, embeddings.
+        OpenAi = "openai",
+        /// Anthropic's: messages.
+        Anthropic = "anthropic",
+    }
+}
+
+text_enum! {
     /// How a completion stands, or ended.
     CompletionState {
         /// Credits are set aside for it.
@@ -54,8 +64,23 @@ text_enum! {
 pub struct MeshNodeId(String);
 
 impl MeshNodeId {
+    /// What the coordinator has beside the machines of the mesh is called so; no machine is.
+    const OF_THE_COORDINATOR: &str = "coordinator.";
+
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Where the coordinator asks for models itself, which is no machine of the mesh.
+    ///
+    /// # Errors
+    /// Where `name` is none of a machine.
+    pub fn of_coordinator(name: &str) -> Result<Self, Invalid> {
+        format!("{}{name}", Self::OF_THE_COORDINATOR).parse()
+    }
+
+    pub fn is_of_coordinator(&self) -> bool {
+        self.0.starts_with(Self::OF_THE_COORDINATOR)
     }
 }
 

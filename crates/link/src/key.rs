@@ -6,6 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use serde::{Deserialize, Serialize};
 
 /// DER of a SubjectPublicKeyInfo with an Ed25519 key, up to the key itself (RFC 8410 section 4).
@@ -40,6 +42,12 @@ impl PublicKey {
     /// From what TLS exchanges (RFC 7250).
     pub(crate) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
         Self::from_bytes(der.strip_prefix(&SPKI_HEAD).ok_or(KeyError::NotAKey)?)
+    }
+
+    /// From PEM, as `openssl pkey -pubout` writes it (RFC 7468, `PUBLIC KEY`).
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError::NotAKey)?;
+        Self::from_spki(&der)
     }
 
     pub(crate) fn to_spki(self) -> Vec<u8> {
@@ -113,6 +121,14 @@ impl KeyPair {
         Ok(Self { pkcs8: der.to_vec(), pair })
     }
 
+    /// From PEM, as `openssl genpkey -algorithm ed25519` writes it (RFC 7468, `PRIVATE KEY`).
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| KeyError::NotAKey)?;
+        // OpenSSL leaves the public half out.
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()).map_err(|_| KeyError::NotAKey)?;
+        Ok(Self { pkcs8: der.secret_pkcs8_der().to_vec(), pair })
+    }
+
     /// As [`KeyPair::from_pkcs8`] takes it. A secret.
     pub fn to_pkcs8(&self) -> &[u8] {
         &self.pkcs8
@@ -149,6 +165,16 @@ mod tests {
         for bad in ["", "x", "AAAA", &"A".repeat(44)] {
             assert!(bad.parse::<PublicKey>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn keys_of_openssl_are_read() {
+        // openssl genpkey -algorithm ed25519 | tee /dev/stderr | openssl pkey -pubout
+        let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIDI2Qve1M7Zw1jo9e4ig1QIJfesd7+3CBH447kXoIj3P\n-----END PRIVATE KEY-----\n";
+        let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGaWx0zrHQ+9i3zlQd3DqbOEuqkgHmAoEzfRNWvGs7Jc=\n-----END PUBLIC KEY-----\n";
+        assert_eq!(KeyPair::from_pem(private).unwrap().public(), PublicKey::from_pem(public).unwrap());
+        assert!(KeyPair::from_pem(public).is_err() && PublicKey::from_pem(private).is_err());
+        assert!(PublicKey::from_pem("").is_err());
     }
 
     #[test]

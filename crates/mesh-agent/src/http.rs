@@ -1,6 +1,8 @@
-//! What the coordinator can ask of this machine. There is nothing else, and nothing of it for anybody else.
+//! What a coordinator can ask of this machine. There is nothing else, and nothing of it for anybody else.
 
 mod completion;
+mod guard;
+mod header_form;
 mod report;
 mod signed;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use domain::mesh::meter::Dialect;
@@ -19,6 +22,10 @@ use wire::Failure;
 use crate::completions::Completions;
 use crate::offer::Offer;
 use crate::upstream::Engine;
+pub(crate) use guard::Guard;
+
+/// Bytes of a request: prompts with pictures are long.
+const BODY_MAX: usize = 32 << 20;
 
 /// What requests are answered from.
 #[derive(Clone)]
@@ -26,29 +33,38 @@ pub(crate) struct Served {
     pub(crate) offer: Offer,
     pub(crate) engines: Arc<[Engine]>,
     pub(crate) completions: Arc<Completions>,
-    pub(crate) nonces: Arc<Nonces>,
 }
 
-/// For a coordinator that is known by `coordinator`.
-pub(crate) fn router(served: &Served, coordinator: PublicKey) -> Router {
+/// For a coordinator that is known by `coordinator`, over a link that it alone can use.
+pub(crate) fn of_link(served: &Served, coordinator: PublicKey, nonces: Arc<Nonces>) -> Router {
+    // Around all of it: a stranger does not learn what there is.
+    routes(served).layer(from_fn_with_state(signed::Signed { coordinator, nonces }, signed::check))
+}
+
+/// For the coordinators that the guard knows, at an address that others reach, too.
+pub(crate) fn of_service(served: &Served, guard: Arc<Guard>) -> Router {
+    let guarded = routes(served).layer(from_fn_with_state(guard, guard::check));
+    Router::new()
+        .route("/health", get(async || axum::Json(serde_json::json!({ "ok": true }))))
+        .fallback_service(guarded)
+}
+
+fn routes(served: &Served) -> Router {
     let mut router =
         Router::new().route("/v1/report", get(report::report)).route("/v1/completions/{id}", get(completion::progress));
     for dialect in Dialect::ALL {
         let complete = move |state, headers, body| completion::complete(dialect, state, headers, body);
         router = router.route(dialect.path(), post(complete));
     }
-    let signed = signed::Signed { coordinator, nonces: served.nonces.clone() };
     router
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
-        // Around all of it: a stranger does not learn what there is.
-        .layer(axum::middleware::from_fn_with_state(signed, signed::check))
         .layer(DefaultBodyLimit::disable())
         .with_state(served.clone())
 }
 
 async fn nothing() -> Response {
-    failure(StatusCode::NOT_FOUND, "not_found", "a mesh agent has nothing there")
+    failure(StatusCode::NOT_FOUND, "not_found", "there is nothing of this name here")
 }
 
 fn failure(status: StatusCode, code: &str, reason: impl Into<String>) -> Response {

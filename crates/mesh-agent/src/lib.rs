@@ -5,12 +5,15 @@
 //! engines that its owner runs ([`Upstream`]) and whose use it counts. Each request is signed by the coordinator's key, which
 //! is remembered from the first contact.
 //!
-//! It knows nothing of who asks, of credits, or of other machines, and keeps nothing of what is asked and answered.
+//! An [`InferenceService`] is the same at an address that a coordinator knows, for engines of its own.
+//!
+//! They know nothing of who asks, of credits, or of other machines, and keep nothing of what is asked and answered.
 
 mod completions;
 mod config;
 mod coordinator;
 mod http;
+mod inference;
 mod kept;
 mod mesh_agent;
 mod offer;
@@ -20,6 +23,7 @@ mod uplink;
 mod upstream;
 
 pub use config::{Config, Upstream, UpstreamKind};
+pub use inference::{InferenceConfig, InferenceService, TrustedCoordinator};
 pub use kept::pause;
 pub use mesh_agent::{Error, MeshAgent};
 pub use status::Status;

@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) key: Arc<KeyPair>,
     pub(crate) coordinator: CoordinatorClient,
     pub(crate) served: Served,
+    /// Signatures that were used.
+    pub(crate) nonces: Arc<Nonces>,
     pub(crate) status: watch::Sender<Status>,
 }
 
@@ -58,17 +60,14 @@ impl MeshAgent {
         kept::make(&config.directory).map_err(Error::Directory)?;
         let key = Arc::new(kept::load_key(&config.directory).map_err(Error::Directory)?);
         let engines = config.upstreams.iter().map(Engine::new).collect::<Result<Arc<[_]>, _>>()?;
-        let served = Served {
-            offer: Offer::new(config.terms.clone()),
-            engines,
-            completions: Arc::new(Completions::default()),
-            // What an earlier process took cannot come again: it came over a link of that process, which nobody can repeat.
-            // So this one takes at once what is signed by a clock that is behind its own.
-            nonces: Arc::new(Nonces::new(SystemTime::now() - BEFORE_ALL)),
-        };
+        let served =
+            Served { offer: Offer::new(config.terms.clone()), engines, completions: Arc::new(Completions::default()) };
+        // What an earlier process took cannot come again: it came over a link of that process, which nobody can repeat.
+        // So this one takes at once what is signed by a clock that is behind its own.
+        let nonces = Arc::new(Nonces::new(SystemTime::now() - BEFORE_ALL));
         let coordinator = CoordinatorClient::new(config.coordinator.clone(), key.clone())?;
         let status = watch::Sender::new(Status::Connecting { reason: "it has not tried yet".into() });
-        Ok(Self { inner: Arc::new(Inner { config, key, coordinator, served, status }) })
+        Ok(Self { inner: Arc::new(Inner { config, key, coordinator, served, nonces, status }) })
     }
 
     pub fn node_id(&self) -> &MeshNodeId {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::MeshAgent;
 use crate::coordinator::{AGAIN, Registration, Setback};
-use crate::http::router;
+use crate::http::of_link;
 use crate::kept::Coordinator;
 use crate::status::Status;
 
@@ -46,7 +46,7 @@ impl MeshAgent {
                 Ok((io, coordinator)) => {
                     let began = Instant::now();
                     self.stands(Status::Linked);
-                    serve(router(&self.inner.served, coordinator), io, stop).await;
+                    serve(of_link(&self.inner.served, coordinator, self.inner.nonces.clone()), io, stop).await;
                     if stop.is_cancelled() {
                         return;
                     }

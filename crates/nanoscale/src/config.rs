@@ -1,6 +1,7 @@
 //! The configuration: a JSON file, environment variables over it, defaults under it.
 //! Every mistake is found before any is reported.
 
+pub(crate) mod inference;
 mod mesh;
 mod own_ports;
 mod settings;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ids::BaseDomain;
+pub(crate) use inference::Inference;
 use ipnet::Ipv4Net;
 pub(crate) use mesh::Mesh;
 use own_ports::Dashboard;
@@ -66,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) activity_retention: Duration,
     /// Absent where this server takes no part in one.
     pub(crate) mesh: Option<Mesh>,
+    pub(crate) inference: Inference,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
 }
@@ -238,6 +241,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         tokens,
         activity_retention: Duration::from_secs(24 * 3600 * values.number("activity.retention_days")),
         mesh: mesh::read(&mut values),
+        inference: inference::read(&mut values),
         warnings: values.warnings(),
     };
     values.finish(config)

@@ -21,7 +21,7 @@ struct Cli {
     /// The configuration file. Default: /opt/nanoscale/config.json if there is one, else development defaults.
     #[arg(long, global = true, env = "NANOSCALE_CONFIG_PATH", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What this process is; `orchestrator` is another word for the `serve` command.
+    /// What this process is: `orchestrator` is another word for `serve`, `inference` for `serve inference`.
     #[arg(long, value_enum)]
     role: Option<Role>,
     /// Another word for the `join` command.
@@ -34,6 +34,7 @@ struct Cli {
 #[derive(Clone, Copy, ValueEnum)]
 enum Role {
     Orchestrator,
+    Inference,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,13 +45,15 @@ enum Only {
     Edge,
     /// What builds and runs apps. It is root and listens on nothing.
     Node,
+    /// Models that the coordinator of a mesh asks for, of an engine beside this process.
+    Inference,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run server, node and edge in this process, or one of them.
+    /// Run server, node and edge in this process, or one of them; or the mesh's inference service.
     Serve {
-        /// Run only this one, beside two other processes that run the others.
+        /// Run only this one.
         #[arg(value_enum)]
         only: Option<Only>,
         /// Code for the first-run setup, instead of a random one that is printed.
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         (Some(Role::Orchestrator), None, None) => {
             Command::Serve { only: None, setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() }
         }
+        (Some(Role::Inference), None, None) => Command::Serve { only: Some(Only::Inference), setup_code: None },
         (None, Some(token), None) => {
             Command::Join(serve::JoinArgs { token: Some(token), ..serve::JoinArgs::default() })
         }
@@ -144,6 +148,7 @@ fn part(only: Option<Only>, setup_code: Option<String>) -> Part {
         Some(Only::Server) => Part::Server { setup_code },
         Some(Only::Edge) => Part::Edge,
         Some(Only::Node) => Part::Node,
+        Some(Only::Inference) => Part::Inference,
     }
 }
 

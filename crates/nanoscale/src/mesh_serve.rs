@@ -165,7 +165,7 @@ fn secret(file: Option<&Path>, variable: &str) -> Result<Option<String>> {
 }
 
 /// The variable is often a host alone, or one with a port.
-fn ollama_url(text: &str) -> Result<Url> {
+pub(crate) fn ollama_url(text: &str) -> Result<Url> {
     if text.contains("://") {
         return Ok(text.parse()?);
     }

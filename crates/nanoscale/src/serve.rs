@@ -3,6 +3,7 @@
 
 mod control_plane;
 mod directories;
+mod inference;
 mod join;
 mod separate;
 mod sockets;
@@ -50,13 +51,15 @@ pub(crate) enum Part {
     },
     Edge,
     Node,
+    /// Engines that a coordinator elsewhere asks for models.
+    Inference,
     /// Node and edge of a cluster whose server is elsewhere.
     Joined(JoinArgs),
 }
 
 pub(crate) fn run(part: Part, config: Option<&Path>, log: &OwnLog) -> Result<ExitCode> {
     let config = config::load(config)?;
-    if matches!(part, Part::Server { .. } | Part::Edge) {
+    if matches!(part, Part::Server { .. } | Part::Edge | Part::Inference) {
         log.discard();
     }
     for warning in &config.warnings {
@@ -73,6 +76,7 @@ pub(crate) fn run(part: Part, config: Option<&Path>, log: &OwnLog) -> Result<Exi
             Part::Server { setup_code } => separate::server(config, setup_code, termination).await,
             Part::Edge => separate::edge(config, termination).await,
             Part::Node => separate::node(config, termination, &own_log).await,
+            Part::Inference => inference::inference(config, termination).await,
             Part::Joined(args) => join::join(config, args, termination, &own_log).await,
         }
     });

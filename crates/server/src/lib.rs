@@ -20,8 +20,8 @@ pub use config::{
     Config, Limits, MachineLogConfig, MetricsConfig, NotificationConfig, RateLimits, RuntimeLimits, TokenConfig,
 };
 pub use listen::{Certificate, Listener};
-pub use mesh::MeshConfig;
 pub use mesh::surfaces::MeshSurface;
+pub use mesh::{InferenceConfig, MeshConfig};
 pub use platform::nodes::{Accept, LinkIo, LocalNode, Patience};
 pub use platform::signing::SigningKey;
 pub use platform::vault::{KeyRing, Vault};

@@ -41,6 +41,13 @@ pub struct Listener {
     pub plaintext_for_all: bool,
 }
 
+impl Listener {
+    /// Serves every connection until `stop`, then returns when the requests under way are answered.
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
+        serve(self, router, HEAD, stop).await;
+    }
+}
+
 /// What all connections have in common.
 #[derive(Clone)]
 struct Serving {

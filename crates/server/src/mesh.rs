@@ -8,6 +8,7 @@ pub(crate) mod agents;
 pub(crate) mod completions;
 pub(crate) mod enrolments;
 pub(crate) mod gateway;
+pub(crate) mod hosted;
 pub(crate) mod ledger;
 pub(crate) mod overview;
 pub(crate) mod portal;
@@ -24,11 +25,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::{Error, Result};
 use crate::platform::identity::Identity;
+use crate::platform::vault::Vault;
 use crate::state::AppState;
 use agents::MeshAgents;
+pub use agents::inference::InferenceConfig;
 use completions::{Completions, Work};
 use enrolments::Enrolments;
 use gateway::limits::Rates;
+use hosted::HostedProviders;
 use ledger::Ledger;
 use portal::Portal;
 
@@ -42,6 +46,8 @@ pub struct MeshConfig {
     pub ollama_url: Option<String>,
     /// What the coordinator is called.
     pub peer_id: String,
+    /// By which it is known; by that of this server's cluster where there is none.
+    pub key: Option<Arc<KeyPair>>,
     /// Guards the coordinator's own routes; who has none gets nowhere.
     pub mesh_token: Option<String>,
     /// Guards the control plane.
@@ -50,6 +56,8 @@ pub struct MeshConfig {
     pub portal_service_token: String,
     /// Where the control plane may be asked from; anywhere when empty.
     pub allowed_admin_ips: Vec<IpNet>,
+    /// Where the coordinator asks for models itself, if it does.
+    pub inference: Option<InferenceConfig>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The coordinator's part of what a completion costs, in hundredths of a percent.
@@ -70,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) agents: MeshAgents,
     pub(crate) ledger: Ledger,
     pub(crate) completions: Completions,
+    pub(crate) hosted: HostedProviders,
     pub(crate) rates: Rates,
 }
 
@@ -77,6 +86,7 @@ pub(crate) struct Parts {
 pub(crate) struct Foundation {
     pub(crate) config: Option<MeshConfig>,
     pub(crate) store: Store,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) identity: Identity,
     /// What this server is known by.
     pub(crate) key: KeyPair,
@@ -89,18 +99,20 @@ pub(crate) struct Foundation {
 
 impl Mesh {
     pub(crate) fn new(foundation: Foundation) -> Result<Self> {
-        let Foundation { config, store, identity, key, epoch, tasks, closing } = foundation;
+        let Foundation { config, store, vault, identity, key, epoch, tasks, closing } = foundation;
         let Some(config) = config else { return Ok(Self(None)) };
+        let key = config.key.clone().unwrap_or_else(|| Arc::new(key));
         let portal = Portal::new(&config)?;
         let agents = MeshAgents::new(&key, portal.clone(), config.max_price, closing.clone())?;
         let parts = Parts {
             enrolments: Enrolments::new(store.clone(), identity),
             ledger: Ledger::new(store.clone()),
+            hosted: HostedProviders::new(store.clone(), vault, agents.clone(), config.max_price),
             completions: Completions::new(store, agents.clone(), epoch, config.fee_bps, Work { tasks, closing }),
             rates: Rates::default(),
             portal,
             agents,
-            key: Arc::new(key),
+            key,
             config,
         };
         Ok(Self(Some(Arc::new(parts))))
@@ -118,7 +130,15 @@ impl Mesh {
     /// Works in the background, for ever.
     pub(crate) async fn run(&self) {
         let Some(parts) = &self.0 else { return std::future::pending().await };
-        tokio::join!(parts.agents.check_forever(), parts.completions.clear_up());
+        let inference = async {
+            if let Some(config) = &parts.config.inference
+                && let Err(error) = parts.agents.ask_inference(config, parts.key.clone()).await
+            {
+                tracing::error!(%error, "the inference service cannot be asked");
+            }
+        };
+        let hosted = parts.hosted.offer_until_known();
+        tokio::join!(parts.agents.check_forever(), parts.completions.clear_up(), inference, hosted);
     }
 }
 
@@ -128,5 +148,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(enrolments::http::routes())
         .merge(ledger::http::routes())
         .merge(completions::http::routes())
+        .merge(hosted::http::routes())
         .merge(gateway::routes())
 }

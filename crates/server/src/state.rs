@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use link::PublicKey;
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -162,6 +163,7 @@ impl Server {
         let mesh = Mesh::new(mesh::Foundation {
             config: config.mesh.clone(),
             store: store.clone(),
+            vault: vault.clone(),
             identity: identity.clone(),
             key,
             epoch,
@@ -202,6 +204,11 @@ impl Server {
             nodes,
         };
         Ok(Self { state, tasks, closing })
+    }
+
+    /// What machines of the mesh, and the inference service, know the coordinator by; `None` where the mesh is off.
+    pub fn coordinator_key(&self) -> Option<PublicKey> {
+        self.state.mesh.on().ok().map(|parts| parts.key.public())
     }
 
     /// Whether the first-run setup is still to be done.

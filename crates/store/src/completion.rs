@@ -27,8 +27,8 @@ pub struct StoredCompletion {
     /// The number of the server that works at it.
     pub epoch: i64,
     pub node_id: MeshNodeId,
-    /// Whose machine that is.
-    pub provider_id: UserId,
+    /// Whose machine that is; nobody's where the coordinator asked for models itself.
+    pub provider_id: Option<UserId>,
     pub price: Price,
     /// What was set aside for it.
     pub held: i64,
@@ -94,7 +94,10 @@ fn completion(row: &AnyRow) -> StoreResult<StoredCompletion> {
         state: parse("state of a completion", row.try_get("state")?)?,
         epoch: row.try_get("epoch")?,
         node_id: parse("name of a machine", row.try_get("node_id")?)?,
-        provider_id: parse("user id", row.try_get("provider_id")?)?,
+        provider_id: Some(row.try_get::<String, _>("provider_id")?)
+            .filter(|id| !id.is_empty())
+            .map(|id| parse("user id", &id))
+            .transpose()?,
         price: Price { input: row.try_get("input_price")?, output: row.try_get("output_price")? },
         held: row.try_get("held")?,
         input_tokens: row.try_get("input_tokens")?,
@@ -107,18 +110,23 @@ fn completion(row: &AnyRow) -> StoreResult<StoredCompletion> {
     })
 }
 
+/// Who earns by one: the owner of the machine, or the coordinator.
+fn earner(of: &StoredCompletion) -> String {
+    of.provider_id.as_ref().map_or_else(|| FEE.to_owned(), account_of)
+}
+
 fn hold<'a>(new: &'a StoredCompletion, amounts: &'a [(&'a str, i64)]) -> Movement<'a> {
     Movement { kind: "hold", completion: Some(&new.id), reason: None, by: None, amounts }
 }
 
 fn settle(moves: &mut Moves, of: &StoredCompletion, end: &CompletionEnd, now: i64) -> StoreResult<()> {
-    let (payer, earner) = (account_of(&of.user_id), account_of(&of.provider_id));
+    let (payer, earner) = (account_of(&of.user_id), earner(of));
     let Shares { fee, earning, rest, .. } = end.shares;
     let mut amounts = vec![(HELD, -of.held), (FEE, fee), (payer.as_str(), rest)];
-    match payer == earner {
-        // Who uses a machine of their own has one entry.
-        true => amounts[2].1 += earning,
-        false => amounts.push((earner.as_str(), earning)),
+    match amounts.iter_mut().find(|(account, _)| *account == earner) {
+        // An account has one entry: also of who uses a machine of their own, and of the coordinator.
+        Some((_, amount)) => *amount += earning,
+        None => amounts.push((earner.as_str(), earning)),
     }
     let movement = Movement { kind: "settle", completion: Some(&of.id), reason: None, by: None, amounts: &amounts };
     moves.push(&movement, now)
@@ -130,7 +138,7 @@ impl Tx {
         let mut accounts = vec![HELD.to_owned(), FEE.to_owned()];
         accounts.extend(steps.iter().flat_map(|step| {
             let of = step.completion();
-            [account_of(&of.user_id), account_of(&of.provider_id)]
+            [account_of(&of.user_id), earner(of)]
         }));
         accounts.sort();
         accounts.dedup();
@@ -204,7 +212,7 @@ impl Tx {
                 .bind(CompletionState::Held.as_str())
                 .bind(new.epoch)
                 .bind(new.node_id.as_str())
-                .bind(new.provider_id.as_str())
+                .bind(new.provider_id.as_ref().map_or("", UserId::as_str))
                 .bind(new.price.input)
                 .bind(new.price.output)
                 .bind(new.held)

@@ -50,7 +50,8 @@ impl Tx {
              where registry_password_sealed is not null union all select env_sealed from releases where env_sealed <> '' \
              union all select env_sealed from deployments where env_sealed is not null \
              union all select content_sealed from runtime_files union all select token_sealed from git_credentials \
-             union all select key_sealed from signing_keys where key_sealed is not null limit 1",
+             union all select key_sealed from signing_keys where key_sealed is not null \
+             union all select api_key_sealed from mesh_hosted_providers limit 1",
         )
         .fetch_optional(&mut *self.inner)
         .await?;

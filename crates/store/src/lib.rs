@@ -16,6 +16,7 @@ mod enrolment;
 mod env;
 mod error;
 mod event;
+mod hosted_provider;
 mod ledger;
 mod metrics;
 mod node;

@@ -11,7 +11,7 @@ pub const MESH_REQUEST_ID: &str = "mesh-request-id";
 
 /// `GET /v1/report?than=<generation>`: what a mesh agent offers at this moment. Answered as soon as that has changed, and after
 /// 2 s at the latest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeshReport {
     pub protocol: u32,
     /// Of the agent's program.

@@ -652,6 +652,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mesh/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every hosted provider, by name. Keys are never returned. */
+        get: operations["hosted_provider_list"];
+        put?: never;
+        /** Sends completions to a company, too. Every problem is named in `details.problems`. */
+        post: operations["hosted_provider_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mesh/providers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Sends nothing there any more, and forgets the key. What is under way goes on. */
+        delete: operations["hosted_provider_delete"];
+        options?: never;
+        head?: never;
+        /** Changes what the request names, from the next completion on. */
+        patch: operations["hosted_provider_update"];
+        trace?: never;
+    };
+    "/api/mesh/providers/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks it for its models with the key, which costs nothing. */
+        post: operations["hosted_provider_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/mesh/statement": {
         parameters: {
             query?: never;
@@ -2687,6 +2740,78 @@ export interface components {
          * @enum {string}
          */
         HealthStatus: "healthy" | "stale" | "unhealthy";
+        /** @description A model of theirs, as it is offered. */
+        HostedModel: {
+            /**
+             * Format: int32
+             * @description Tokens that fit into a request with its answer.
+             */
+            context: number;
+            /**
+             * Format: int32
+             * @description Microcredits for a token of the prompt, and of the answer.
+             */
+            input_price: number;
+            /** @description As they call it. */
+            name: string;
+            /** Format: int32 */
+            output_price: number;
+        };
+        /** @description A company that serves models, as a further place where completions are sent. Its key is never told. */
+        HostedProvider: {
+            /** @example https://api.openai.com */
+            base_url: string;
+            created_at: components["schemas"]["String"];
+            enabled: boolean;
+            id: components["schemas"]["HostedProviderId"];
+            kind: components["schemas"]["HostedProviderKind"];
+            models: components["schemas"]["HostedModel"][];
+            name: string;
+            /** @description What completions say that served them. */
+            node_id: components["schemas"]["MeshNodeId"];
+            updated_at: components["schemas"]["String"];
+        };
+        /** @description What a company said when it was asked for its models with the key. */
+        HostedProviderCheck: {
+            /** @description Why not. */
+            message?: string | null;
+            /** @description All models that it has for this key, by name. */
+            models: string[];
+            ok: boolean;
+        };
+        /** @description Sends completions to a company, too. */
+        HostedProviderCreate: {
+            /** @description Kept sealed, and never told. */
+            api_key: string;
+            /** @description The company's own when absent: `https://api.openai.com` or `https://api.anthropic.com`. */
+            base_url?: string | null;
+            kind: components["schemas"]["HostedProviderKind"];
+            models: components["schemas"]["HostedModel"][];
+            /** @description 2 to 40 lower-case letters, digits, `.`, `_` and `-`; no other one has it. */
+            name: string;
+        };
+        /**
+         * @description A company that serves models, and the key by which it is asked.
+         * @example 01j9z3k4w5x6y7z8a9b0c1d2e3
+         */
+        HostedProviderId: string;
+        /**
+         * @description What a hosted provider is asked in.
+         * @enum {string}
+         */
+        HostedProviderKind: "openai" | "anthropic";
+        HostedProviderList: {
+            /** @description By name. */
+            providers: components["schemas"]["HostedProvider"][];
+        };
+        /** @description Changes what it names. */
+        HostedProviderUpdate: {
+            /** @description Has to come with another `base_url`: a key goes where it was meant for. */
+            api_key?: string | null;
+            base_url?: string | null;
+            enabled?: boolean | null;
+            models?: components["schemas"]["HostedModel"][] | null;
+        };
         /** @description An invitation of one machine. */
         JoinToken: {
             created_at: components["schemas"]["String"];
@@ -3015,6 +3140,7 @@ export interface components {
             id: string;
             /** @description `model`. */
             object: string;
+            /** @description `mesh`; or the hosted provider that is asked, where no machine of the mesh has it. */
             owned_by: string;
         };
         /** @description What an API token may ask models at most. What is absent is not limited. */
@@ -5996,6 +6122,257 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LedgerAudit"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hosted_provider_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostedProviderList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hosted_provider_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HostedProviderCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostedProvider"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hosted_provider_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostedProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hosted_provider_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostedProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HostedProviderUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostedProvider"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hosted_provider_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostedProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostedProviderCheck"];
                 };
             };
             401: {

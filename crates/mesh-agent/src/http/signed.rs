@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -12,10 +12,7 @@ use link::PublicKey;
 use signatures::{Message, Nonces, Refusal};
 use wire::MESH_TAG;
 
-use super::failure;
-
-/// Bytes of a request: prompts with pictures are long.
-const BODY_MAX: usize = 32 << 20;
+use super::{BODY_MAX, failure};
 
 #[derive(Clone)]
 pub(super) struct Signed {
@@ -25,36 +22,45 @@ pub(super) struct Signed {
 
 /// Lets pass what the coordinator has signed, once.
 pub(super) async fn check(State(signed): State<Signed>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_MAX).await else {
-        let reason = format!("a request has no more than {BODY_MAX} bytes");
-        return failure(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", reason);
+    let (parts, body) = match whole(request).await {
+        Ok(whole) => whole,
+        Err(refused) => return refused,
     };
-    if let Err(refusal) = signed.check(&parts, &body) {
-        tracing::debug!(code = refusal.code(), path = parts.uri.path(), "a request is refused");
-        return failure(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string());
+    // One from the future could come again after a restart, and would have to wait. But it came over a connection that
+    // only the coordinator can open: nobody else can bring it again.
+    match verify(&parts, &body, &[signed.coordinator], &signed.nonces) {
+        Ok(_) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(refusal) => {
+            tracing::debug!(code = refusal.code(), path = parts.uri.path(), "a request is refused");
+            failure(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string())
+        }
     }
-    next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-impl Signed {
-    fn check(&self, parts: &Parts, body: &Bytes) -> Result<(), Refusal> {
-        let signature = signatures::parse(&parts.headers)?;
-        if signature.keyid() != self.coordinator.to_string() {
-            return Err(Refusal::UnknownKey);
+/// A request with all of its body: a signature is over its bytes.
+pub(super) async fn whole(request: Request) -> Result<(Parts, Bytes), Response> {
+    let (parts, body) = request.into_parts();
+    match axum::body::to_bytes(body, BODY_MAX).await {
+        Ok(body) => Ok((parts, body)),
+        Err(_) => {
+            let reason = format!("a request has no more than {BODY_MAX} bytes");
+            Err(failure(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", reason))
         }
-        let host = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let message = Message {
-            method: &parts.method,
-            authority: parts.uri.authority().map(|authority| authority.as_str()).or_else(host).unwrap_or_default(),
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            body,
-        };
-        let fresh = signature.verify(&message, &self.coordinator, MESH_TAG, SystemTime::now())?;
-        // One from the future could come again after a restart, and would have to wait. But it came over a connection that
-        // only the coordinator can open: nobody else can bring it again.
-        let _ = self.nonces.admit(fresh)?;
-        Ok(())
     }
+}
+
+/// Whether one of these keys has signed a request, and for the first time. It may be acted on after that time.
+pub(super) fn verify(parts: &Parts, body: &Bytes, keys: &[PublicKey], nonces: &Nonces) -> Result<Duration, Refusal> {
+    let signature = signatures::parse(&parts.headers)?;
+    let key = keys.iter().find(|key| key.to_string() == signature.keyid()).ok_or(Refusal::UnknownKey)?;
+    let host = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let message = Message {
+        method: &parts.method,
+        authority: parts.uri.authority().map(|authority| authority.as_str()).or_else(host).unwrap_or_default(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        body,
+    };
+    let fresh = signature.verify(&message, key, MESH_TAG, SystemTime::now())?;
+    nonces.admit(fresh).map(|admitted| admitted.wait())
 }

@@ -1,6 +1,7 @@
 //! The mesh: machines that serve models, and what that costs.
 
 mod print;
+mod provider;
 
 pub(super) use print::credits;
 
@@ -11,6 +12,8 @@ use anyhow::{Result, anyhow, bail};
 use super::client::Client;
 use super::output;
 use super::{Format, confirm};
+use provider::ProviderCommand;
+
 use crate::mesh_serve::{self, Directory, ServeArgs};
 
 /// Microcredits of one credit.
@@ -90,6 +93,9 @@ enum MeshCommand {
     Explain { request: String },
     /// All accounts, and whether they add up. For administrators.
     Ledger,
+    /// Companies whose models are offered, too. For administrators.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
 }
 
 pub(super) async fn run(args: MeshArgs) -> Result<ExitCode> {
@@ -136,6 +142,7 @@ pub(super) async fn run(args: MeshArgs) -> Result<ExitCode> {
                 output::line(format!("Granted; they have {} credits now", print::credits(entry.balance)))
             })?;
         }
+        MeshCommand::Provider(command) => return provider::run(&client, json, command).await,
         other => look(&client, json, other).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,8 +1,10 @@
 //! The mesh: its ports, and the secrets that guard them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use link::{KeyPair, PublicKey};
 
 use super::settings::{Secret, Values};
 
@@ -19,6 +21,8 @@ pub(crate) struct Mesh {
     pub(crate) portal_url: Option<String>,
     /// What the coordinator is called.
     pub(crate) peer_id: Option<String>,
+    /// By which it is known, instead of one that is made and kept in the database.
+    pub(crate) key: Option<Arc<KeyPair>>,
     pub(crate) token: Option<Secret>,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) portal_service_token: Option<Secret>,
@@ -40,6 +44,7 @@ pub(super) fn read(values: &mut Values) -> Option<Mesh> {
         coordinator_url: values.web_address("mesh.coordinator_url"),
         portal_url: values.web_address("mesh.portal_url"),
         peer_id: values.text("mesh.peer_id"),
+        key: key(values),
         token: values.secret("mesh.token"),
         admin_token: values.secret("mesh.admin_token"),
         portal_service_token: values.secret("mesh.portal_service_token"),
@@ -67,6 +72,28 @@ pub(super) fn read(values: &mut Values) -> Option<Mesh> {
         values.mistake("mesh.coordinator_url", message);
     }
     Some(mesh)
+}
+
+/// The coordinator's own key. Somebody who names its public half wants to hear when they do not belong together.
+fn key(values: &mut Values) -> Option<Arc<KeyPair>> {
+    // Variables often have no lines.
+    let lines = |secret: Secret| secret.reveal().replace("\\n", "\n");
+    let public = values.lines("mesh.public_key").map(lines);
+    let private = values.lines("mesh.private_key").map(lines);
+    let pair = private.and_then(|pem| {
+        let message = "is no Ed25519 key in PEM, as `openssl genpkey -algorithm ed25519` makes one";
+        KeyPair::from_pem(&pem).map_err(|_| values.mistake("mesh.private_key", message)).ok()
+    });
+    if let Some(public) = public {
+        let read = PublicKey::from_pem(&public).ok();
+        let is_its_own = read.is_some() && read == pair.as_ref().map(KeyPair::public);
+        if !is_its_own {
+            let message = "is not the public half of mesh.private_key (COORDINATOR_PRIVATE_KEY_PEM); `openssl pkey -pubout` \
+                           makes it from that";
+            values.mistake("mesh.public_key", message);
+        }
+    }
+    pair.map(Arc::new)
 }
 
 /// A list of networks like 10.1.0.0/16 or fd00::/8, or of single addresses.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use mesh_agent::TrustedCoordinator;
 use rand::Rng;
 use server::{Certificate, FurtherPort, KeyRing, Listener, LocalNode, Patience, Server, Vault};
 use store::Store;
@@ -23,6 +24,7 @@ pub(super) struct ControlPlane {
     pub(super) setup_code: Option<String>,
     store: Store,
     serving: JoinHandle<()>,
+    inference: Option<JoinHandle<()>>,
     _directory: Held,
 }
 
@@ -57,12 +59,19 @@ impl ControlPlane {
             ..server_config(config, address, edge_port, setup_code.clone())
         };
         let mut listening = format!("api={address}");
-        if let Some(surfaces) = surfaces {
+        let mut inference = None;
+        if let Some(mut surfaces) = surfaces {
             listening.push_str(&surfaces.announced());
+            inference = surfaces.inference.take().zip(Some(surfaces.peer_id(config)));
             further.extend(surfaces.listeners(config, &certificate));
         }
         let server =
             Server::build(server_config, store.clone(), Vault::new(&ring)?, node).await.context("start the server")?;
+        let inference = inference.map(|(socket, peer_id)| {
+            let own = server.coordinator_key().map(|key| TrustedCoordinator { peer_id, key });
+            let prepared = socket.prepare(own, certificate, config.insecure_http, stop.clone());
+            prepared.map(tokio::spawn)
+        });
         let needs_setup = server.needs_setup().await;
         Ok(Self {
             address,
@@ -70,6 +79,7 @@ impl ControlPlane {
             store,
             listening,
             serving: tokio::spawn(serve(server, listener, further, stop)),
+            inference: inference.transpose()?,
             _directory: directory,
         })
     }
@@ -77,6 +87,9 @@ impl ControlPlane {
     /// Waits for the end of what is under way.
     pub(super) async fn finish(self) -> Result<()> {
         self.serving.await?;
+        if let Some(inference) = self.inference {
+            inference.await?;
+        }
         self.store.close().await;
         Ok(())
     }

@@ -6,12 +6,14 @@ use anyhow::Result;
 use server::{Certificate, FurtherPort, Listener, MeshConfig, MeshSurface};
 use tokio::net::TcpListener;
 
+use super::inference::{InferenceSocket, elsewhere};
 use crate::config::{Config, Mesh};
 
 /// Bound, and not served yet.
 pub(super) struct Surfaces {
     mesh: Mesh,
     bound: Vec<Bound>,
+    pub(super) inference: Option<InferenceSocket>,
     coordinator: SocketAddr,
     portal: SocketAddr,
 }
@@ -45,7 +47,8 @@ impl Surfaces {
         if let Some(address) = mesh.ollama_bind {
             bound.push(bind(MeshSurface::Ollama, "ollama", "mesh.ollama_bind", address).await?);
         }
-        Ok(Some(Self { mesh, bound, coordinator: addresses.0, portal: addresses.1 }))
+        let inference = InferenceSocket::bind(&config.inference).await?;
+        Ok(Some(Self { mesh, bound, inference, coordinator: addresses.0, portal: addresses.1 }))
     }
 
     fn address_of(&self, surface: MeshSurface) -> Option<SocketAddr> {
@@ -53,11 +56,18 @@ impl Surfaces {
     }
 
     pub(super) fn announced(&self) -> String {
-        self.bound.iter().map(|Bound { name, address, .. }| format!(" {name}={address}")).collect()
+        let bound = self.bound.iter().map(|Bound { name, address, .. }| (*name, *address));
+        let inference = self.inference.iter().map(|it| ("inference", it.address));
+        bound.chain(inference).map(|(name, address)| format!(" {name}={address}")).collect()
+    }
+
+    /// What the coordinator is called.
+    pub(super) fn peer_id(&self, config: &Config) -> String {
+        self.mesh.peer_id.clone().unwrap_or_else(|| config.node_name.clone())
     }
 
     pub(super) fn config(&self, config: &Config) -> MeshConfig {
-        let Self { coordinator, portal, .. } = *self;
+        let (coordinator, portal) = (self.coordinator, self.portal);
         let revealed = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|it| it.reveal().to_owned());
         MeshConfig {
             coordinator_url: self.mesh.coordinator_url.clone().unwrap_or_else(|| format!("http://{coordinator}")),
@@ -66,12 +76,14 @@ impl Surfaces {
                 let is_plain = config.insecure_http || address.ip().is_loopback();
                 format!("{}://{address}", if is_plain { "http" } else { "https" })
             }),
-            peer_id: self.mesh.peer_id.clone().unwrap_or_else(|| config.node_name.clone()),
+            peer_id: self.peer_id(config),
+            key: self.mesh.key.clone(),
             mesh_token: revealed(&self.mesh.token),
             admin_token: revealed(&self.mesh.admin_token),
             // The services of one process need no secret that anybody else knows.
             portal_service_token: revealed(&self.mesh.portal_service_token).unwrap_or_else(random),
             allowed_admin_ips: self.mesh.allowed_admin_ips.clone(),
+            inference: self.inference.as_ref().map_or_else(|| elsewhere(&config.inference), |it| Some(it.asked())),
             trusted_proxies: self.mesh.trusted_proxies.clone(),
             fee_bps: self.mesh.fee_bps,
             max_price: self.mesh.max_price,
@@ -87,7 +99,7 @@ impl Surfaces {
 }
 
 /// Where this machine itself reaches what is bound there.
-fn from_here(address: SocketAddr) -> SocketAddr {
+pub(super) fn from_here(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(it) if it.ip().is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, it.port())),
         SocketAddr::V6(it) if it.ip().is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, it.port())),
@@ -95,6 +107,6 @@ fn from_here(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn random() -> String {
+pub(super) fn random() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }

@@ -1,7 +1,7 @@
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use testkit::{LlamaServer, PATIENCE, wait_until};
+use testkit::{LlamaOptions, LlamaServer, PATIENCE, wait_until};
 
 use super::{MODEL, Stand, program, question};
 
@@ -53,4 +53,37 @@ async fn a_mesh_is_run_from_a_shell() {
     assert!(said(&run(&stand, &admin, &["mesh", "suspend", "ada-desk"])).contains("suspended"));
     assert!(said(&run(&stand, &admin, &["mesh", "approve", "ada-desk"])).contains("active"));
     assert!(said(&run(&stand, &ada, &["mesh", "withdraw", "ada-desk", "--yes"])).contains("Withdrew"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosted_providers_are_run_from_a_shell() {
+    let (stand, key) = (Stand::new().await, testkit::random_secret());
+    stand.server.secrets().remember(&key);
+    let company = LlamaOptions { api_key: Some(key.clone()), ..LlamaOptions::default() };
+    let company = LlamaServer::start_with(MODEL, company).await;
+    let admin = stand.admin.token_create("shell").await.unwrap().token;
+    let provider = |arguments: &[&str]| run(&stand, &admin, &[&["mesh", "provider"], arguments].concat());
+    let directory = tempfile::tempdir().unwrap();
+    let (good, bad) = (directory.path().join("good"), directory.path().join("bad"));
+    std::fs::write(&good, format!("{key}\n")).unwrap();
+    std::fs::write(&bad, testkit::random_secret()).unwrap();
+    let (good, bad, url) = (good.to_str().unwrap(), bad.to_str().unwrap(), company.url());
+    let offered = format!("{MODEL}=2048:20/60");
+    let add = ["add", "llama", "--url", &url, "--key-file", bad, "--model"];
+    assert!(said(&provider(&[&add[..], &[&offered]].concat())).contains("it offers 1 models"));
+    assert!(!provider(&[&add[..], &["no-price"]].concat()).status.success());
+    let refused = provider(&["check", "llama"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("refuses the key"));
+    assert!(said(&provider(&["rekey", "llama", "--key-file", good])).contains("another key"));
+    assert_eq!(said(&provider(&["check", "llama"])).trim(), MODEL);
+    let bob = stand.user("bob", 1).await;
+    assert_eq!(bob.chat(&question(4)).await.status(), 200);
+    said(&provider(&["disable", "llama"]));
+    assert!(said(&provider(&["list"])).contains("off"));
+    assert_eq!(bob.chat(&question(4)).await.status(), 404);
+    said(&provider(&["enable", "llama"]));
+    assert!(said(&provider(&["list"])).contains(MODEL));
+    said(&provider(&["remove", "llama", "--yes"]));
+    assert!(!provider(&["check", "llama"]).status.success());
 }

@@ -155,6 +155,23 @@ async fn who_hangs_up_frees_the_machine_and_pays_for_what_was_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_is_sent_at_once_on_every_hop() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let agent = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let long = json!({ "model": MODEL, "stream": true, "max_tokens": 2000, "ignore_eos": true,
+        "messages": [{ "role": "user", "content": "Count from one to a thousand." }] });
+    let mut answer = bob.chat(&long).await.bytes_stream();
+    answer.next().await.unwrap().unwrap();
+    let (server, agent) = (stand.server.pid().unwrap(), agent.pid().unwrap());
+    let connections = [server, agent].map(testkit::tcp_connections).concat();
+    // Of the server to the client and to the machine; of the machine to the server and to its engine.
+    assert!(connections.len() >= 4, "{connections:?}");
+    let waits = connections.iter().filter(|(_, at_once)| !at_once).collect::<Vec<_>>();
+    assert!(waits.is_empty(), "these wait for what was sent before to arrive: {waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_fails_is_passed_over_and_comes_back() {
     let stand = Stand::new().await;
     let (mut first, second) = (LlamaServer::start(MODEL).await, LlamaServer::start(MODEL).await);

@@ -6,6 +6,8 @@ mod clients;
 mod command_line;
 mod enrolment;
 mod gateway;
+mod hosted;
+mod inference;
 mod money;
 mod owner;
 mod page;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{Browser, ColorScheme, LlamaServer, Page};
+use testkit::{Browser, ColorScheme, LlamaOptions, LlamaServer, Page};
 
 use super::{MODEL, Stand, server};
 
@@ -149,6 +149,63 @@ async fn a_machine_is_enrolled_approved_asked_and_suspended() {
     page.goto(&format!("{url}/models")).await;
     page.wait_for_text("No machine serves a model yet", SOON).await;
     stand.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_companys_models_are_offered_checked_and_asked() {
+    let (server, key) = (server().start().await, testkit::random_secret());
+    let company = LlamaOptions { api_key: Some(key.clone()), ..LlamaOptions::default() };
+    let company = LlamaServer::start_with(MODEL, company).await;
+    server.secrets().remember(&key);
+    let admin = server.client();
+    admin.setup("ada", PASSWORD, server.setup_code()).await.unwrap();
+    admin.grant("ada", 1_000_000).await.unwrap();
+    let url = server.api_url();
+    let browser = Browser::start().await;
+    let page = browser.page().await;
+    page.resize(DESK.0, DESK.1).await;
+    page.sign_in(&url, "ada", PASSWORD).await;
+    page.goto(&format!("{url}/models/operations")).await;
+    page.wait_for("document.querySelector('[data-testid=provider-add]')", SOON).await;
+    pictures(&page, "providers-none").await;
+    page.click("[data-testid=provider-add]").await;
+    page.wait_for("document.querySelector('[data-testid=provider-form]')", SOON).await;
+    // Nothing is sent before it is sound.
+    page.click("[data-testid=provider-save]").await;
+    page.wait_for("document.querySelector('[role=dialog] [aria-invalid=true]')", SOON).await;
+    pictures(&page, "provider-wrong").await;
+    for (field, text) in [
+        ("name", "llama"),
+        ("url", company.url().as_str()),
+        ("key", key.as_str()),
+        ("model-name", MODEL),
+        ("model-context", "2048"),
+        ("model-input", "20"),
+        ("model-output", "60"),
+    ] {
+        page.fill(&format!("[data-testid=provider-{field}]"), text).await;
+    }
+    pictures(&page, "provider-form").await;
+    page.click("[data-testid=provider-save]").await;
+    page.wait_for("document.querySelector('[data-testid=provider-row][data-name=llama]')", SOON).await;
+    page.click("[data-testid=provider-check]").await;
+    page.wait_for("document.querySelector('[data-testid=provider-check-result]')?.dataset.ok === 'true'", SOON).await;
+    pictures(&page, "providers").await;
+    page.goto(&format!("{url}/models")).await;
+    page.wait_for("document.querySelector('[data-testid=model-hosted]')?.innerText.includes('llama')", SOON).await;
+    page.fill("textarea[aria-label=Message]", "Say hello.").await;
+    page.click("[data-testid=send]").await;
+    let done = "[...document.querySelectorAll('[data-testid=turn]')].some((it) => it.dataset.state === 'done')";
+    page.wait_for(done, SOON).await;
+    page.wait_for_text("hosted: llama", SOON).await;
+    pictures(&page, "hosted").await;
+    page.goto(&format!("{url}/models/operations")).await;
+    page.wait_for("document.querySelector('[data-testid=provider-remove]')", SOON).await;
+    page.click("[data-testid=provider-remove]").await;
+    page.wait_for("document.querySelector('[data-testid=provider-remove-confirm]')", SOON).await;
+    page.click("[data-testid=provider-remove-confirm]").await;
+    page.wait_for("!document.querySelector('[data-testid=provider-row]')", SOON).await;
+    assert!(admin.provider_list().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,10 @@
-//! Machines that serve models, and are linked at this moment.
+//! Machines that serve models, and are linked at this moment; and where the coordinator asks for models itself.
 
+pub(crate) mod hosted;
+pub(super) mod inference;
 mod link;
 mod measured;
+mod way;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use ::link::tls::Acceptor;
 use ::link::{KeyPair, PublicKey};
+use domain::mesh::meter::Dialect;
 use domain::mesh::prefix::{Prefix, Prefixes};
 use domain::mesh::price::Price;
 use domain::mesh::schedule::Candidate;
@@ -18,11 +22,12 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wire::{MeshModel, MeshReport};
 
-pub(crate) use link::AgentLink;
 use measured::Measured;
+pub(crate) use way::{AnswerBody, Way};
 
 use super::portal::{KnownNode, Portal};
 use crate::error::{Error, Result};
+use hosted::Hosted;
 
 /// How often the portal is asked whether those that are linked may still take part.
 const CHECK: Duration = Duration::from_secs(1);
@@ -54,13 +59,19 @@ struct Inner {
 }
 
 struct Linked {
-    owner: UserId,
-    key: PublicKey,
-    link: AgentLink,
+    /// Absent where the coordinator asks for models itself.
+    holder: Option<Holder>,
+    way: Way,
     report: MeshReport,
     /// Completions of ours that it works at, by model: reports come later.
     under_way: HashMap<String, Arc<AtomicU32>>,
     ends: CancellationToken,
+}
+
+/// Whose machine it is, and what it is known by.
+struct Holder {
+    owner: UserId,
+    key: PublicKey,
 }
 
 /// A machine as people see it.
@@ -70,8 +81,12 @@ pub(crate) struct ShownAgent {
 }
 
 /// A model, over all machines that have it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Served {
+    /// Whether it is asked within the mesh somewhere, and not of a hosted provider.
+    pub(crate) in_the_mesh: bool,
+    /// One of those that have it.
+    pub(crate) by: Option<MeshNodeId>,
     /// The most tokens that fit into a request for it.
     pub(crate) context: u32,
     /// Whether it is in memory somewhere.
@@ -82,9 +97,10 @@ pub(crate) struct Served {
 #[derive(Clone)]
 pub(crate) struct Reachable {
     pub(crate) candidate: Candidate,
-    pub(crate) owner: UserId,
+    /// Nobody where the coordinator asks for models itself.
+    pub(crate) owner: Option<UserId>,
     pub(crate) price: Price,
-    pub(crate) link: AgentLink,
+    pub(crate) way: Way,
 }
 
 /// One completion is counted at a machine while this is held.
@@ -98,9 +114,27 @@ impl Drop for Place {
     }
 }
 
+// === impl Served ===
+
+impl Served {
+    /// `mesh`, or what the hosted provider is called that is asked.
+    pub(crate) fn owned_by(&self) -> String {
+        let hosted = self.by.as_ref().filter(|_| !self.in_the_mesh).map(MeshNodeId::as_str);
+        hosted.and_then(|node| node.split_once('.')).map_or_else(|| "mesh".to_owned(), |(_, name)| name.to_owned())
+    }
+}
+
 // === impl Linked ===
 
 impl Linked {
+    fn is_hosted(&self) -> bool {
+        matches!(self.way, Way::Hosted(_))
+    }
+
+    fn model(&self, name: &str) -> Option<&MeshModel> {
+        self.report.models.iter().find(|model| model.name == name)
+    }
+
     /// Requests that it works at, or that wait for it.
     fn busy(&self, model: &MeshModel) -> u32 {
         let ours = self.under_way.get(&model.name).map(|count| count.load(Ordering::Relaxed));
@@ -144,9 +178,36 @@ impl MeshAgents {
         self.inner.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those that are linked at this moment.
+    /// The machines of the mesh that are linked at this moment.
     pub(crate) fn ids(&self) -> Vec<MeshNodeId> {
-        self.linked().keys().cloned().collect()
+        let linked = self.linked();
+        linked.iter().filter(|(_, linked)| linked.holder.is_some()).map(|(node, _)| node.clone()).collect()
+    }
+
+    /// Takes a place in, instead of the one that was known by this name.
+    fn put(&self, node: &MeshNodeId, linked: Linked) {
+        if let Some(before) = self.linked().insert(node.clone(), linked) {
+            before.ends.cancel();
+        }
+    }
+
+    /// Offers models of hosted providers, and no others than these.
+    pub(crate) fn set_hosted(&self, providers: Vec<(MeshNodeId, Hosted, Vec<MeshModel>)>) {
+        let mut all = self.linked();
+        all.retain(|node, linked| {
+            let stays = !linked.is_hosted() || providers.iter().any(|(of, ..)| of == node);
+            if !stays {
+                linked.ends.cancel();
+            }
+            stays
+        });
+        for (node, hosted, models) in providers {
+            let (way, ends) = (Way::Hosted(hosted), self.inner.closing.child_token());
+            let before = all.remove(&node);
+            let under_way = before.map(|before| before.under_way).unwrap_or_default();
+            let report = MeshReport { models, ..MeshReport::default() };
+            all.insert(node, Linked { holder: None, way, report, under_way, ends });
+        }
     }
 
     pub(crate) fn shown(&self, node: &MeshNodeId) -> Option<ShownAgent> {
@@ -172,16 +233,20 @@ impl MeshAgents {
     }
 
     /// How to ask a machine, where it is linked.
-    pub(crate) fn link(&self, node: &MeshNodeId) -> Option<AgentLink> {
-        self.linked().get(node).map(|linked| linked.link.clone())
+    pub(crate) fn way(&self, node: &MeshNodeId) -> Option<Way> {
+        self.linked().get(node).map(|linked| linked.way.clone())
     }
 
     /// Every model that somebody serves, by its name.
     pub(crate) fn models(&self) -> BTreeMap<String, Served> {
         let mut models = BTreeMap::<String, Served>::new();
-        for linked in self.linked().values().filter(|linked| linked.report.paused.is_none()) {
+        for (node, linked) in self.linked().iter().filter(|(_, linked)| linked.report.paused.is_none()) {
             for model in &linked.report.models {
                 let served = models.entry(model.name.clone()).or_default();
+                served.by.get_or_insert_with(|| node.clone());
+                if !linked.is_hosted() {
+                    served.in_the_mesh = true;
+                }
                 served.context = served.context.max(model.context);
                 served.loaded |= model.loaded;
             }
@@ -189,19 +254,28 @@ impl MeshAgents {
         models
     }
 
-    /// The machines that have a model.
-    pub(crate) fn with_model(&self, name: &str, prefix: &Prefix, prompt_tokens: u64) -> Vec<Reachable> {
+    /// The machines that have a model, and are asked in this dialect. A hosted provider is among them only where no machine of the
+    /// mesh has it: what the mesh can answer does not leave it.
+    pub(crate) fn with_model(
+        &self,
+        name: &str,
+        dialect: Dialect,
+        prefix: &Prefix,
+        prompt_tokens: u64,
+    ) -> Vec<Reachable> {
         let linked = self.linked();
         let (measured, prefixes) = (self.measured(), self.prefixes());
-        let found = linked.iter().filter_map(|(node, linked)| {
-            let model = linked.report.models.iter().find(|model| model.name == name)?;
+        let stays = linked.values().any(|it| !it.is_hosted() && it.report.paused.is_none() && it.model(name).is_some());
+        let asked = linked.iter().filter(|(_, it)| it.way.speaks(dialect) && !(stays && it.is_hosted()));
+        let found = asked.filter_map(|(node, linked)| {
+            let model = linked.model(name)?;
             let known = measured.get(&(node.clone(), name.to_owned()));
             let share = prefixes.share(prefix, node) * known.map_or(1.0, Measured::recall);
             Some(Reachable {
                 candidate: candidate(node, linked, model, known).remembering(share, prompt_tokens),
-                owner: linked.owner.clone(),
+                owner: linked.holder.as_ref().map(|holder| holder.owner.clone()),
                 price: Price { input: model.price.input.into(), output: model.price.output.into() },
-                link: linked.link.clone(),
+                way: linked.way.clone(),
             })
         });
         found.collect()
@@ -271,7 +345,8 @@ impl MeshAgents {
         let all = self.linked();
         for node in looked_at {
             let Some(linked) = all.get(&node) else { continue };
-            if keys.get(&node).copied().flatten() != Some(&linked.key.to_string()) {
+            let key = linked.holder.as_ref().map(|holder| holder.key.to_string());
+            if keys.get(&node).copied().flatten() != key.as_ref() {
                 tracing::info!(node.id = %node, "a machine may take part in the mesh no longer");
                 linked.ends.cancel();
             }

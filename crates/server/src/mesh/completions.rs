@@ -62,7 +62,8 @@ pub(super) struct NewCompletion {
 /// The machine that works at one, and why that.
 pub(super) struct Where {
     pub(super) node: MeshNodeId,
-    pub(super) provider: UserId,
+    /// Whose it is; nobody's where the coordinator asks for models itself.
+    pub(super) provider: Option<UserId>,
     pub(super) price: Price,
     pub(super) choices: Vec<api::CompletionChoice>,
 }
@@ -219,8 +220,8 @@ impl Completions {
     }
 
     async fn clear_up_one(&self, stored: StoredCompletion, is_late: bool) {
-        let produced = match self.agents.link(&stored.node_id) {
-            Some(link) => link.completion(&stored.id).await,
+        let produced = match self.agents.way(&stored.node_id) {
+            Some(way) => way.completion(&stored.id).await,
             None if is_late => Ok(None),
             None => return,
         };

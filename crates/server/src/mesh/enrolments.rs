@@ -250,7 +250,12 @@ fn refused(is_there: bool) -> Error {
 }
 
 fn node_id(text: &str) -> Result<MeshNodeId> {
-    text.parse().map_err(|error: ids::Invalid| Error::invalid("node_id", "INVALID_NODE_ID", error.to_string()))
+    let invalid = |message: String| Error::invalid("node_id", "INVALID_NODE_ID", message);
+    let node: MeshNodeId = text.parse().map_err(|error: ids::Invalid| invalid(error.to_string()))?;
+    if node.is_of_coordinator() {
+        return Err(invalid("names that begin with `coordinator.` are the coordinator's own; choose another".into()));
+    }
+    Ok(node)
 }
 
 fn device(text: &str) -> Result<String> {

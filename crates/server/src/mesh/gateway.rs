@@ -58,7 +58,7 @@ async fn models(State(state): State<AppState>, mut parts: RequestParts) -> Respo
                 id,
                 object: "model".into(),
                 created: 0,
-                owned_by: "mesh".into(),
+                owned_by: served.owned_by(),
                 context_length: served.context,
             });
             axum::Json(api::ModelList { object: "list".into(), data: data.collect() }).into_response()

@@ -17,7 +17,7 @@ fn completion(user: &UserId, provider: &UserId, held: i64) -> StoredCompletion {
         state: CompletionState::Held,
         epoch: 1,
         node_id: "machine".parse().unwrap(),
-        provider_id: provider.clone(),
+        provider_id: Some(provider.clone()),
         price: Price { input: 1, output: 2 },
         held,
         input_tokens: 0,

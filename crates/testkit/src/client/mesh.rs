@@ -1,4 +1,4 @@
-use ids::{CompletionId, EnrolmentId};
+use ids::{CompletionId, EnrolmentId, HostedProviderId};
 use reqwest::Method;
 
 use super::{Client, Result};
@@ -43,6 +43,32 @@ impl Client {
     pub async fn grant(&self, username: &str, amount: i64) -> Result<api::LedgerEntry> {
         let grant = api::GrantCreate { username: username.into(), amount, reason: "for a test".into() };
         self.post("/api/mesh/grants", &grant).await
+    }
+
+    pub async fn provider_create(&self, create: &api::HostedProviderCreate) -> Result<api::HostedProvider> {
+        self.secrets.remember(&create.api_key);
+        self.post("/api/mesh/providers", create).await
+    }
+
+    pub async fn provider_list(&self) -> Result<Vec<api::HostedProvider>> {
+        Ok(self.get::<api::HostedProviderList>("/api/mesh/providers").await?.providers)
+    }
+
+    pub async fn provider_update(
+        &self,
+        id: &HostedProviderId,
+        update: &api::HostedProviderUpdate,
+    ) -> Result<api::HostedProvider> {
+        update.api_key.iter().for_each(|key| self.secrets.remember(key));
+        self.call(self.raw(Method::PATCH, &format!("/api/mesh/providers/{id}")).json(update)).await
+    }
+
+    pub async fn provider_check(&self, id: &HostedProviderId) -> Result<api::HostedProviderCheck> {
+        self.post(&format!("/api/mesh/providers/{id}/check"), &()).await
+    }
+
+    pub async fn provider_delete(&self, id: &HostedProviderId) -> Result<()> {
+        self.send(self.raw(Method::DELETE, &format!("/api/mesh/providers/{id}"))).await.map(drop)
     }
 
     pub async fn ledger(&self) -> Result<api::LedgerAudit> {

@@ -111,7 +111,7 @@ impl TestServer {
 struct Said {
     api: Option<SocketAddr>,
     edge: Option<SocketAddr>,
-    /// `coordinator`, `control-plane`, `portal`, and `ollama` where that is set.
+    /// `coordinator`, `control-plane`, `portal`, and `ollama` and `inference` where these are set.
     mesh: BTreeMap<String, SocketAddr>,
 }
 
@@ -126,7 +126,7 @@ fn parse_up(part: Part, line: &str) -> Option<Said> {
         match word.split_once('=')? {
             ("api", address) => said.api = Some(address.parse().ok()?),
             ("edge", address) => said.edge = Some(address.parse().ok()?),
-            (name @ ("coordinator" | "control-plane" | "portal" | "ollama"), address) => {
+            (name @ ("coordinator" | "control-plane" | "portal" | "ollama" | "inference"), address) => {
                 said.mesh.insert(name.to_owned(), address.parse().ok()?);
             }
             _ => return None,

@@ -15,10 +15,12 @@ use ids::{CompletionId, MeshNodeId, MeshNodeKind};
 use link::{KeyPair, PublicKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
-use wire::{MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshCompletion, MeshReport};
+use wire::{MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshReport};
 
 use super::super::portal::Validate;
-use super::{Linked, MeshAgents};
+use super::inference::{Inference, InferenceConfig};
+use super::way::Way;
+use super::{Holder, Linked, MeshAgents};
 use crate::error::{Error, Result};
 use crate::platform::nodes::bytes_of;
 
@@ -31,13 +33,17 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 /// What requests to a mesh agent are addressed to: it has no address of its own.
 const AUTHORITY: &str = "mesh-agent";
 /// Bytes of a report, or another short answer.
-const SHORT: usize = 1 << 20;
+pub(super) const SHORT: usize = 1 << 20;
 /// A question that is not a completion is answered within this time.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The least time from one report to the next.
 const REPORTS: Duration = Duration::from_millis(100);
 /// So many questions in a row may stay without a report: a machine at work may be late.
 const LATE_MAX: u32 = 3;
+/// An inference service that is away is asked again after this time.
+const AWAY: Duration = Duration::from_millis(500);
+/// So many failures in a row are told of, once.
+const UNUSUAL: u32 = 6;
 /// What is believed of a report.
 const MODELS_MAX: usize = 256;
 const NAME_MAX: usize = 256;
@@ -83,7 +89,7 @@ impl AgentLink {
     }
 
     /// Asks for a completion. The answer is the engine's, or the mesh agent's reason why there is none.
-    pub(crate) async fn complete(
+    pub(super) async fn complete(
         &self,
         path: &str,
         id: &CompletionId,
@@ -92,12 +98,8 @@ impl AgentLink {
         self.send(Method::POST, path, body, Some(id)).await
     }
 
-    /// How far a completion has come, as the mesh agent counted it. `None` where it knows none.
-    pub(crate) async fn completion(&self, id: &CompletionId) -> Result<Option<MeshCompletion>> {
-        self.get(&format!("/v1/completions/{id}")).await
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, target: &str) -> Result<Option<T>> {
+    /// What it answers; `None` where it has no such thing.
+    pub(super) async fn get<T: serde::de::DeserializeOwned>(&self, target: &str) -> Result<Option<T>> {
         let asked = async {
             let response = self.send(Method::GET, target, Bytes::new(), None).await.map_err(Error::internal)?;
             let status = response.status();
@@ -185,45 +187,63 @@ impl MeshAgents {
         let Some(known) = known else { return Err(Error::internal(validated.reason)) };
         let ends = self.inner.closing.child_token();
         let link = AgentLink::open(io, key, ends.clone()).await?;
-        let report = self.report(&link, "/v1/report").await?;
+        let holder = Some(Holder { owner: known.owner_user_id, key: public_key });
+        self.stay(&known.node_id, holder, Way::Link(link), ends).await
+    }
+
+    /// Asks the coordinator's own inference service what it has, for ever.
+    pub(crate) async fn ask_inference(&self, config: &InferenceConfig, key: Arc<KeyPair>) -> Result<()> {
+        let node = MeshNodeId::of_coordinator("inference").map_err(Error::internal)?;
+        let inference = Inference::new(config, key)?;
+        let mut failures = 0;
+        loop {
+            let stayed = self.stay(&node, None, Way::Inference(inference.clone()), self.inner.closing.child_token());
+            match stayed.await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    // One that has begun within this second takes nothing that was signed in it.
+                    if failures == UNUSUAL {
+                        let url = &config.url;
+                        tracing::warn!(%error, url, "the inference service does not answer; it is asked again and again");
+                    }
+                }
+            }
+            tokio::time::sleep(AWAY).await;
+        }
+    }
+
+    /// Offers what is over there, for as long as it answers and may take part.
+    async fn stay(&self, node: &MeshNodeId, holder: Option<Holder>, way: Way, ends: CancellationToken) -> Result<()> {
+        let report = self.report(&way, "/v1/report").await?;
         if report.protocol != MESH_PROTOCOL {
             return Err(Error::internal(format!("it speaks protocol {}", report.protocol)));
         }
-        tracing::info!(node.id = %known.node_id, models = report.models.len(), "a mesh agent is linked");
-        let linked = Linked {
-            owner: known.owner_user_id,
-            key: public_key,
-            link: link.clone(),
-            report,
-            under_way: HashMap::new(),
-            ends: ends.clone(),
-        };
-        if let Some(before) = self.linked().insert(known.node_id.clone(), linked) {
-            before.ends.cancel();
-        }
+        tracing::info!(node.id = %node, models = report.models.len(), "a mesh agent is linked");
+        self.put(node, Linked { holder, way: way.clone(), report, under_way: HashMap::new(), ends: ends.clone() });
         // It may have been decided otherwise since it was asked.
         self.check_soon();
-        let heard = self.hear(&known.node_id, &link, &ends).await;
+        let heard = self.hear(node, &way, &ends).await;
         let mut all = self.linked();
         if ends.is_cancelled() || heard.is_err() {
             ends.cancel();
             // Unless it has come again meanwhile.
-            if all.get(&known.node_id).is_some_and(|linked| linked.ends.is_cancelled()) {
-                all.remove(&known.node_id);
+            if all.get(node).is_some_and(|linked| linked.ends.is_cancelled()) {
+                all.remove(node);
             }
         }
-        tracing::info!(node.id = %known.node_id, "a mesh agent is linked no longer");
+        tracing::info!(node.id = %node, "a mesh agent is linked no longer");
         heard
     }
 
     /// Hears what a mesh agent offers, until it goes.
-    async fn hear(&self, node: &MeshNodeId, link: &AgentLink, ends: &CancellationToken) -> Result<()> {
+    async fn hear(&self, node: &MeshNodeId, way: &Way, ends: &CancellationToken) -> Result<()> {
         let mut late = 0;
         loop {
             let than = self.linked().get(node).map(|linked| linked.report.generation).unwrap_or_default();
             let target = format!("/v1/report?than={than}");
             let asked = async {
-                let report = self.report(link, &target).await;
+                let report = self.report(way, &target).await;
                 tokio::time::sleep(REPORTS).await;
                 report
             };
@@ -249,9 +269,8 @@ impl MeshAgents {
         }
     }
 
-    async fn report(&self, link: &AgentLink, target: &str) -> Result<MeshReport> {
-        let report: MeshReport = link.get(target).await?.ok_or_else(|| Error::internal("it has no report"))?;
-        Ok(believed(report, self.inner.max_price))
+    async fn report(&self, way: &Way, target: &str) -> Result<MeshReport> {
+        Ok(believed(way.report(target).await?, self.inner.max_price))
     }
 }
 

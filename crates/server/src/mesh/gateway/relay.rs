@@ -9,7 +9,6 @@ use domain::mesh::meter::{Dialect, Frame, Meter, Usage, UsageSource};
 use domain::mesh::prefix::Prefix;
 use domain::mesh::sse::Frames;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use ids::{CompletionState, MeshNodeId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,7 +17,7 @@ use super::dialect::Told;
 use super::request::ModelRequest;
 use super::serve::{REQUEST_ID, is_stream, most, whole};
 use crate::mesh::Parts;
-use crate::mesh::agents::{MeshAgents, Place, Reachable, Timing};
+use crate::mesh::agents::{AnswerBody, MeshAgents, Place, Reachable, Timing};
 use crate::mesh::completions::Open;
 
 /// A machine that says nothing for so long says no more.
@@ -39,7 +38,7 @@ pub(super) struct Relay<'a> {
 
 impl Relay<'_> {
     /// `None` where the machine turned out to have no answer, and another one may be asked.
-    pub(super) async fn answer(self, answer: hyper::Response<Incoming>) -> Option<Response> {
+    pub(super) async fn answer(self, answer: hyper::Response<AnswerBody>) -> Option<Response> {
         let (head, body) = answer.into_parts();
         let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
         let is_stream = content_type.as_ref().is_some_and(is_stream);
@@ -135,7 +134,7 @@ impl Counting {
     }
 
     /// An answer that is not streamed: all of it or nothing.
-    async fn whole(mut self, body: Incoming) -> Option<Bytes> {
+    async fn whole(mut self, body: AnswerBody) -> Option<Bytes> {
         let read =
             tokio::time::timeout(STALL, whole(body)).await.map_err(|late| late.to_string()).and_then(|read| read);
         if let Ok(bytes) = &read {
@@ -164,7 +163,7 @@ fn broke_off() -> Told {
 
 /// A streamed answer.
 struct Stream {
-    body: Incoming,
+    body: AnswerBody,
     frames: Frames,
     /// `None` when it has ended.
     counting: Option<Counting>,

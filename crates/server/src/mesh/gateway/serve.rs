@@ -9,7 +9,6 @@ use axum::response::Response;
 use domain::mesh::meter::Dialect;
 use domain::mesh::schedule::{self, Candidate, Look, Unfit, Wish};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use ids::{CompletionState, MeshNodeId};
 
 use super::Asker;
@@ -17,7 +16,7 @@ use super::dialect::Told;
 use super::relay::Relay;
 use super::request::ModelRequest;
 use crate::mesh::Parts;
-use crate::mesh::agents::Reachable;
+use crate::mesh::agents::{AnswerBody, Reachable};
 use crate::mesh::completions::{NewCompletion, NotHeld, Open, Where};
 
 /// Which completion an answer is.
@@ -57,7 +56,7 @@ pub(super) async fn serve(
     if let Some((token, limits)) = &asker.token {
         parts.rates.check(token, limits, &request.model)?;
     }
-    let mut choosing = Choosing::new(parts, request);
+    let mut choosing = Choosing::new(parts, dialect, request);
     loop {
         let at = choosing.next()?;
         let node = &at.candidate.node_id;
@@ -171,7 +170,7 @@ fn token_spent(held: i64, spent: i64, limit: i64) -> Told {
 
 /// What came of asking one machine.
 enum Asked {
-    Answers(hyper::Response<Incoming>),
+    Answers(hyper::Response<AnswerBody>),
     /// The engine says that the request is wrong: another one would say so, too.
     Refuses(Box<Response>),
     /// It does not fit there.
@@ -193,7 +192,7 @@ impl Asked {
 
 async fn ask(at: &Reachable, dialect: Dialect, open: &Open, body: &Bytes) -> Asked {
     let id = open.id();
-    let asked = at.link.complete(dialect.path(), &id, body.clone());
+    let asked = at.way.complete(dialect, &id, body.clone());
     let response = match tokio::time::timeout(FIRST, asked).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Asked::broken(error),
@@ -254,7 +253,7 @@ fn is_type(content_type: &HeaderValue, wanted: &[u8]) -> bool {
 }
 
 /// An answer as a whole.
-pub(super) async fn whole(body: Incoming) -> Result<Bytes, String> {
+pub(super) async fn whole(body: AnswerBody) -> Result<Bytes, String> {
     let collected = Limited::new(body, ANSWER_MAX).collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| error.to_string())
 }
@@ -262,6 +261,7 @@ pub(super) async fn whole(body: Incoming) -> Result<Bytes, String> {
 /// Chooses one machine after the other.
 struct Choosing<'a> {
     parts: &'a Parts,
+    dialect: Dialect,
     request: &'a ModelRequest,
     tried: Vec<MeshNodeId>,
     /// Those that said that the prompt does not fit.
@@ -274,9 +274,9 @@ struct Choosing<'a> {
 }
 
 impl<'a> Choosing<'a> {
-    fn new(parts: &'a Parts, request: &'a ModelRequest) -> Self {
+    fn new(parts: &'a Parts, dialect: Dialect, request: &'a ModelRequest) -> Self {
         let (tried, too_small) = (Vec::new(), Vec::new());
-        Self { parts, request, tried, too_small, unfit: Vec::new(), context: 0, choices: Vec::new() }
+        Self { parts, dialect, request, tried, too_small, unfit: Vec::new(), context: 0, choices: Vec::new() }
     }
 
     fn next(&mut self) -> Result<Reachable, Told> {
@@ -286,7 +286,8 @@ impl<'a> Choosing<'a> {
             prompt_tokens_min: request.prompt_tokens_min,
             answer_tokens: request.answer_tokens,
         };
-        let mut found = self.parts.agents.with_model(&request.model, &request.prefix, request.prompt_tokens);
+        let mut found =
+            self.parts.agents.with_model(&request.model, self.dialect, &request.prefix, request.prompt_tokens);
         self.context = found.iter().map(|it| it.candidate.context).max().unwrap_or_default();
         for Reachable { candidate, .. } in &mut found {
             candidate.tried = self.tried.contains(&candidate.node_id);
@@ -306,6 +307,14 @@ impl<'a> Choosing<'a> {
     fn none(&self) -> Told {
         let model = &self.request.model;
         if self.unfit.is_empty() && self.tried.is_empty() {
+            if self.parts.agents.models().contains_key(model) {
+                let message = format!(
+                    "`{model}` is a hosted provider's, which is not asked at {}; OpenAI's are asked at \
+                     /v1/chat/completions, Anthropic's at /v1/messages",
+                    self.dialect.path()
+                );
+                return Told::new(400, "route_not_served", message);
+            }
             let message =
                 format!("no machine of the mesh serves `{model}` at this moment; /v1/models lists what there is");
             return Told::new(404, "model_not_found", message);
