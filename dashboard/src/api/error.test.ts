@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { ApiError, asSentence, fieldError, formError, isErrorBody, openAiError, parseRetryAfter } from "./error";
+import { ApiError, asSentence, fieldError, fieldErrors, formError, isErrorBody, openAiError, parseRetryAfter } from "./error";
 
 describe("errors", () => {
   const taken = new ApiError(409, "NAME_TAKEN", "Another project has this name.", { field: "name" });
@@ -27,6 +27,18 @@ describe("errors", () => {
     expect(fieldError(all, "name")).toBe("A channel has a name.");
     expect(fieldError(all, "settings.to")).toBe("`b` is no address.");
     expect(fieldError(all, "settings.from")).toBeUndefined();
+  });
+
+  it("of one field are all there, in their order", () => {
+    const problems = [
+      { field: "models", error: "INVALID_MODELS", message: "`a` is there twice" },
+      { field: "name", error: "INVALID_NAME", message: "it has a name" },
+      { field: "models[1].context", error: "INVALID_MODELS", message: "its context is too small" },
+    ];
+    const all = new ApiError(400, "INVALID_MODELS", "All of it.", { field: "models", problems });
+    expect(fieldErrors(all, "models")).toEqual(["`a` is there twice.", "Its context is too small."]);
+    expect(fieldErrors(all, "base_url")).toEqual([]);
+    expect(fieldErrors(new Error("no"), "models")).toEqual([]);
   });
 
   it("are told from other answers", () => {

@@ -78,11 +78,16 @@ export function messageOf(error: unknown): string {
   return error instanceof Error && error.message ? error.message : "Something went wrong.";
 }
 
+/** All messages that belong to the inputs called `field`. */
+export function fieldErrors(error: unknown, field: string): string[] {
+  if (!(error instanceof ApiError)) return [];
+  const ofField = (it: FieldProblem) => it.field === field || it.field.startsWith(`${field}.`) || it.field.startsWith(`${field}[`);
+  return problemsOf(error).filter(ofField).map(({ message }) => message);
+}
+
 /** The message that belongs under the input called `field`. */
 export function fieldError(error: unknown, field: string): string | undefined {
-  if (!(error instanceof ApiError)) return undefined;
-  const ofField = (it: FieldProblem) => it.field === field || it.field.startsWith(`${field}.`) || it.field.startsWith(`${field}[`);
-  return problemsOf(error).find(ofField)?.message;
+  return fieldErrors(error, field)[0];
 }
 
 /** The message of an error that no input shown can carry. */

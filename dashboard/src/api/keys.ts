@@ -53,6 +53,7 @@ export const keys = {
   mesh: ["mesh", "own"] as const,
   meshModels: ["mesh", "models"] as const,
   enrolments: ["mesh", "enrolments"] as const,
+  hostedProviders: ["mesh", "providers"] as const,
   completions: ["mesh", "completions"] as const,
   completionExplained: (id: string) => ["mesh", "explained", id] as const,
   statement: ["mesh", "statement"] as const,

@@ -11,6 +11,8 @@ interface ChatSettingsProps {
   /** Those that can be asked now. */
   models: readonly string[];
   model: string;
+  /** The company that is asked, where the model is one's. */
+  hostedBy?: string;
   maxTokens: string;
   system: string;
   onChange: (settings: { model?: string; maxTokens?: string; system?: string }) => void;
@@ -18,14 +20,22 @@ interface ChatSettingsProps {
   onClear?: () => void;
 }
 
+function LeavesYourMachines({ company }: { company: string }) {
+  return (
+    <span data-testid="model-hosted" className="wrap-anywhere text-warn">
+      Asked of {company}: what you write leaves your machines.
+    </span>
+  );
+}
+
 /** Who is asked, and how. */
-export function ChatSettings({ models, model, maxTokens, system, onChange, onClear }: ChatSettingsProps) {
+export function ChatSettings({ models, model, hostedBy, maxTokens, system, onChange, onClear }: ChatSettingsProps) {
   const [open, setOpen] = useState(system !== "");
   const gone = model !== "" && !models.includes(model);
   return (
     <Card className="flex flex-col gap-4 p-4 sm:p-5">
       <div className="grid grid-cols-[minmax(0,1fr)_7.5rem] gap-4">
-        <Field label="Model" error={gone ? "No machine serves it at this moment." : undefined}>
+        <Field label="Model" hint={hostedBy && <LeavesYourMachines company={hostedBy} />} error={gone ? "No machine serves it at this moment." : undefined}>
           {(control) => (
             <select {...control} value={model} onChange={(event) => onChange({ model: event.target.value })} className={inputClass}>
               {gone && <option value={model}>{model}</option>}

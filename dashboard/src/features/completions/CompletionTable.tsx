@@ -7,6 +7,7 @@ import { useWide } from "@/ui/use-wide";
 
 import { CompletionBadge } from "./CompletionBadge";
 import { WhyHere } from "./WhyHere";
+import { placeOf } from "./words";
 
 const numberClass = "py-2.5 pl-4 text-right whitespace-nowrap tabular-nums";
 
@@ -18,7 +19,7 @@ function Row({ completion }: { completion: Completion }) {
         <RelativeTime at={created_at} />
       </td>
       <td className="py-2.5 pl-4 wrap-anywhere">{model}</td>
-      <td className="py-2.5 pl-4 wrap-anywhere text-soft">{node_id ?? "–"}</td>
+      <td className="py-2.5 pl-4 wrap-anywhere text-soft">{node_id ? placeOf(node_id).label : "–"}</td>
       <td className={numberClass}>{input_tokens.toLocaleString("en-US")}</td>
       <td className={numberClass}>{output_tokens.toLocaleString("en-US")}</td>
       <td className={`${numberClass} font-medium`}>{formatCredits(cost)}</td>
@@ -85,7 +86,7 @@ function List({ completions }: { completions: Completion[] }) {
           <p className="flex flex-wrap justify-between gap-x-3 text-[13px] text-faint">
             <span className="min-w-0 wrap-anywhere">
               <RelativeTime at={created_at} />
-              {node_id && ` on ${node_id}`}
+              {node_id && placeOf(node_id).behind}
             </span>
             <WhyHere id={id} />
           </p>

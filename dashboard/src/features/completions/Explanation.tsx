@@ -13,7 +13,7 @@ import { Loading, Notice, Skeleton } from "@/ui/states";
 import { CompletionBadge } from "./CompletionBadge";
 import { useExplanation } from "./queries";
 import { WHY } from "./WhyHere";
-import { expectedOf, formatSeconds, refusalOf, sortCandidates } from "./words";
+import { expectedOf, formatSeconds, placeOf, refusalOf, sortCandidates } from "./words";
 
 const numberClass = "py-2.5 pl-4 text-right whitespace-nowrap tabular-nums";
 
@@ -31,7 +31,7 @@ function Candidate({ candidate, chosen }: { candidate: CompletionCandidate; chos
     <tr data-testid="candidate" data-node={node_id} data-chosen={chosen} className="align-top">
       <th scope="row" className="w-full py-2 text-left font-normal">
         <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
-          <span className={classes("py-0.5 wrap-anywhere", chosen && "font-medium")}>{node_id}</span>
+          <span className={classes("py-0.5 wrap-anywhere", chosen && "font-medium")}>{placeOf(node_id).label}</span>
           {chosen && (
             <Badge tone="good" icon={CircleCheck}>
               Chosen
@@ -106,7 +106,7 @@ function titleOf(choices: readonly CompletionChoice[], index: number): string | 
   if (choices.length < 2) return undefined;
   const before = choices[index - 1];
   if (!before) return "At first";
-  return before.chosen ? `Then ${before.chosen} failed before its first word` : "Then it was tried again";
+  return before.chosen ? `Then ${placeOf(before.chosen).name} failed before its first word` : "Then it was tried again";
 }
 
 function Explained({ explained: { completion, choices } }: { explained: CompletionExplained }) {

@@ -14,7 +14,8 @@ import { ChatSettings } from "./ChatSettings";
 import { Composer } from "./Composer";
 import { isUnderWay, parseMaxTokens, type Turn } from "./conversation";
 import { chat, useConversation } from "./conversation-store";
-import { useCompletions, useModelNames } from "./queries";
+import { namesOf, type AskableModel } from "./models";
+import { useCompletions, useModels } from "./queries";
 import { TurnView } from "./TurnView";
 
 /** Who is this near to the end of the page wants to see what comes. */
@@ -79,11 +80,21 @@ function Turns({ turns, completions, onRetry }: TurnsProps) {
   );
 }
 
-function Playground({ userId, models }: { userId: string; models: string[] }) {
+function NothingSaid() {
+  return (
+    <div className="m-auto flex max-w-md flex-col items-center gap-2 py-6 text-center text-faint">
+      <MessagesSquare aria-hidden className="size-6" />
+      <p>Ask a model something. Each answer says what it cost and where it came from.</p>
+    </div>
+  );
+}
+
+function Playground({ userId, models }: { userId: string; models: AskableModel[] }) {
   const client = useQueryClient();
   const { data: mesh } = useMesh();
   const { turns, model: chosen, maxTokens, system, draft } = useConversation(userId);
-  const model = chosen || (models[0] ?? "");
+  const names = namesOf(models);
+  const model = chosen || (names[0] ?? "");
   const busy = turns.some(isUnderWay);
   const { data: completions } = useCompletions();
   useFollow(turns, completions);
@@ -107,8 +118,9 @@ function Playground({ userId, models }: { userId: string; models: string[] }) {
   return (
     <div className="flex min-h-[calc(100dvh-23.5rem)] flex-col gap-5 md:min-h-[calc(100dvh-14rem)]">
       <ChatSettings
-        models={models}
+        models={names}
         model={model}
+        hostedBy={models.find(({ name }) => name === model)?.hostedBy}
         maxTokens={maxTokens}
         system={system}
         onChange={(settings) => chat.change(userId, settings)}
@@ -121,10 +133,7 @@ function Playground({ userId, models }: { userId: string; models: string[] }) {
         {turns.length > 0 ? (
           <Turns turns={turns} completions={completions} onRetry={askAgain} />
         ) : (
-          <div className="m-auto flex max-w-md flex-col items-center gap-2 py-6 text-center text-faint">
-            <MessagesSquare aria-hidden className="size-6" />
-            <p>Ask a model something. Each answer says what it cost and which machine gave it.</p>
-          </div>
+          <NothingSaid />
         )}
       </div>
       {/* Above the bar of phones; nothing shows through below it. */}
@@ -138,7 +147,7 @@ function Playground({ userId, models }: { userId: string; models: string[] }) {
           }}
           onStop={chat.stop}
           busy={busy}
-          ready={models.includes(model) && parseMaxTokens(maxTokens) !== undefined}
+          ready={names.includes(model) && parseMaxTokens(maxTokens) !== undefined}
         />
       </div>
     </div>
@@ -148,7 +157,7 @@ function Playground({ userId, models }: { userId: string; models: string[] }) {
 /** Where models are asked. */
 export default function PlaygroundTab() {
   const { data: me } = useMe();
-  const { data: models, error, refetch } = useModelNames();
+  const { data: models, error, refetch } = useModels();
   const { turns } = useConversation(me?.id ?? "");
   if (!me || !models) {
     if (error) return <ErrorState error={error} onRetry={() => void refetch()} />;

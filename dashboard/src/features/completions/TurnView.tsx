@@ -11,7 +11,7 @@ import { Notice } from "@/ui/states";
 import { AnswerText } from "./AnswerText";
 import { isUnderWay, speedOf, type Answer, type Turn } from "./conversation";
 import { WhyHere } from "./WhyHere";
-import { formatSeconds } from "./words";
+import { formatSeconds, placeOf } from "./words";
 
 function Thoughts({ answer }: { answer: Answer }) {
   if (!answer.reasoning) return null;
@@ -42,7 +42,7 @@ function Facts({ turn: { model, answer }, completion }: { turn: Turn; completion
   const settled = completion !== undefined && completion.state !== "held";
   const tokens = settled ? { input: completion.input_tokens, output: completion.output_tokens } : usage;
   const speed = speedOf(answer);
-  const facts: [string, ReactNode][] = [["model", completion?.node_id ? `${model} on ${completion.node_id}` : model]];
+  const facts: [string, ReactNode][] = [["model", completion?.node_id ? `${model}${placeOf(completion.node_id).behind}` : model]];
   if (tokens) facts.push(["tokens", `${plural(tokens.input, "token")} in, ${tokens.output} out`]);
   if (completion) facts.push(["cost", <Cost key="cost" completion={completion} />]);
   if (firstMs !== undefined) facts.push(["first", `first token after ${formatSeconds(firstMs / 1000)}`]);

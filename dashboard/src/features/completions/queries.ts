@@ -1,10 +1,11 @@
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 
 import { call } from "@/api/call";
-import { isRecord } from "@/api/error";
 import { keys } from "@/api/keys";
 import type { CompletionExplained, CompletionList } from "@/api/types";
 import { LIVE_MS } from "@/features/mesh/queries";
+
+import { modelsOf, namesOf } from "./models";
 
 /** The newest hundred, newest first. */
 export function useCompletions() {
@@ -24,15 +25,17 @@ export function useExplanation(id: string) {
   });
 }
 
-/** The names of the models that can be asked now. The answer is shaped for other programs, so it is no type of ours. */
+const askableModels = queryOptions({
+  queryKey: keys.meshModels,
+  queryFn: async ({ signal }) => modelsOf(await call<unknown>("GET", "/v1/models", { signal })),
+  refetchInterval: LIVE_MS,
+});
+
+/** The models that can be asked now. */
+export function useModels() {
+  return useQuery(askableModels);
+}
+
 export function useModelNames() {
-  return useQuery({
-    queryKey: keys.meshModels,
-    queryFn: async ({ signal }) => {
-      const list = await call<{ data?: unknown }>("GET", "/v1/models", { signal });
-      const models: unknown[] = Array.isArray(list.data) ? list.data : [];
-      return models.flatMap((model) => (isRecord(model) && typeof model.id === "string" ? [model.id] : []));
-    },
-    refetchInterval: LIVE_MS,
-  });
+  return useQuery({ ...askableModels, select: namesOf });
 }

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import type { CompletionCandidate } from "@/api/types";
 
-import { expectedOf, formatSeconds, refusalOf, sortCandidates } from "./words";
+import { expectedOf, formatSeconds, placeOf, refusalOf, sortCandidates } from "./words";
 
 const candidate = (node_id: string, answer_seconds: number, refused?: string): CompletionCandidate => ({
   node_id,
@@ -19,6 +19,14 @@ it("puts the chosen machine first and the refused ones last", () => {
   expect(sortCandidates({ chosen: "ada", prompt_tokens: 10, candidates }).map(({ node_id }) => node_id)).toEqual(["ada", "cy", "bob", "lena"]);
   expect(expectedOf(candidate("ada", 4))).toBe(4.75);
 });
+
+it.each([
+  ["ada-desk", "ada-desk", "ada-desk", " on ada-desk"],
+  ["coordinator", "coordinator", "coordinator", " on coordinator"],
+  ["coordinator.openai", "hosted: openai", "openai", ", hosted: openai"],
+  ["coordinator.my.own-1", "hosted: my.own-1", "my.own-1", ", hosted: my.own-1"],
+  ["coordinator.inference", "inference service", "the inference service", " on the inference service"],
+])("names the place %s", (nodeId, label, name, behind) => expect(placeOf(nodeId)).toEqual({ label, name, behind }));
 
 it("has words for each refusal, and for one that is new", () => {
   expect(refusalOf("paused")).toBe("Its owner has paused it.");

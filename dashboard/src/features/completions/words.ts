@@ -27,6 +27,26 @@ export function lookOf(state: CompletionState): Look {
   }
 }
 
+/** What the coordinator asks itself is called so; no machine is. */
+const OF_THE_COORDINATOR = "coordinator.";
+
+interface Place {
+  /** Where it stands alone. */
+  label: string;
+  /** As part of a sentence. */
+  name: string;
+  /** Behind what was served there. */
+  behind: string;
+}
+
+/** Where a completion was served: on a machine, or where the coordinator asks for models itself. */
+export function placeOf(nodeId: string): Place {
+  if (!nodeId.startsWith(OF_THE_COORDINATOR)) return { label: nodeId, name: nodeId, behind: ` on ${nodeId}` };
+  const name = nodeId.slice(OF_THE_COORDINATOR.length);
+  if (name === "inference") return { label: "inference service", name: "the inference service", behind: " on the inference service" };
+  return { label: `hosted: ${name}`, name, behind: `, hosted: ${name}` };
+}
+
 /** Why a machine was out of the question. */
 export function refusalOf(refused: string): string {
   switch (refused) {

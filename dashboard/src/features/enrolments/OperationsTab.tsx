@@ -1,6 +1,7 @@
 import { ShieldCheck } from "lucide-react";
 
 import type { Enrolment } from "@/api/types";
+import { HostedProviders } from "@/features/hosted-providers/HostedProviders";
 import { GrantForm } from "@/features/ledger/GrantForm";
 import { LedgerCheck } from "@/features/ledger/LedgerCheck";
 import { Chip } from "@/ui/Badge";
@@ -136,6 +137,7 @@ export default function OperationsTab() {
       {data?.may_decide && (
         <>
           <Machines enrolments={data.enrolments} />
+          <HostedProviders />
           <GrantForm />
           <LedgerCheck />
         </>
