@@ -55,7 +55,7 @@ pub use mesh::{
     Completion, CompletionCandidate, CompletionChoice, CompletionExplained, CompletionList, Enrolment, EnrolmentCreate,
     EnrolmentCreated, EnrolmentList, GrantCreate, HostedModel, HostedProvider, HostedProviderCheck,
     HostedProviderCreate, HostedProviderList, HostedProviderUpdate, LedgerAccount, LedgerAudit, LedgerEntry,
-    LedgerStatement, Mesh, MeshModel, Model, ModelList,
+    LedgerStatement, Mesh, MeshModel, MeshPull, MeshPullCreate, Model, ModelList,
 };
 pub use metrics::{MetricsHistory, ProcessMetrics, ProcessSample, ProjectMetrics, VolumeSample};
 pub use node::{Capability, Node, NodeList, NodeMetrics, NodeUpdate, Problem, WorkloadMetrics};

@@ -77,6 +77,10 @@ pub struct Enrolment {
     pub paused: Option<String>,
     /// What it serves at this moment.
     pub models: Vec<MeshModel>,
+    /// Whether its owner lets administrators choose models that it fetches.
+    pub allows_pulls: bool,
+    /// Models that it was told to fetch lately, the newest last.
+    pub pulls: Vec<MeshPull>,
     pub created_at: Time,
     /// When it was approved, rejected or suspended last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +116,27 @@ pub struct MeshModel {
     /// Microcredits for a token of the prompt, and of the answer.
     pub input_price: u32,
     pub output_price: u32,
+}
+
+/// Tells a machine to fetch a model.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeshPullCreate {
+    /// As its engine knows it, like `qwen3:4b`.
+    pub model: String,
+}
+
+/// A model that a machine fetches, or has fetched.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MeshPull {
+    pub model: String,
+    /// `running`, `done` or `failed`.
+    pub state: String,
+    /// Bytes, of those that are known to be needed by now.
+    pub completed: u64,
+    pub total: u64,
+    /// What is done just now, or why it failed.
+    pub message: String,
 }
 
 /// What completions, grants and earnings moved on the caller's account.

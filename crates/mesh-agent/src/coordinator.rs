@@ -36,6 +36,8 @@ impl Setback {
     }
 }
 
+/// Asks the coordinator at an address.
+#[derive(Clone)]
 pub(crate) struct CoordinatorClient {
     client: Client,
     url: Url,
@@ -75,6 +77,10 @@ impl CoordinatorClient {
     pub(crate) fn new(url: Url, key: Arc<KeyPair>) -> reqwest::Result<Self> {
         let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { client, url, key })
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
     }
 
     /// The key of whoever answers. That they own it the link shows.

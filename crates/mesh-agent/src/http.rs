@@ -3,6 +3,8 @@
 mod completion;
 mod guard;
 mod header_form;
+mod local;
+mod pull;
 mod report;
 mod signed;
 
@@ -49,9 +51,25 @@ pub(crate) fn of_service(served: &Served, guard: Arc<Guard>) -> Router {
         .fallback_service(guarded)
 }
 
+/// For programs of the machine's owner, who show the token.
+pub(crate) fn of_owner(served: &Served, token: &str) -> Router {
+    let mut router = Router::new().route("/v1/models", get(local::models));
+    for dialect in Dialect::ALL {
+        let complete = move |state, headers, body| local::complete(dialect, state, headers, body);
+        router = router.route(dialect.path(), post(complete));
+    }
+    router
+        .fallback(local::nothing)
+        .layer(from_fn_with_state(local::hash(token), local::check))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(served.clone())
+}
+
 fn routes(served: &Served) -> Router {
-    let mut router =
-        Router::new().route("/v1/report", get(report::report)).route("/v1/completions/{id}", get(completion::progress));
+    let mut router = Router::new()
+        .route("/v1/report", get(report::report))
+        .route("/v1/completions/{id}", get(completion::progress))
+        .route("/v1/pulls", post(pull::pull));
     for dialect in Dialect::ALL {
         let complete = move |state, headers, body| completion::complete(dialect, state, headers, body);
         router = router.route(dialect.path(), post(complete));

@@ -11,6 +11,8 @@ use url::Url;
 const KEY: &str = "mesh.key";
 const COORDINATOR: &str = "coordinator.json";
 const PAUSED: &str = "paused";
+const LOCAL_TOKEN: &str = "local.token";
+const COORDINATORS: &str = "coordinators.json";
 
 /// Makes the directory, for nobody else, when it is not there.
 pub(crate) fn make(directory: &Path) -> io::Result<()> {
@@ -28,6 +30,22 @@ pub(crate) fn load_key(directory: &Path) -> io::Result<KeyPair> {
     KeyPair::from_pkcs8(&der).map_err(|_| {
         io::Error::other(format!("{} is not a key; remove it and enrol this machine anew", path.display()))
     })
+}
+
+/// What programs of the owner show, and where it is kept; made now when there is none.
+pub(crate) fn local_token(directory: &Path) -> io::Result<(String, PathBuf)> {
+    let path = directory.join(LOCAL_TOKEN);
+    if let Some(kept) = read(&path)? {
+        let token = String::from_utf8_lossy(&kept).trim().to_owned();
+        return if token.is_empty() {
+            Err(io::Error::other(format!("{} is empty; remove it, and a new token is made", path.display())))
+        } else {
+            Ok((token, path))
+        };
+    }
+    let token = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
+    write(&path, token.as_bytes())?;
+    Ok((token, path))
 }
 
 /// Lets nobody else use the machine whose mesh agent has this directory, for a reason that the coordinator is told; or lets them again.
@@ -50,6 +68,16 @@ pub fn pause(directory: &Path, reason: Option<&str>) -> io::Result<()> {
 /// Why its owner has paused it.
 pub(crate) fn paused(directory: &Path) -> io::Result<Option<String>> {
     Ok(read(&directory.join(PAUSED))?.map(|reason| String::from_utf8_lossy(&reason).into_owned()))
+}
+
+/// What the registry said last of where coordinators are.
+pub(crate) fn coordinators(directory: &Path) -> io::Result<Vec<Url>> {
+    let Some(bytes) = read(&directory.join(COORDINATORS))? else { return Ok(Vec::new()) };
+    serde_json::from_slice(&bytes).map_err(io::Error::other)
+}
+
+pub(crate) fn keep_coordinators(directory: &Path, urls: &[Url]) -> io::Result<()> {
+    write(&directory.join(COORDINATORS), &serde_json::to_vec_pretty(urls)?)
 }
 
 /// The coordinator that was met first.

@@ -12,20 +12,27 @@
 mod completions;
 mod config;
 mod coordinator;
+mod discovery;
 mod http;
 mod inference;
 mod kept;
+mod local;
 mod mesh_agent;
 mod offer;
+mod own_engine;
+mod pulls;
 mod status;
 mod terms;
 mod uplink;
 mod upstream;
 
 pub use config::{Config, Upstream, UpstreamKind};
+pub use discovery::Source;
 pub use inference::{InferenceConfig, InferenceService, TrustedCoordinator};
 pub use kept::pause;
+pub use local::LocalEndpoint;
 pub use mesh_agent::{Error, MeshAgent};
+pub use own_engine::OwnEngine;
 pub use status::Status;
 pub use terms::{Hours, InvalidHours, Terms};
 pub use upstream::InvalidUpstream;

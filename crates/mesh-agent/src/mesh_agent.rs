@@ -1,4 +1,6 @@
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,10 +14,12 @@ use wire::MeshReport;
 
 use crate::completions::Completions;
 use crate::config::Config;
-use crate::coordinator::CoordinatorClient;
+use crate::discovery::Discovery;
 use crate::http::Served;
 use crate::kept;
+use crate::local::LocalEndpoint;
 use crate::offer::Offer;
+use crate::own_engine::Supervised;
 use crate::status::Status;
 use crate::upstream::{Engine, InvalidUpstream};
 
@@ -32,6 +36,10 @@ pub enum Error {
     Directory(#[source] io::Error),
     #[error(transparent)]
     Upstream(#[from] InvalidUpstream),
+    #[error("{} cannot be run", .0.display())]
+    OwnEngine(PathBuf, #[source] io::Error),
+    #[error("programs of this machine cannot be let in at {0}")]
+    Local(SocketAddr, #[source] io::Error),
     #[error("the coordinator cannot be asked")]
     Client(#[from] reqwest::Error),
 }
@@ -45,10 +53,12 @@ pub struct MeshAgent {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) key: Arc<KeyPair>,
-    pub(crate) coordinator: CoordinatorClient,
+    pub(crate) discovery: Discovery,
     pub(crate) served: Served,
     /// Signatures that were used.
     pub(crate) nonces: Arc<Nonces>,
+    own_engines: Vec<Supervised>,
+    local: Option<LocalEndpoint>,
     pub(crate) status: watch::Sender<Status>,
 }
 
@@ -59,15 +69,25 @@ impl MeshAgent {
     pub fn new(config: Config) -> Result<Self, Error> {
         kept::make(&config.directory).map_err(Error::Directory)?;
         let key = Arc::new(kept::load_key(&config.directory).map_err(Error::Directory)?);
-        let engines = config.upstreams.iter().map(Engine::new).collect::<Result<Arc<[_]>, _>>()?;
+        let own_engines = config.own_engines.iter().map(|engine| {
+            Supervised::new(engine, &config.directory).map_err(|error| Error::OwnEngine(engine.program.clone(), error))
+        });
+        let own_engines = own_engines.collect::<Result<Vec<_>, _>>()?;
+        let own = own_engines.iter().filter_map(Supervised::upstream).collect::<Vec<_>>();
+        let engines = config.upstreams.iter().chain(&own).map(Engine::new).collect::<Result<Arc<[_]>, _>>()?;
+        let local = config.local.map(|address| {
+            LocalEndpoint::bind(address, &config.directory).map_err(|error| Error::Local(address, error))
+        });
+        let local = local.transpose()?;
         let served =
             Served { offer: Offer::new(config.terms.clone()), engines, completions: Arc::new(Completions::default()) };
         // What an earlier process took cannot come again: it came over a link of that process, which nobody can repeat.
         // So this one takes at once what is signed by a clock that is behind its own.
         let nonces = Arc::new(Nonces::new(SystemTime::now() - BEFORE_ALL));
-        let coordinator = CoordinatorClient::new(config.coordinator.clone(), key.clone())?;
+        let (registry, bootstrap) = (config.registry.clone(), config.coordinator.clone());
+        let discovery = Discovery::new(registry, bootstrap, config.directory.clone())?;
         let status = watch::Sender::new(Status::Connecting { reason: "it has not tried yet".into() });
-        Ok(Self { inner: Arc::new(Inner { config, key, coordinator, served, nonces, status }) })
+        Ok(Self { inner: Arc::new(Inner { config, key, discovery, served, nonces, own_engines, local, status }) })
     }
 
     pub fn node_id(&self) -> &MeshNodeId {
@@ -82,6 +102,11 @@ impl MeshAgent {
     /// How it stands with the coordinator.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.inner.status.subscribe()
+    }
+
+    /// Where programs of this machine find its models.
+    pub fn local(&self) -> Option<&LocalEndpoint> {
+        self.inner.local.as_ref()
     }
 
     /// What the coordinator is told, for the owner to see.
@@ -104,6 +129,18 @@ impl MeshAgent {
             let served = self.inner.served.clone();
             watching.spawn(async move { served.engines[place].watch(place, &served.offer).await });
         }
+        for place in 0..self.inner.own_engines.len() {
+            let inner = self.inner.clone();
+            watching.spawn(async move { inner.own_engines[place].run().await });
+        }
+        let (inner, ends) = (self.inner.clone(), stop.clone());
+        watching.spawn(async move {
+            if let Some(local) = &inner.local
+                && let Err(error) = local.serve(&inner.served, ends).await
+            {
+                tracing::error!(%error, "programs of this machine are let in no longer");
+            }
+        });
         self.keep_linked(&stop).await;
         watching.shutdown().await;
     }

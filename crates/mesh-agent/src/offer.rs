@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use wire::{MESH_PROTOCOL, MeshModel, MeshReport};
+use wire::{MESH_PROTOCOL, MeshModel, MeshPull, MeshReport, PullState};
 
 use crate::terms::Terms;
+
+/// Orders that are remembered.
+const PULLS_MAX: usize = 8;
 
 /// A model as one upstream serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,8 @@ struct State {
     found: BTreeMap<usize, Vec<Found>>,
     /// What was passed on and has not ended, by upstream and model.
     under_way: HashMap<(usize, String), u32>,
+    /// The newest last.
+    pulls: Vec<MeshPull>,
 }
 
 /// How much was under way at an upstream when it was asked what it works at.
@@ -67,6 +72,8 @@ impl Offer {
             generation: 1,
             paused: None,
             models: Vec::new(),
+            allows_pulls: terms.allows_pulls,
+            pulls: Vec::new(),
         };
         Self { inner: Arc::new(Inner { terms, state: Mutex::default(), report: watch::Sender::new(report) }) }
     }
@@ -86,7 +93,6 @@ impl Offer {
 
     /// What an upstream serves, until it is asked the next time.
     pub(crate) fn set_found(&self, upstream: usize, mut found: Vec<Found>, before: &Before) {
-        found.retain(|model| self.inner.terms.offers(&model.name));
         self.change(|state| {
             let now = state.under_way_at(upstream);
             for model in &mut found {
@@ -98,21 +104,63 @@ impl Offer {
         });
     }
 
-    /// Begins a request for a model, at the upstream where it is likely to be answered first.
+    /// Begins a request of somebody else's for a model, at the upstream where it is likely to be answered first.
     pub(crate) fn claim(&self, model: &str) -> Result<Claim, NotOffered> {
+        let paused = self.inner.state().paused.clone();
+        match paused {
+            Some(reason) => Err(NotOffered::Paused(reason)),
+            None if !self.inner.terms.offers(model) => Err(NotOffered::Absent),
+            None => self.claim_own(model).ok_or(NotOffered::Absent),
+        }
+    }
+
+    /// The same of the owner's, who may always.
+    pub(crate) fn claim_own(&self, model: &str) -> Option<Claim> {
         let claimed = self.change(|state| {
-            if let Some(reason) = &state.paused {
-                return Err(NotOffered::Paused(reason.clone()));
-            }
             let serving = state.found.iter().filter_map(|(upstream, found)| {
                 let found = found.iter().find(|found| found.name == model)?;
                 Some((found, (*upstream, found.name.clone())))
             });
-            let (_, best) = serving.min_by_key(|(found, at)| state.load(found, at)).ok_or(NotOffered::Absent)?;
+            let (_, best) = serving.min_by_key(|(found, at)| state.load(found, at))?;
             *state.under_way.entry(best.clone()).or_default() += 1;
-            Ok(best)
+            Some(best)
         });
         claimed.map(|model| Claim { offer: self.clone(), model })
+    }
+
+    /// All models of this machine by name, with the tokens that fit into a request wherever it goes.
+    pub(crate) fn all(&self) -> BTreeMap<String, u32> {
+        let state = self.inner.state();
+        let mut all = BTreeMap::<String, u32>::new();
+        for found in state.found.values().flatten() {
+            let context = all.entry(found.name.clone()).or_insert(found.context);
+            *context = found.context.min(*context);
+        }
+        all
+    }
+
+    pub(crate) fn allows_pulls(&self) -> bool {
+        self.inner.terms.allows_pulls
+    }
+
+    pub(crate) fn pulls(&self) -> Vec<MeshPull> {
+        self.inner.state().pulls.clone()
+    }
+
+    /// How one stands now. Of those that have ended, the newest are remembered.
+    pub(crate) fn set_pull(&self, pull: MeshPull) {
+        self.change(|state| {
+            match state.pulls.iter_mut().find(|known| known.model == pull.model) {
+                Some(known) => *known = pull,
+                None => state.pulls.push(pull),
+            }
+            let is_old = |pull: &MeshPull| pull.state != PullState::Running;
+            if state.pulls.len() > PULLS_MAX
+                && let Some(oldest) = state.pulls.iter().position(is_old)
+            {
+                state.pulls.remove(oldest);
+            }
+        });
     }
 
     /// Slots of all models.
@@ -124,12 +172,12 @@ impl Offer {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.inner.state();
         let result = change(&mut state);
-        let (paused, models) = (state.paused.clone(), state.models(&self.inner.terms));
+        let (paused, models, pulls) = (state.paused.clone(), state.models(&self.inner.terms), state.pulls.clone());
         // Within the lock, so that reports follow one another as changes do.
         self.inner.report.send_if_modified(|report| {
-            let is_other = report.paused != paused || report.models != models;
+            let is_other = report.paused != paused || report.models != models || report.pulls != pulls;
             if is_other {
-                (report.paused, report.models) = (paused, models);
+                (report.paused, report.models, report.pulls) = (paused, models, pulls);
                 report.generation += 1;
             }
             is_other
@@ -166,9 +214,8 @@ impl State {
     /// As the coordinator is told: it does not know of upstreams.
     fn models(&self, terms: &Terms) -> Vec<MeshModel> {
         let mut models = BTreeMap::<&str, MeshModel>::new();
-        for (upstream, found) in
-            self.found.iter().flat_map(|(upstream, all)| all.iter().map(|found| (*upstream, found)))
-        {
+        let found = self.found.iter().flat_map(|(upstream, all)| all.iter().map(|found| (*upstream, found)));
+        for (upstream, found) in found.filter(|(_, found)| terms.offers(&found.name)) {
             let busy = self.busy(found, &(upstream, found.name.clone()));
             let Found { name, loaded, context, slots, .. } = found;
             let known = models.entry(name).or_insert_with(|| MeshModel {

@@ -1,5 +1,9 @@
 use std::fmt;
 
+use url::Url;
+
+use crate::discovery::Source;
+
 /// How a mesh agent stands with its coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
@@ -8,7 +12,7 @@ pub enum Status {
     /// Not linked, and somebody has to do something about it. It asks again by itself.
     Dormant { reason: String },
     /// The coordinator can use its models.
-    Linked,
+    Linked { url: Url, source: Source },
 }
 
 /// As a sentence.
@@ -17,7 +21,7 @@ impl fmt::Display for Status {
         match self {
             Self::Connecting { reason } => write!(f, "not linked: {reason}; trying again"),
             Self::Dormant { reason } => write!(f, "dormant: {reason}"),
-            Self::Linked => f.write_str("linked to the coordinator"),
+            Self::Linked { url, source } => write!(f, "linked to the coordinator at {url}, {source}"),
         }
     }
 }

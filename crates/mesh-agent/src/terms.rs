@@ -17,6 +17,8 @@ pub struct Terms {
     pub models: BTreeSet<String>,
     /// Only then, by this machine's clock; always where there are none.
     pub hours: Vec<Hours>,
+    /// Whether administrators of the mesh may choose models that are fetched.
+    pub allows_pulls: bool,
 }
 
 /// A part of each day, as `22:00-08:00`: its end is not in it, and it goes past midnight where it ends before it begins.
@@ -118,12 +120,7 @@ mod tests {
     #[test]
     fn a_model_has_the_price_that_is_its_own() {
         let (usual, own) = (MeshPrice { input: 1, output: 2 }, MeshPrice { input: 5, output: 9 });
-        let terms = Terms {
-            price: usual,
-            prices: HashMap::from([("big".into(), own)]),
-            models: BTreeSet::new(),
-            hours: Vec::new(),
-        };
+        let terms = Terms { price: usual, prices: HashMap::from([("big".into(), own)]), ..Terms::default() };
         assert_eq!((terms.price("big"), terms.price("small")), (own, usual));
         assert!(terms.offers("small"));
         let terms = Terms { models: BTreeSet::from(["big".into()]), ..terms };

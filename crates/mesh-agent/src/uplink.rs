@@ -11,9 +11,11 @@ use link::tls::Connector;
 use link::{Io, PublicKey, Purpose};
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::MeshAgent;
-use crate::coordinator::{AGAIN, Registration, Setback};
+use crate::coordinator::{AGAIN, CoordinatorClient, Registration, Setback};
+use crate::discovery::Source;
 use crate::http::of_link;
 use crate::kept::Coordinator;
 use crate::status::Status;
@@ -34,6 +36,14 @@ const STREAMS: u32 = 1024;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
+/// A connection to a coordinator that has this key.
+struct Link {
+    io: Box<dyn Io>,
+    key: PublicKey,
+    url: Url,
+    source: Source,
+}
+
 impl MeshAgent {
     pub(crate) async fn keep_linked(&self, stop: &CancellationToken) {
         let mut failures = 0;
@@ -43,10 +53,10 @@ impl MeshAgent {
                 () = stop.cancelled() => return,
             };
             let again = match linked {
-                Ok((io, coordinator)) => {
+                Ok(Link { io, key, url, source }) => {
                     let began = Instant::now();
-                    self.stands(Status::Linked);
-                    serve(of_link(&self.inner.served, coordinator, self.inner.nonces.clone()), io, stop).await;
+                    self.stands(Status::Linked { url, source });
+                    serve(of_link(&self.inner.served, key, self.inner.nonces.clone()), io, stop).await;
                     if stop.is_cancelled() {
                         return;
                     }
@@ -72,10 +82,27 @@ impl MeshAgent {
         }
     }
 
+    /// To the first coordinator that takes it; what the last one says, where none does.
+    async fn link(&self) -> Result<Link, Setback> {
+        let mut setback = Setback::Away("the registry knows no coordinator, and none was named".into());
+        for (url, source) in self.inner.discovery.coordinators().await {
+            let client = CoordinatorClient::new(url, self.inner.key.clone());
+            let linked = match client {
+                Ok(client) => self.link_to(&client, source).await,
+                Err(error) => Err(Setback::Away(error.to_string())),
+            };
+            match linked {
+                Err(failed) => setback = failed,
+                linked => return linked,
+            }
+        }
+        Err(setback)
+    }
+
     /// Registers, and dials whom it has registered with.
-    async fn link(&self) -> Result<(Box<dyn Io>, PublicKey), Setback> {
+    async fn link_to(&self, client: &CoordinatorClient, source: Source) -> Result<Link, Setback> {
         let inner = &self.inner;
-        let coordinator = self.coordinator().await?;
+        let key = self.coordinator(client).await?;
         let registration = Registration {
             agent_id: &inner.config.node_id,
             os: std::env::consts::OS,
@@ -87,20 +114,20 @@ impl MeshAgent {
             local_model_provider: inner.config.upstreams.first().map_or("none", |upstream| upstream.kind.as_str()),
             max_concurrent_tasks: inner.served.offer.slots().max(1),
         };
-        inner.coordinator.register(&registration).await?;
+        client.register(&registration).await?;
         let away = |error: io::Error| Setback::Away(error.to_string());
-        let connector = Connector::new(&inner.key, coordinator).map_err(|error| away(io::Error::other(error)))?;
+        let connector = Connector::new(&inner.key, key).map_err(|error| away(io::Error::other(error)))?;
         let purpose = Purpose::Mesh { node_id: inner.config.node_id.as_str() };
-        let io = link::dial(&inner.config.coordinator, purpose, &connector).await.map_err(away)?;
-        Ok((io, coordinator))
+        let io = link::dial(client.url(), purpose, &connector).await.map_err(away)?;
+        Ok(Link { io, key, url: client.url().clone(), source })
     }
 
     /// By which key to know the coordinator. Nothing is told to one with another key.
-    async fn coordinator(&self) -> Result<PublicKey, Setback> {
+    async fn coordinator(&self, client: &CoordinatorClient) -> Result<PublicKey, Setback> {
         let (config, directory) = (&self.inner.config, &self.inner.config.directory);
         let unusable = |error: io::Error| Setback::Dormant { reason: error.to_string(), again: AGAIN };
         let kept = Coordinator::load(directory).map_err(unusable)?.map(|kept| kept.public_key);
-        let answers = self.inner.coordinator.identity().await?;
+        let answers = client.identity().await?;
         if let Some(expected) = config.coordinator_key.or(kept).filter(|expected| *expected != answers) {
             let advice = match config.coordinator_key {
                 Some(_) => "look whether its address and the key given for it are right".to_owned(),
@@ -112,14 +139,14 @@ impl MeshAgent {
             let reason = format!(
                 "another coordinator answers at {} than the one that is known, or somebody stands between: its key is {}, not \
                  {}, and nothing was told to it; {advice}",
-                config.coordinator,
+                client.url(),
                 answers.fingerprint(),
                 expected.fingerprint(),
             );
             return Err(Setback::Dormant { reason, again: AGAIN });
         }
         if kept != Some(answers) {
-            let met = Coordinator { url: config.coordinator.clone(), public_key: answers };
+            let met = Coordinator { url: client.url().clone(), public_key: answers };
             met.keep(directory).map_err(unusable)?;
             tracing::info!(url = %met.url, fingerprint = answers.fingerprint(), "the coordinator is known by this key from now on");
         }
@@ -132,7 +159,7 @@ impl MeshAgent {
             let is_other = *before != status;
             if is_other {
                 match &status {
-                    Status::Linked => tracing::info!(node.id = %self.inner.config.node_id, "{status}"),
+                    Status::Linked { .. } => tracing::info!(node.id = %self.inner.config.node_id, "{status}"),
                     _ => tracing::warn!(node.id = %self.inner.config.node_id, "{status}"),
                 }
                 *before = status;

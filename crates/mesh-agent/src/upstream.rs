@@ -128,6 +128,20 @@ impl Engine {
         self.peer.send(request).await
     }
 
+    /// Whether it fetches models by order.
+    pub(crate) fn can_pull(&self) -> bool {
+        self.kind == UpstreamKind::Ollama
+    }
+
+    /// Fetches a model. The answer is a line of JSON for each step.
+    pub(crate) async fn pull(&self, model: &str) -> Result<Response<Answer>, UpstreamError> {
+        let body = serde_json::json!({ "model": model, "stream": true }).to_string();
+        let mut request = self.request(Method::POST, "/api/pull", body.into())?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = self.peer.send(request).await?;
+        if response.status().is_success() { Ok(response) } else { Err(UpstreamError::Status(response.status())) }
+    }
+
     async fn get(&self, target: &str) -> Result<Value, UpstreamError> {
         self.ask(self.request(Method::GET, target, Bytes::new())?).await
     }

@@ -38,6 +38,11 @@ enum Role {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum Bootstrap {
+    Coordinator,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Only {
     /// API and dashboard. It needs no rights on the machine.
     Server,
@@ -78,6 +83,11 @@ enum Command {
     },
     /// Bring the database's tables up to date and leave.
     Migrate,
+    /// Bring the tables of the mesh's coordinator up to date, and say how they stand as JSON.
+    Bootstrap {
+        #[arg(value_enum)]
+        what: Bootstrap,
+    },
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
     #[command(flatten)]
@@ -112,6 +122,7 @@ fn main() -> ExitCode {
         Command::Config { command } => operator::config(command, config),
         Command::Keys { command } => operator::keys(command),
         Command::Migrate => operator::migrate(config),
+        Command::Bootstrap { what: Bootstrap::Coordinator } => operator::bootstrap_coordinator(config),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "nanoscale", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -1,12 +1,13 @@
 //! `nanoscale mesh serve`: this machine's models for a mesh, and nothing else of it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use ids::MeshNodeId;
 use link::PublicKey;
-use mesh_agent::{Config, Hours, MeshAgent, MeshPrice, Terms, Upstream, UpstreamKind};
+use mesh_agent::{Config, Hours, MeshAgent, MeshPrice, OwnEngine, Terms, Upstream, UpstreamKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -17,9 +18,12 @@ const OLLAMA_PORT: u16 = 11434;
 /// What the mesh may use of this machine, and for what.
 #[derive(clap::Args)]
 pub(crate) struct ServeArgs {
-    /// Where the coordinator is.
-    #[arg(long, env = "COORDINATOR_URL", value_name = "URL")]
-    coordinator: Url,
+    /// Where the coordinator is, where the control plane does not say it.
+    #[arg(long, env = "COORDINATOR_URL", value_name = "URL", required_unless_present = "control_plane")]
+    coordinator: Option<Url>,
+    /// The control plane of the mesh, which knows where coordinators are.
+    #[arg(long, env = "CONTROL_PLANE_URL", value_name = "URL")]
+    control_plane: Option<Url>,
     /// The coordinator's key, as the dashboard shows it. Without it, whoever answers the first time is the coordinator.
     #[arg(long, env = "COORDINATOR_KEY", value_name = "KEY")]
     coordinator_key: Option<PublicKey>,
@@ -38,9 +42,20 @@ pub(crate) struct ServeArgs {
     /// Read the API key of the llama.cpp servers from this file; LLAMA_API_KEY may have it instead.
     #[arg(long, value_name = "FILE")]
     llama_key_file: Option<PathBuf>,
+    /// A model of this machine, for which llama.cpp's server is run beside the mesh agent. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    gguf: Vec<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// Let programs of this machine ask its models here, too, like 127.0.0.1:11435, with the token in `local.token` of the directory.
+    #[arg(long, value_name = "ADDRESS")]
+    local: Option<SocketAddr>,
     /// Offer this model, and no other that is not named so. May be given several times.
     #[arg(long, value_name = "NAME")]
     model: Vec<String>,
+    /// Let administrators of the mesh choose models that Ollama fetches to this machine.
+    #[arg(long)]
+    allow_pulls: bool,
     /// Let others use this machine at these hours only, like 22:00-08:00, by its own clock. May be given several times.
     #[arg(long, value_name = "FROM-TO")]
     hours: Vec<Hours>,
@@ -55,6 +70,36 @@ pub(crate) struct ServeArgs {
     price: Vec<(String, MeshPrice)>,
     #[command(flatten)]
     directory: Directory,
+}
+
+/// How the engines of `--gguf` are run: how much of the machine they may have.
+#[derive(clap::Args)]
+struct EngineArgs {
+    /// The server of llama.cpp.
+    #[arg(long, env = "LLAMA_SERVER", default_value = "llama-server", value_name = "PROGRAM")]
+    llama_server: PathBuf,
+    /// Tokens of one request with its answer.
+    #[arg(long, default_value_t = 4096, value_name = "TOKENS")]
+    context: u32,
+    /// Requests at the same time.
+    #[arg(long, default_value_t = 2, value_name = "NUMBER")]
+    slots: u32,
+    /// Processors that an engine may use. Default: all.
+    #[arg(long, value_name = "NUMBER")]
+    threads: Option<u32>,
+    /// Layers of a model that the graphics card computes. Default: as llama.cpp decides.
+    #[arg(long, value_name = "NUMBER")]
+    gpu_layers: Option<u32>,
+}
+
+impl EngineArgs {
+    /// The model is called as its file is.
+    fn engine(&self, model: PathBuf) -> OwnEngine {
+        let name = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let Self { llama_server, context, slots, threads, gpu_layers } = self;
+        let (program, slots) = (llama_server.clone(), (*slots).max(1));
+        OwnEngine { program, model, name, context: *context, slots, threads: *threads, gpu_layers: *gpu_layers }
+    }
 }
 
 /// Where a mesh agent's key is, and its owner's word.
@@ -99,6 +144,10 @@ fn model_price(text: &str) -> Result<(String, MeshPrice), String> {
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode> {
     let agent = MeshAgent::new(config(args)?).map_err(|error| anyhow!(error)).context("prepare the mesh agent")?;
     say(&format!("key {}: who approves this machine compares it", agent.public_key().fingerprint()));
+    if let Some(local) = agent.local() {
+        let (address, token) = (local.address(), local.token_path().display());
+        say(&format!("local models at http://{address}/v1, with the token in {token}"));
+    }
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (mut status, running) = (agent.status(), agent.clone());
@@ -131,7 +180,8 @@ fn config(args: ServeArgs) -> Result<Config> {
     let api_key = secret(args.llama_key_file.as_deref(), "LLAMA_API_KEY")?;
     let llama = |url| Upstream { kind: UpstreamKind::LlamaCpp, url, api_key: api_key.clone() };
     let mut upstreams = args.llama.into_iter().map(llama).collect::<Vec<_>>();
-    let ollama = args.ollama.or_else(|| upstreams.is_empty().then(|| OLLAMA.to_owned()));
+    let has_others = !upstreams.is_empty() || !args.gguf.is_empty();
+    let ollama = args.ollama.or_else(|| (!has_others).then(|| OLLAMA.to_owned()));
     if let Some(text) = ollama {
         let url = ollama_url(&text).with_context(|| format!("`{text}` (OLLAMA_HOST) is no address like {OLLAMA}"))?;
         upstreams.push(Upstream { kind: UpstreamKind::Ollama, url, api_key: None });
@@ -140,14 +190,18 @@ fn config(args: ServeArgs) -> Result<Config> {
         directory: args.directory.path()?,
         node_id: args.node_id,
         coordinator: args.coordinator,
+        registry: args.control_plane,
         coordinator_key: args.coordinator_key,
         registration_token,
         upstreams,
+        own_engines: args.gguf.into_iter().map(|model| args.engine.engine(model)).collect(),
+        local: args.local,
         terms: Terms {
             price: MeshPrice { input: args.input_price, output: args.output_price },
             prices: args.price.into_iter().collect(),
             models: args.model.into_iter().collect(),
             hours: args.hours,
+            allows_pulls: args.allow_pulls,
         },
     })
 }

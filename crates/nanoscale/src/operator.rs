@@ -61,15 +61,29 @@ pub(crate) fn keys(command: KeysCommand) -> Result<ExitCode> {
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 pub(crate) fn migrate(path: Option<&Path>) -> Result<ExitCode> {
+    bring_up_to_date(path)?;
+    println!("the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The same for the coordinator's, told as the control plane tells it.
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+pub(crate) fn bootstrap_coordinator(path: Option<&Path>) -> Result<ExitCode> {
+    let database = format!("{}_ready", bring_up_to_date(path)?);
+    println!("{}", serde_json::json!({ "ok": true, "database": database, "modelBootstrap": "skipped" }));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What kind of database it is.
+fn bring_up_to_date(path: Option<&Path>) -> Result<&'static str> {
     let config = config::load(path)?;
     crate::serve::make_private(&config.server_dir())?;
     crate::block_on(async {
         let store = store::Store::open(&config.database_url).await.context("open the database")?;
+        let engine = store.engine();
         store.close().await;
-        Ok(())
-    })?;
-    println!("the database is up to date");
-    Ok(ExitCode::SUCCESS)
+        Ok(engine)
+    })
 }
 
 /// Asks on the terminal and writes the file.

@@ -58,6 +58,8 @@ pub struct MeshConfig {
     pub allowed_admin_ips: Vec<IpNet>,
     /// Where the coordinator asks for models itself, if it does.
     pub inference: Option<InferenceConfig>,
+    /// From where the dashboard may be opened at the control plane's port; anywhere when empty.
+    pub allowed_ui_ips: Vec<IpNet>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The coordinator's part of what a completion costs, in hundredths of a percent.

@@ -59,7 +59,7 @@ pub use server::{Builder, Database, Part, TestServer};
 pub use sessions::Sessions;
 pub use simulated_node::{Answers, SimulatedNode};
 pub use small_disk::SmallDisk;
-pub use sockets::tcp_connections;
+pub use sockets::{tcp_connections, tcp_listeners};
 pub use terminal::Viewer;
 pub use tokio_tungstenite::tungstenite::Error as WebSocketError;
 pub use visitor::{App, Reply, Socket, WebSocket};

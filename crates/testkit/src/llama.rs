@@ -101,6 +101,11 @@ impl LlamaServer {
         child::spawn(command).expect("start llama-server")
     }
 
+    /// The program, and the model's file.
+    pub fn parts() -> (PathBuf, PathBuf) {
+        (part(PROGRAM), part(MODEL))
+    }
+
     /// `http://address`, which all its interfaces are below.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -80,7 +80,8 @@ impl MeshAgent {
         assert!(status.success(), "nanoscale mesh {word} failed");
     }
 
-    fn directory(&self) -> PathBuf {
+    /// Where it keeps what it has.
+    pub fn directory(&self) -> PathBuf {
         self.scratch.path().join("mesh")
     }
 

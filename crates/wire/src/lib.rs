@@ -29,7 +29,10 @@ pub use machine::{
     AgentInfo, Container, Cpu, DiskUse, DockerInfo, MachineLogEntry, MachineLogEvent, MachineLogPage, MachineLogQuery,
     Memory, NetworkInterface, Software, SystemInfo, UnavailableSource,
 };
-pub use mesh::{MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshCompletion, MeshModel, MeshPrice, MeshReport};
+pub use mesh::{
+    MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshCompletion, MeshModel, MeshPrice, MeshPull, MeshPullOrder,
+    MeshReport, PullState,
+};
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{
     BuildOutcome, BuildStatus, BuildStep, Commit, Comparison, Failure, JobOutcome, JobStatus, NamedCommand, Observed,

@@ -23,6 +23,38 @@ pub struct MeshReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
     pub models: Vec<MeshModel>,
+    /// Whether its owner lets administrators of the mesh choose models that it fetches.
+    #[serde(default)]
+    pub allows_pulls: bool,
+    /// Those that were ordered lately, the newest last.
+    #[serde(default)]
+    pub pulls: Vec<MeshPull>,
+}
+
+/// `POST /v1/pulls`: an order to fetch a model. Answered with a [`MeshPull`], 202.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshPullOrder {
+    pub model: String,
+}
+
+/// A model that is fetched, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshPull {
+    pub model: String,
+    pub state: PullState,
+    /// Bytes, of those that are known to be needed.
+    pub completed: u64,
+    pub total: u64,
+    /// What is done just now, or why it failed.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullState {
+    Running,
+    Done,
+    Failed,
 }
 
 /// A model that a mesh agent serves.

@@ -564,6 +564,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mesh/enrolments/{id}/pulls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells a machine to fetch a model, where its owner allows that. How far it has come, the machine's `pulls` tell. */
+        post: operations["mesh_pull_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/mesh/enrolments/{id}/reject": {
         parameters: {
             query?: never;
@@ -2582,6 +2599,8 @@ export interface components {
         };
         /** @description A machine that takes part in the mesh, or wants to. */
         Enrolment: {
+            /** @description Whether its owner lets administrators choose models that it fetches. */
+            allows_pulls: boolean;
             created_at: components["schemas"]["String"];
             decided_at?: null | components["schemas"]["String"];
             decided_by?: string | null;
@@ -2602,6 +2621,8 @@ export interface components {
             paused?: string | null;
             /** @description The machine's key; absent until it has registered. */
             public_key?: string | null;
+            /** @description Models that it was told to fetch lately, the newest last. */
+            pulls: components["schemas"]["MeshPull"][];
             state: components["schemas"]["EnrolmentState"];
         };
         /** @description Takes a machine into the mesh. It stays dormant until somebody who may approves it. */
@@ -3122,6 +3143,26 @@ export interface components {
          * @enum {string}
          */
         MeshNodeKind: "agent" | "coordinator";
+        /** @description A model that a machine fetches, or has fetched. */
+        MeshPull: {
+            /**
+             * Format: int64
+             * @description Bytes, of those that are known to be needed by now.
+             */
+            completed: number;
+            /** @description What is done just now, or why it failed. */
+            message: string;
+            model: string;
+            /** @description `running`, `done` or `failed`. */
+            state: string;
+            /** Format: int64 */
+            total: number;
+        };
+        /** @description Tells a machine to fetch a model. */
+        MeshPullCreate: {
+            /** @description As its engine knows it, like `qwen3:4b`. */
+            model: string;
+        };
         /** @description Samples, oldest first. Where some are missing nothing was heard of the machine. */
         MetricsHistory: {
             /** Format: int32 */
@@ -5900,6 +5941,71 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    mesh_pull_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["EnrolmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeshPullCreate"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeshPull"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -60,7 +60,10 @@ pub(super) async fn complete(
 }
 
 /// The engine's status, type and bytes. Its other headers are about a connection that ends here.
-fn pass_back(response: hyper::Response<Tap>) -> Response {
+pub(super) fn pass_back<B>(response: hyper::Response<B>) -> Response
+where
+    B: http_body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+{
     let (mut parts, body) = response.into_parts();
     let content_type = parts.headers.remove(CONTENT_TYPE);
     let mut passed = (parts.status, Body::new(body)).into_response();

@@ -103,13 +103,58 @@ async fn it_tries_until_the_coordinator_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = Url::parse(&format!("http://{away}")).unwrap();
-    let running =
-        Running::start(mesh_agent::Config { coordinator: nowhere, ..config(directory.path(), &coordinator, &[]) });
+    let running = Running::start(mesh_agent::Config {
+        coordinator: Some(nowhere),
+        ..config(directory.path(), &coordinator, &[])
+    });
     let status = running.agent.status();
     wait_until("it says that nobody answers", PATIENCE, async || {
         status.borrow().to_string().contains("cannot be reached")
     })
     .await;
+    running.stop().await;
+}
+
+/// A control plane that lists these coordinators.
+async fn registry(coordinators: &[&str]) -> (Url, tokio::task::JoinHandle<()>) {
+    let listed = coordinators.iter().map(|url| serde_json::json!({ "peerId": "c", "coordinatorUrl": url }));
+    let body = serde_json::json!({ "count": coordinators.len(), "coordinators": listed.collect::<Vec<_>>() });
+    let router =
+        axum::Router::new().route("/network/coordinators", axum::routing::get(async move || axum::Json(body.clone())));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    (url, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
+}
+
+#[tokio::test]
+async fn the_registry_says_where_the_coordinator_is_and_is_remembered() {
+    let coordinator = Coordinator::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = "http://127.0.0.1:9/";
+    let (url, serving) = registry(&[nowhere, coordinator.url.as_str()]).await;
+    let with = |bootstrap: Option<Url>| mesh_agent::Config {
+        coordinator: bootstrap,
+        registry: Some(url.clone()),
+        ..config(directory.path(), &coordinator, &[])
+    };
+    let says = async |running: &Running, part: &str| {
+        running.linked().await;
+        let said = running.agent.status().borrow().to_string();
+        assert!(said.contains(coordinator.url.as_str()) && said.contains(part), "{said}");
+    };
+    // One that is away is passed over.
+    let running = Running::start(with(None));
+    says(&running, "as the registry says").await;
+    running.stop().await;
+    serving.abort();
+    let _ = serving.await;
+    let running = Running::start(with(Some(Url::parse(nowhere).unwrap())));
+    says(&running, "as the registry said last").await;
+    running.stop().await;
+    // What nobody has told of is what the owner said.
+    std::fs::remove_file(directory.path().join("coordinators.json")).unwrap();
+    let running = Running::start(with(Some(coordinator.url.clone())));
+    says(&running, "as it was told").await;
     running.stop().await;
 }
 

@@ -35,9 +35,12 @@ pub(crate) fn config(directory: &Path, coordinator: &Coordinator, engines: &[&En
     Config {
         directory: directory.to_owned(),
         node_id: "ada-workstation".parse().unwrap(),
-        coordinator: coordinator.url.clone(),
+        coordinator: Some(coordinator.url.clone()),
+        registry: None,
         coordinator_key: None,
         registration_token: Some("the-token".into()),
+        own_engines: Vec::new(),
+        local: None,
         upstreams: engines.iter().map(|engine| engine.upstream()).collect(),
         terms: Terms { price: MeshPrice { input: 1, output: 2 }, ..Terms::default() },
     }
@@ -77,7 +80,7 @@ impl Running {
 
     pub(crate) async fn linked(&self) {
         let mut status = self.agent.status();
-        let linked = status.wait_for(|status| *status == Status::Linked);
+        let linked = status.wait_for(|status| matches!(status, Status::Linked { .. }));
         timeout(PATIENCE, linked).await.expect("it is linked").unwrap();
     }
 }

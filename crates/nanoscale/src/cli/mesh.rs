@@ -2,6 +2,7 @@
 
 mod print;
 mod provider;
+mod pull;
 
 pub(super) use print::credits;
 
@@ -72,6 +73,8 @@ enum MeshCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Tell a machine to fetch a model, and wait until it has. For administrators.
+    Pull { node_id: String, model: String },
     /// Models of the machines that you see: your own, for administrators all.
     Models,
     /// What you have, have set aside and have earned.
@@ -132,6 +135,7 @@ pub(super) async fn run(args: MeshArgs) -> Result<ExitCode> {
             client.delete(&["mesh", "enrolments", found.id.as_str()]).await?;
             output::line(format!("Withdrew {node_id}"))?;
         }
+        MeshCommand::Pull { node_id, model } => return pull::run(&client, json, &node_id, &model).await,
         MeshCommand::Models => {
             client.get::<api::EnrolmentList>(&["mesh", "enrolments"]).await?.show(json, print::models)?;
         }

@@ -27,6 +27,7 @@ pub(crate) struct Mesh {
     pub(crate) admin_token: Option<Secret>,
     pub(crate) portal_service_token: Option<Secret>,
     pub(crate) allowed_admin_ips: Vec<IpNet>,
+    pub(crate) allowed_ui_ips: Vec<IpNet>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) fee_bps: u32,
     /// What a token may cost at most, in microcredits.
@@ -49,6 +50,7 @@ pub(super) fn read(values: &mut Values) -> Option<Mesh> {
         admin_token: values.secret("mesh.admin_token"),
         portal_service_token: values.secret("mesh.portal_service_token"),
         allowed_admin_ips: networks(values, "mesh.allowed_admin_ips"),
+        allowed_ui_ips: networks(values, "mesh.allowed_ui_ips"),
         trusted_proxies: networks(values, "mesh.trusted_proxies"),
         fee_bps: u32::try_from(values.number("mesh.fee_bps")).unwrap_or_default(),
         max_price: u32::try_from(values.number("mesh.max_price")).unwrap_or_default(),

@@ -82,6 +82,7 @@ impl Surfaces {
             admin_token: revealed(&self.mesh.admin_token),
             // The services of one process need no secret that anybody else knows.
             portal_service_token: revealed(&self.mesh.portal_service_token).unwrap_or_else(random),
+            allowed_ui_ips: self.mesh.allowed_ui_ips.clone(),
             allowed_admin_ips: self.mesh.allowed_admin_ips.clone(),
             inference: self.inference.as_ref().map_or_else(|| elsewhere(&config.inference), |it| Some(it.asked())),
             trusted_proxies: self.mesh.trusted_proxies.clone(),

@@ -11,7 +11,7 @@ use ids::CompletionState;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use testkit::{InferenceServer, LlamaServer, PATIENCE, wait_some, wait_until};
+use testkit::{Builder, InferenceServer, LlamaServer, PATIENCE, wait_some, wait_until};
 
 use super::{MODEL, Stand, balance, program, question, server};
 
@@ -19,7 +19,7 @@ const TOKEN: &str = "inference-token-of-tests";
 const PEER: &str = "coordinator-local";
 
 /// A key as its owner makes it.
-struct Key {
+pub(super) struct Key {
     private: String,
     public: String,
 }
@@ -34,7 +34,7 @@ fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 impl Key {
-    fn generate() -> Self {
+    pub(super) fn generate() -> Self {
         let private = openssl(&["genpkey", "-algorithm", "ed25519"], b"");
         let public = openssl(&["pkey", "-pubout"], &private);
         Self { private: String::from_utf8(private).unwrap(), public: String::from_utf8(public).unwrap() }
@@ -51,7 +51,7 @@ impl Key {
 }
 
 /// The variables of the guide.
-fn service<'a>(key: &'a Key, engine: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(super) fn service<'a>(key: &'a Key, engine: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("INFERENCE_AUTH_TOKEN", TOKEN),
         ("INFERENCE_COORDINATOR_PEER_ID", PEER),
@@ -61,6 +61,16 @@ fn service<'a>(key: &'a Key, engine: &'a str) -> Vec<(&'a str, &'a str)> {
         ("NANOSCALE_MESH_ENGINE_URL", engine),
         ("OLLAMA_AUTO_INSTALL", "false"),
     ]
+}
+
+/// The coordinator that it trusts.
+pub(super) fn coordinator(key: &Key, inference: &InferenceServer) -> Builder {
+    server()
+        .env("COORDINATOR_PEER_ID", PEER)
+        .env("COORDINATOR_PRIVATE_KEY_PEM", key.private.replace('\n', "\\n"))
+        .env("COORDINATOR_PUBLIC_KEY_PEM", &key.public)
+        .env("INFERENCE_URL", inference.url())
+        .env("INFERENCE_AUTH_TOKEN", TOKEN)
 }
 
 async fn has_model(stand: &Stand) -> bool {
@@ -102,13 +112,7 @@ async fn a_service_of_its_own_is_set_up_as_the_guide_says_and_dies_in_mid_stream
     let (key, llama) = (Key::generate(), LlamaServer::start(MODEL).await);
     let engine = llama.url();
     let mut inference = InferenceServer::start(program(), &service(&key, &engine)).await;
-    let coordinator = server()
-        .env("COORDINATOR_PEER_ID", PEER)
-        .env("COORDINATOR_PRIVATE_KEY_PEM", key.private.replace('\n', "\\n"))
-        .env("COORDINATOR_PUBLIC_KEY_PEM", &key.public)
-        .env("INFERENCE_URL", inference.url())
-        .env("INFERENCE_AUTH_TOKEN", TOKEN);
-    let stand = Stand::with(coordinator).await;
+    let stand = Stand::with(coordinator(&key, &inference)).await;
     wait_until("the model is there", PATIENCE, async || has_model(&stand).await).await;
     let bob = stand.user("bob", 1).await;
     assert_eq!(bob.chat(&question(8)).await.status(), 200);

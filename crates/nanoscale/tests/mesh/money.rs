@@ -1,13 +1,18 @@
 //! Credits, while everything dies that can.
 
+use std::collections::HashSet;
+
 use futures_util::StreamExt;
 use ids::CompletionState;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{LlamaOptions, LlamaServer, PATIENCE, wait_some, wait_until};
+use testkit::{
+    Database, InferenceServer, LlamaOptions, LlamaServer, MeshAgent, PATIENCE, Postgres, wait_some, wait_until,
+};
 
-use super::{CREDIT, MODEL, Stand, User, question};
+use super::inference::{Key, coordinator, service};
+use super::{CREDIT, MODEL, Stand, User, program, question};
 
 /// A long answer, of which the first words have come.
 pub(super) async fn under_way(user: &User) -> reqwest::Response {
@@ -139,55 +144,95 @@ impl Dice {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_dies_everything_adds_up() {
-    let mut stand = Stand::new().await;
-    let options = LlamaOptions { slots: 4, ..LlamaOptions::default() };
-    let mut engines =
-        [LlamaServer::start_with(MODEL, options.clone()).await, LlamaServer::start_with(MODEL, options).await];
-    let mut agents = [stand.machine("ada-desk", &engines[0]).await, stand.machine("ada-rack", &engines[1]).await];
-    let bob = stand.user("bob", 100).await;
-    let mut dice = Dice(20_261_122);
-    for round in 0..20 {
-        // Five at once: some are left early, some are heard to their end.
-        let asked = (0..5).map(|_| {
-            let (tokens, patience, streams) = (4 + dice.roll(24), dice.roll(12), dice.roll(4) > 0);
-            let mut body = question(u32::try_from(tokens).unwrap());
-            (body["stream"], body["ignore_eos"]) = (streams.into(), true.into());
-            let request = bob.asks.raw(Method::POST, "/v1/chat/completions").json(&body);
-            tokio::spawn(async move {
-                let Ok(response) = request.send().await else { return };
-                let mut pieces = response.bytes_stream().take(usize::try_from(patience).unwrap());
-                while let Some(Ok(_)) = pieces.next().await {}
-            })
-        });
-        let asked = asked.collect::<Vec<_>>();
-        let which = usize::try_from(dice.roll(2)).unwrap();
-        match round % 5 {
-            0 => agents[which].kill(),
-            1 => engines[which].kill(),
-            2 => stand.server.kill(),
-            3 => agents[which].signal(Signal::SIGSTOP),
+/// All that can die.
+struct Mortals {
+    stand: Stand,
+    database: Postgres,
+    engines: [LlamaServer; 2],
+    agents: [MeshAgent; 2],
+    inference: InferenceServer,
+    /// What `inference` has its models of.
+    _engine: LlamaServer,
+}
+
+impl Mortals {
+    async fn new() -> Self {
+        let options = LlamaOptions { slots: 4, ..LlamaOptions::default() };
+        let start = async || LlamaServer::start_with(MODEL, options.clone()).await;
+        let (engines, engine) = ([start().await, start().await], start().await);
+        let key = Key::generate();
+        let inference = InferenceServer::start(program(), &service(&key, &engine.url())).await;
+        let database = Postgres::killable();
+        let builder = coordinator(&key, &inference).database(Database::Postgres(database.database()));
+        let stand = Stand::with(builder).await;
+        let agents = [stand.machine("ada-desk", &engines[0]).await, stand.machine("ada-rack", &engines[1]).await];
+        Self { stand, database, engines, agents, inference, _engine: engine }
+    }
+
+    async fn strike(&mut self, what: u64, which: usize) {
+        match what {
+            0 => self.agents[which].kill(),
+            1 => self.engines[which].kill(),
+            2 => self.stand.server.kill(),
+            3 => self.agents[which].signal(Signal::SIGSTOP),
+            4 => self.inference.kill(),
+            5 => self.database.kill(),
             _ => {}
         }
-        for one in asked {
-            one.await.unwrap();
-        }
-        match round % 5 {
-            0 => agents[which].start(),
-            1 => engines[which].restart().await,
-            2 => stand.server.restart().await,
-            3 => agents[which].signal(Signal::SIGCONT),
+    }
+
+    async fn mend(&mut self, what: u64, which: usize) {
+        match what {
+            0 => self.agents[which].start(),
+            1 => self.engines[which].restart().await,
+            2 => self.stand.server.restart().await,
+            3 => self.agents[which].signal(Signal::SIGCONT),
+            4 => self.inference.restart().await,
             _ => {}
         }
         for node in ["ada-desk", "ada-rack"] {
-            stand.serves(node).await;
+            self.stand.serves(node).await;
         }
     }
+}
+
+/// Five at once: some are left early, some are heard to their end.
+async fn five(bob: &User, dice: &mut Dice, meanwhile: impl AsyncFnOnce()) {
+    let asked = (0..5).map(|_| {
+        let (tokens, patience, streams) = (4 + dice.roll(24), dice.roll(12), dice.roll(4) > 0);
+        let mut body = question(u32::try_from(tokens).unwrap());
+        (body["stream"], body["ignore_eos"]) = (streams.into(), true.into());
+        let request = bob.asks.raw(Method::POST, "/v1/chat/completions").json(&body);
+        tokio::spawn(async move {
+            let Ok(response) = request.send().await else { return };
+            let mut pieces = response.bytes_stream().take(usize::try_from(patience).unwrap());
+            while let Some(Ok(_)) = pieces.next().await {}
+        })
+    });
+    let asked = asked.collect::<Vec<_>>();
+    meanwhile().await;
+    for one in asked {
+        one.await.unwrap();
+    }
+}
+
+/// A hundred requests here; `cargo xtask soak --completions` asks for more.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_dies_everything_adds_up() {
+    let many = std::env::var("NANOSCALE_COMPLETIONS").map_or(105, |many| many.parse::<u64>().unwrap());
+    let mut mortals = Mortals::new().await;
+    let bob = mortals.stand.user("bob", 10_000).await;
+    let mut dice = Dice(20_261_122);
+    for round in 0..many.div_ceil(5) {
+        let (what, which) = (round % 7, usize::try_from(dice.roll(2)).unwrap());
+        five(&bob, &mut dice, async || mortals.strike(what, which).await).await;
+        mortals.mend(what, which).await;
+    }
+    let stand = &mortals.stand;
     let ledger = stand.adds_up().await;
     let completions = bob.client.completions().await.unwrap();
     let paid = completions.iter().map(|it| it.cost).sum::<i64>();
-    assert_eq!(bob.balance().await, 100 * CREDIT - paid);
+    assert_eq!(bob.balance().await, 10_000 * CREDIT - paid);
     assert_eq!(stand.ada.mesh().await.unwrap().balance + super::balance(&ledger, "fee"), paid);
     for it in &completions {
         let produced = it.output_tokens > 0;
@@ -196,4 +241,6 @@ async fn whatever_dies_everything_adds_up() {
     }
     assert!(completions.iter().any(|it| it.state == CompletionState::Done));
     assert!(completions.iter().any(|it| it.state == CompletionState::Cancelled));
+    let places = completions.iter().filter_map(|it| it.node_id.as_ref()).collect::<HashSet<_>>();
+    assert_eq!(places.len(), 3, "{places:?}");
 }

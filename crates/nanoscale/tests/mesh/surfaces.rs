@@ -79,6 +79,12 @@ async fn the_control_plane_wants_the_admin_token_and_decides() {
         for _ in 0..2 {
             let (status, body) = ask(admin(http.post(&url))).await;
             assert_eq!((status, &body["ok"], &body["database"]), (200, &json!(true), &json!(database)));
+            // A shell says the same.
+            let mut command = std::process::Command::new(super::program());
+            let config = stand.server.config_path();
+            let output = command.args(["bootstrap", "coordinator", "--config"]).arg(config).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), body);
         }
     }
 }
@@ -102,6 +108,31 @@ async fn only_listed_addresses_administer_whatever_a_header_says() {
     assert_eq!(ask(admin(http.get(&at)).header("x-forwarded-for", "6.6.6.6, 1.2.3.4")).await.0, 200);
     assert_eq!(ask(admin(http.get(&at)).header("x-forwarded-for", "1.2.3.4, 6.6.6.6")).await.0, 403);
     assert_eq!(ask(admin(http.get(&at))).await.0, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_listed_addresses_open_the_dashboard_at_the_control_plane() {
+    // As a variable has them: with spaces between.
+    let elsewhere = server().env("ALLOWED_UI_IPS", "1.2.3.4, 10.0.0.0/8 ,2001:db8::/32");
+    let here = server().env("ALLOWED_UI_IPS", "1.2.3.4, 127.0.0.0/8");
+    let http = reqwest::Client::new();
+    for (builder, allowed) in [(elsewhere, false), (here, true), (server(), true)] {
+        let stand = Stand::with(builder).await;
+        let at = |path: &str| format!("{}{path}", stand.server.mesh_url("control-plane"));
+        for path in ["/", "/models/operations", "/portal/coordinator-ops", "/login"] {
+            let response = http.get(at(path)).header("x-forwarded-for", "1.2.3.4").send().await.unwrap();
+            let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
+            match allowed {
+                true => assert!(status == 200 && text.contains("<html"), "{path}: {status} {text}"),
+                false => assert!(status == 403 && text.contains("ui_ip_forbidden"), "{path}: {status} {text}"),
+            }
+        }
+        let me = http.get(at("/api/auth/me")).send().await.unwrap();
+        assert_eq!(me.status(), if allowed { 401 } else { 403 });
+        // The admin token has a list of its own.
+        let admin = http.get(at("/agents")).header("x-admin-token", "admin-token-of-tests").send().await.unwrap();
+        assert_eq!(admin.status(), 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ use domain::mesh::schedule::Candidate;
 use ids::{MeshNodeId, UserId};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use wire::{MeshModel, MeshReport};
+use wire::{MeshModel, MeshPull, MeshReport};
 
 use measured::Measured;
 pub(crate) use way::{AnswerBody, Way};
@@ -78,6 +78,8 @@ struct Holder {
 pub(crate) struct ShownAgent {
     pub(crate) paused: Option<String>,
     pub(crate) models: Vec<api::MeshModel>,
+    pub(crate) allows_pulls: bool,
+    pub(crate) pulls: Vec<MeshPull>,
 }
 
 /// A model, over all machines that have it.
@@ -224,7 +226,9 @@ impl MeshAgents {
             input_price: model.price.input,
             output_price: model.price.output,
         });
-        Some(ShownAgent { paused: linked.report.paused.clone(), models: models.collect() })
+        let MeshReport { paused, allows_pulls, pulls, .. } = &linked.report;
+        let (paused, pulls) = (paused.clone(), pulls.clone());
+        Some(ShownAgent { paused, models: models.collect(), allows_pulls: *allows_pulls, pulls })
     }
 
     /// Version and operating system, as a machine says.

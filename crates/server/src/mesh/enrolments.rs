@@ -1,6 +1,7 @@
 //! Which machines take part: their owners ask for it, somebody who may approves, and a machine is known by its key.
 
 pub(crate) mod http;
+mod pulls;
 
 use domain::mesh::enrolment::{Decision, Enrolment};
 use domain::user::User;
@@ -156,6 +157,16 @@ impl Enrolments {
             (enrolment.state, enrolment.decided_at, enrolment.decided_by) = (to, Some(now), Some(by.to_owned()));
         }
         Ok(enrolment)
+    }
+
+    /// Takes down that somebody orders a model for a machine; what that is called.
+    pub(crate) async fn ordered(&self, by: &User, id: &EnrolmentId, model: &str) -> Result<MeshNodeId> {
+        let enrolment = self.reached(by, id).await?;
+        let mut tx = self.store.write().await?;
+        let detail = format!("{}: {model}", enrolment.node_id);
+        tx.audit(&by.username, "model.ordered", id.as_str(), &detail, now_ms()).await?;
+        tx.commit().await?;
+        Ok(enrolment.node_id)
     }
 
     /// Lets another key take the place of the machine's own; it waits for approval anew.

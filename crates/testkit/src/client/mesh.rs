@@ -29,6 +29,12 @@ impl Client {
         self.post(&format!("/api/mesh/enrolments/{id}/{decision}"), &()).await
     }
 
+    /// Tells a machine to fetch a model.
+    pub async fn pull(&self, id: &EnrolmentId, model: &str) -> Result<api::MeshPull> {
+        let create = api::MeshPullCreate { model: model.into() };
+        self.post(&format!("/api/mesh/enrolments/{id}/pulls"), &create).await
+    }
+
     pub async fn enrolment_rekey(&self, id: &EnrolmentId) -> Result<api::EnrolmentCreated> {
         let made: api::EnrolmentCreated = self.post(&format!("/api/mesh/enrolments/{id}/rekey"), &()).await?;
         self.secrets.remember(&made.registration_token);

@@ -102,6 +102,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     text("mesh.admin_token", &["ADMIN_API_TOKEN"]),
     text("mesh.portal_service_token", &["PORTAL_SERVICE_TOKEN"]),
     Setting { path: "mesh.allowed_admin_ips", aliases: &["ALLOWED_ADMIN_IPS"], kind: Kind::List },
+    Setting { path: "mesh.allowed_ui_ips", aliases: &["ALLOWED_UI_IPS"], kind: Kind::List },
     Setting { path: "mesh.trusted_proxies", aliases: &[], kind: Kind::List },
     aliased_number("mesh.fee_bps", &["COORDINATOR_FEE_BPS"], 0, 10_000, 150),
     number("mesh.max_price", 0, 1_000_000, 1000),

@@ -15,7 +15,7 @@ use ids::{CompletionId, MeshNodeId, MeshNodeKind};
 use link::{KeyPair, PublicKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
-use wire::{MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshReport};
+use wire::{Failure, MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshReport};
 
 use super::super::portal::Validate;
 use super::inference::{Inference, InferenceConfig};
@@ -48,6 +48,7 @@ const UNUSUAL: u32 = 6;
 const MODELS_MAX: usize = 256;
 const NAME_MAX: usize = 256;
 const TEXT_MAX: usize = 256;
+const PULLS_MAX: usize = 16;
 const CONTEXT_MAX: u32 = 1 << 20;
 const SLOTS_MAX: u32 = 1024;
 
@@ -100,18 +101,34 @@ impl AgentLink {
 
     /// What it answers; `None` where it has no such thing.
     pub(super) async fn get<T: serde::de::DeserializeOwned>(&self, target: &str) -> Result<Option<T>> {
+        match self.ask(Method::GET, target, Bytes::new()).await? {
+            (hyper::StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, bytes) if status.is_success() => serde_json::from_slice(&bytes).map(Some).map_err(Error::internal),
+            (status, _) => Err(Error::internal(format!("a mesh agent answered {status} to {target}"))),
+        }
+    }
+
+    /// What it answers to an order, or why it does not obey.
+    pub(super) async fn order<T: serde::de::DeserializeOwned>(
+        &self,
+        target: &str,
+        order: &impl serde::Serialize,
+    ) -> Result<std::result::Result<T, Failure>> {
+        let body = serde_json::to_vec(order).map_err(Error::internal)?;
+        let (status, bytes) = self.ask(Method::POST, target, body.into()).await?;
+        match status.is_success() {
+            true => serde_json::from_slice(&bytes).map(Ok).map_err(Error::internal),
+            false => serde_json::from_slice(&bytes).map(Err).map_err(Error::internal),
+        }
+    }
+
+    /// A short answer.
+    async fn ask(&self, method: Method, target: &str, body: Bytes) -> Result<(hyper::StatusCode, Bytes)> {
         let asked = async {
-            let response = self.send(Method::GET, target, Bytes::new(), None).await.map_err(Error::internal)?;
+            let response = self.send(method, target, body, None).await.map_err(Error::internal)?;
             let status = response.status();
-            if status == hyper::StatusCode::NOT_FOUND {
-                return Ok(None);
-            }
             let body = http_body_util::Limited::new(response.into_body(), SHORT);
-            let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
-            match status.is_success() {
-                true => serde_json::from_slice(&bytes).map(Some).map_err(Error::internal),
-                false => Err(Error::internal(format!("a mesh agent answered {status} to {target}"))),
-            }
+            Ok((status, body.collect().await.map_err(Error::internal)?.to_bytes()))
         };
         tokio::time::timeout(PATIENCE, asked).await.map_err(Error::internal)?
     }
@@ -285,6 +302,10 @@ fn believed(mut report: MeshReport, max_price: u32) -> MeshReport {
     let cut = |text: &str| text.chars().take(TEXT_MAX).collect::<String>();
     (report.version, report.os) = (cut(&report.version), cut(&report.os));
     report.paused = report.paused.as_deref().map(cut);
+    report.pulls.truncate(PULLS_MAX);
+    for pull in &mut report.pulls {
+        (pull.model, pull.message) = (cut(&pull.model), cut(&pull.message));
+    }
     for model in &mut report.models {
         model.context = model.context.min(CONTEXT_MAX);
         model.slots = model.slots.clamp(1, SLOTS_MAX);
@@ -315,6 +336,8 @@ mod tests {
             os: String::new(),
             generation: 1,
             paused: None,
+            allows_pulls: false,
+            pulls: Vec::new(),
             models: vec![
                 model("good", price(1000, 0)),
                 model("good", price(1, 1)),

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::Response;
 use ids::CompletionId;
-use wire::{MeshCompletion, MeshReport};
+use wire::{Failure, MeshCompletion, MeshPull, MeshPullOrder, MeshReport};
 
 use super::hosted::Hosted;
 use super::inference::Inference;
@@ -65,6 +65,14 @@ impl Way {
             Self::Link(link) => link.get(&target).await,
             Self::Inference(inference) => inference.get(&target).await,
             Self::Hosted(_) => Ok(None),
+        }
+    }
+
+    /// Tells a machine to fetch a model.
+    pub(crate) async fn pull(&self, model: &str) -> Result<std::result::Result<MeshPull, Failure>> {
+        match self {
+            Self::Link(link) => link.order("/v1/pulls", &MeshPullOrder { model: model.to_owned() }).await,
+            Self::Inference(_) | Self::Hosted(_) => Err(Error::not_found("machine")),
         }
     }
 

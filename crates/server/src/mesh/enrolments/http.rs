@@ -8,7 +8,7 @@ use link::PublicKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::may_decide;
+use super::{may_decide, pulls};
 use crate::caller::{Admin, User};
 use crate::error::Result;
 use crate::http::{Json, PathId};
@@ -24,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(enrolment_approve))
         .routes(routes!(enrolment_reject))
         .routes(routes!(enrolment_suspend))
+        .merge(pulls::routes())
 }
 
 /// Takes a machine of the caller's into the mesh; it stays dormant until it is approved.
@@ -160,6 +161,8 @@ fn shown(parts: &Parts, owner: &str, enrolment: Enrolment) -> api::Enrolment {
         fingerprint: key.map(|key| key.fingerprint()),
         online: linked.is_some(),
         paused: linked.as_ref().and_then(|linked| linked.paused.clone()),
+        allows_pulls: linked.as_ref().is_some_and(|linked| linked.allows_pulls),
+        pulls: linked.iter().flat_map(|linked| linked.pulls.iter().cloned().map(pulls::shown)).collect(),
         models: linked.map(|linked| linked.models).unwrap_or_default(),
         created_at: rfc3339(enrolment.created_at),
         decided_at: enrolment.decided_at.map(rfc3339),

@@ -3,25 +3,33 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRef, FromRequestParts, Path, State};
+use axum::extract::{FromRef, FromRequestParts, Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts as RequestParts;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ids::{MeshNodeId, MeshNodeKind};
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use super::super::Parts;
 use super::super::portal::{Approval, Approved};
 use super::{Answer, Refused, bearer, caller_ip, same, shows};
 use crate::state::AppState;
-use crate::{now_ms, rfc3339};
+use crate::{http, now_ms, rfc3339};
 
 #[derive(Clone, FromRef)]
 struct Control {
     parts: Arc<Parts>,
+    dashboard: Router,
 }
+
+/// Pages of the dashboard by which a mesh is run, and what they need. Who signs in there has the rights of their account.
+const PAGES: [&str; 2] = ["/", "/login"];
+const BELOW: [&str; 4] = ["/models", "/portal/", "/assets/", "/api/"];
 
 /// Somebody with the admin token, from where that is allowed.
 struct MeshAdmin;
@@ -31,9 +39,7 @@ impl FromRequestParts<Control> for MeshAdmin {
 
     async fn from_request_parts(request: &mut RequestParts, control: &Control) -> Result<Self, Refused> {
         let config = &control.parts.config;
-        let from = caller_ip(request, &config.trusted_proxies);
-        let allowed = &config.allowed_admin_ips;
-        if !allowed.is_empty() && !from.is_some_and(|ip| allowed.iter().any(|net| net.contains(&ip))) {
+        if !is_from(request, &config.allowed_admin_ips, &config.trusted_proxies) {
             let message = "the control plane is not for this address; ALLOWED_ADMIN_IPS lists those that it is for";
             return Err(Refused::new(StatusCode::FORBIDDEN, "admin_ip_forbidden", message));
         }
@@ -46,6 +52,12 @@ impl FromRequestParts<Control> for MeshAdmin {
     }
 }
 
+/// Whether a request comes from where it may, which is anywhere where nothing is listed.
+fn is_from(request: &RequestParts, allowed: &[IpNet], trusted: &[IpNet]) -> bool {
+    let from = caller_ip(request, trusted);
+    allowed.is_empty() || from.is_some_and(|ip| allowed.iter().any(|net| net.contains(&ip)))
+}
+
 pub(super) fn router(state: &AppState) -> Router {
     let Ok(parts) = state.mesh.on() else { return Router::new() };
     Router::new()
@@ -55,8 +67,26 @@ pub(super) fn router(state: &AppState) -> Router {
         .route("/agents/{id}/approval", post(approve_agent))
         .route("/coordinators/{id}/approval", post(approve_coordinator))
         .route("/bootstrap/coordinator", post(bootstrap))
-        .fallback(async |_: MeshAdmin| Refused::new(StatusCode::NOT_FOUND, "not_found", "there is no such route"))
-        .with_state(Control { parts: parts.clone() })
+        .fallback(fallback)
+        .with_state(Control { parts: parts.clone(), dashboard: http::router(state.clone()) })
+}
+
+/// The dashboard's pages; of what else there is nothing, who has no admin token does not hear that.
+async fn fallback(State(control): State<Control>, request: Request) -> Response {
+    let path = request.uri().path();
+    let is_page = PAGES.contains(&path) || BELOW.iter().any(|below| path.starts_with(below));
+    let (mut parts, body) = request.into_parts();
+    if !is_page {
+        let nothing = Refused::new(StatusCode::NOT_FOUND, "not_found", "there is no such route");
+        return MeshAdmin::from_request_parts(&mut parts, &control).await.err().unwrap_or(nothing).into_response();
+    }
+    let config = &control.parts.config;
+    if !is_from(&parts, &config.allowed_ui_ips, &config.trusted_proxies) {
+        let message = "the pages here are not for this address; ALLOWED_UI_IPS lists those that they are for";
+        return Refused::new(StatusCode::FORBIDDEN, "ui_ip_forbidden", message).into_response();
+    }
+    let served = control.dashboard.oneshot(Request::from_parts(parts, body)).await;
+    served.unwrap_or_else(|never| match never {})
 }
 
 /// Where machines find coordinators.
