@@ -2,14 +2,18 @@
 
 use testkit::{PATIENCE, wait_until};
 
-use crate::apps::{deploy, node_app, project};
+use crate::apps::{deploy, node_app, project_with};
 use crate::server;
+
+/// Servers of other tests give their projects the first port that is free, this one's too while nobody has it.
+const FAR: i64 = 23_100;
 
 #[tokio::test]
 async fn a_port_that_was_taken_is_told_and_tried_again() {
     let mut server = server().start().await;
     let client = server.setup().await;
-    let id = project(&client, "hello").await;
+    let create = api::ProjectCreate { name: "hello".into(), port: Some(FAR), ..api::ProjectCreate::default() };
+    let id = project_with(&client, create).await;
     deploy(&client, &id, node_app("1")).await;
     let port = client.project_get(&id).await.unwrap().port;
     let by_port = async || reqwest::get(format!("http://127.0.0.1:{port}/")).await.is_ok_and(|it| it.status() == 200);
