@@ -149,4 +149,6 @@ export type LedgerStatement = Schemas["LedgerStatement"];
 export type Mesh = Schemas["Mesh"];
 export type MeshModel = Schemas["MeshModel"];
 export type MeshNodeKind = Schemas["MeshNodeKind"];
+export type MeshPull = Schemas["MeshPull"];
+export type MeshPullCreate = Schemas["MeshPullCreate"];
 export type ModelLimits = Schemas["ModelLimits"];

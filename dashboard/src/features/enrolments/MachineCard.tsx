@@ -8,6 +8,7 @@ import { RelativeTime } from "@/ui/RelativeTime";
 import { RekeyButton, WithdrawButton } from "./actions";
 import { EnrolmentBadge } from "./EnrolmentBadge";
 import { meaningOf } from "./enrolment-state";
+import { Pulls } from "./Pulls";
 import { ServedModels } from "./ServedModels";
 
 /** What else a machine is known by. */
@@ -57,6 +58,7 @@ export function MachineCard({ enrolment }: { enrolment: Enrolment }) {
         </p>
       )}
       {enrolment.models.length > 0 && <ServedModels models={enrolment.models} />}
+      {enrolment.pulls.length > 0 && <Pulls pulls={enrolment.pulls} />}
       <div className="mt-auto flex flex-wrap gap-2 border-t border-line pt-3">
         <RekeyButton enrolment={enrolment} />
         <WithdrawButton enrolment={enrolment} />

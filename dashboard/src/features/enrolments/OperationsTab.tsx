@@ -15,6 +15,8 @@ import { EnrolmentBadge } from "./EnrolmentBadge";
 import { sortEnrolments } from "./enrolment-state";
 import { Fingerprint } from "./Fingerprint";
 import { Facts } from "./MachineCard";
+import { PullButton } from "./PullDialog";
+import { Pulls } from "./Pulls";
 import { useEnrolments } from "./queries";
 
 function Name({ enrolment: { node_id, kind, owner } }: { enrolment: Enrolment }) {
@@ -75,8 +77,16 @@ function Decided({ enrolment }: { enrolment: Enrolment }) {
           </p>
         )}
       </div>
-      {state === "active" && <SuspendButton enrolment={enrolment} />}
-      {state === "suspended" && <ApproveButton enrolment={enrolment} />}
+      <div className="flex flex-wrap gap-2 empty:hidden">
+        <PullButton enrolment={enrolment} />
+        {state === "active" && <SuspendButton enrolment={enrolment} />}
+        {state === "suspended" && <ApproveButton enrolment={enrolment} />}
+      </div>
+      {enrolment.pulls.length > 0 && (
+        <div className="basis-full">
+          <Pulls pulls={enrolment.pulls} />
+        </div>
+      )}
     </li>
   );
 }

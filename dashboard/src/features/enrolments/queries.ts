@@ -2,9 +2,14 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
-import type { Enrolment, EnrolmentCreate, EnrolmentCreated, EnrolmentList } from "@/api/types";
+import type { Enrolment, EnrolmentCreate, EnrolmentCreated, EnrolmentList, MeshPull, MeshPullCreate } from "@/api/types";
 import { useMe } from "@/features/auth/queries";
 import { LIVE_MS } from "@/features/mesh/queries";
+
+import { isFetching, withPull } from "./pull-state";
+
+/** While a machine fetches a model: its bar moves. */
+const FETCHING_MS = 1000;
 
 function pathOf(id: string): string {
   return `/mesh/enrolments/${encodeURIComponent(id)}`;
@@ -15,7 +20,7 @@ export function useEnrolments() {
   return useQuery({
     queryKey: keys.enrolments,
     queryFn: ({ signal }) => call<EnrolmentList>("GET", "/mesh/enrolments", { signal }),
-    refetchInterval: LIVE_MS,
+    refetchInterval: ({ state }) => (state.data?.enrolments.some(isFetching) ? FETCHING_MS : LIVE_MS),
   });
 }
 
@@ -76,6 +81,21 @@ export function useDecide(id: string) {
     mutationFn: (decision: Decision) => call<Enrolment>("POST", `${pathOf(id)}/${decision}`),
     onSuccess: changed,
     // Somebody else may have decided before.
+    onError: () => void client.invalidateQueries({ queryKey: keys.enrolments }),
+  });
+}
+
+/** How far it has come the list tells, which is read again and again. */
+export function usePullModel(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (model: string) => call<MeshPull>("POST", `${pathOf(id)}/pulls`, { body: { model } satisfies MeshPullCreate }),
+    onSuccess: async (pull) => {
+      // An answer that is on its way does not know of it.
+      await client.cancelQueries({ queryKey: keys.enrolments });
+      client.setQueryData<EnrolmentList>(keys.enrolments, (list) => list && withPull(list, id, pull));
+    },
+    // It may be gone, or its owner may have changed their mind.
     onError: () => void client.invalidateQueries({ queryKey: keys.enrolments }),
   });
 }
