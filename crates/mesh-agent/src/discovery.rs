@@ -51,7 +51,7 @@ struct Registry {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
-    coordinator_url: Url,
+    coordinator_url: String,
 }
 
 // === impl Discovery ===
@@ -87,7 +87,8 @@ impl Discovery {
         match asked.await {
             Ok(Registry { coordinators }) => {
                 let usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host().is_some();
-                let urls = coordinators.into_iter().map(|listed| listed.coordinator_url).filter(usable);
+                let urls =
+                    coordinators.into_iter().filter_map(|listed| listed.coordinator_url.parse().ok()).filter(usable);
                 let urls = urls.take(MOST).collect::<Vec<_>>();
                 self.keep(&urls);
                 Some(urls)

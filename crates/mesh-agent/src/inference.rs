@@ -17,10 +17,8 @@ use crate::upstream::Engine;
 pub struct InferenceConfig {
     /// Who asks shows it, as `x-inference-token`.
     pub token: String,
-    /// Who may ask.
+    /// Who may ask. Each request is signed by one of them.
     pub coordinators: Vec<TrustedCoordinator>,
-    /// Whether the token alone will not do.
-    pub requires_signatures: bool,
     pub upstreams: Vec<Upstream>,
     pub terms: Terms,
 }
@@ -49,7 +47,7 @@ impl InferenceService {
             engines: config.upstreams.iter().map(Engine::new).collect::<Result<Arc<[_]>, _>>()?,
             completions: Arc::new(Completions::default()),
         };
-        let guard = Arc::new(Guard::new(&config.token, config.coordinators, config.requires_signatures));
+        let guard = Arc::new(Guard::new(&config.token, config.coordinators));
         Ok(Self { served, guard })
     }
 

@@ -57,7 +57,7 @@ impl Supervised {
         }
         // A port that is free now, and most likely still is when the engine starts.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let file = format!("engine-{}.log", address.port());
+        let file = format!("engine-{}.log", engine.name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"));
         let api_key = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
         Ok(Self { engine: engine.clone(), address, api_key, log: directory.join(file) })
     }
@@ -87,6 +87,8 @@ impl Supervised {
 
     fn start(&self) -> io::Result<Child> {
         let OwnEngine { program, model, name, context, slots, threads, gpu_layers } = &self.engine;
+        // What the last one said says why it ended.
+        let _ = std::fs::rename(&self.log, self.log.with_extension("log.old"));
         let output = File::create(&self.log)?;
         let mut command = if Path::new(SETPRIV).exists() {
             let mut command = Command::new(SETPRIV);
@@ -116,7 +118,7 @@ impl Supervised {
     fn reason(&self, ended: io::Result<ExitStatus>) -> String {
         let program = self.engine.program.display();
         match ended {
-            Ok(status) => format!("{status}; {} has what it said", self.log.display()),
+            Ok(status) => format!("{status}; {}.old will have what it said", self.log.display()),
             Err(error) => format!("{program} cannot be started: {error}; install llama.cpp, or say where it is"),
         }
     }

@@ -14,6 +14,8 @@ use crate::upstream::{Engine, chain};
 const MOST: usize = 2;
 /// How often it is told how far one has come.
 const TOLD: Duration = Duration::from_millis(500);
+/// One that says nothing for so long is given up.
+const STALL: Duration = Duration::from_secs(300);
 /// Characters of a model's name, and of a reason.
 const TEXT_MAX: usize = 256;
 /// Bytes of a line of Ollama's.
@@ -84,13 +86,18 @@ pub(crate) fn begin(model: &str, offer: &Offer, engines: &Arc<[Engine]>) -> Resu
     Ok(pull)
 }
 
+fn silent() -> String {
+    "Ollama says nothing any more".into()
+}
+
 async fn fetch(engine: &Engine, pull: &mut MeshPull, offer: &Offer) -> Result<(), String> {
-    let response = engine.pull(&pull.model).await.map_err(|error| chain(&error))?;
+    let asked = tokio::time::timeout(STALL, engine.pull(&pull.model)).await.map_err(|_| silent())?;
+    let response = asked.map_err(|error| chain(&error))?;
     let mut body = response.into_body();
     // It fetches layers one after the other: what those before had is done.
     let (mut before, mut layer, mut told) = (0, None, Instant::now());
     let mut rest = Vec::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = tokio::time::timeout(STALL, body.frame()).await.map_err(|_| silent())? {
         let Ok(data) = frame.map_err(|error| error.to_string())?.into_data() else { continue };
         rest.extend_from_slice(&data);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

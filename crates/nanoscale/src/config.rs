@@ -1,7 +1,7 @@
 //! The configuration: a JSON file, environment variables over it, defaults under it.
 //! Every mistake is found before any is reported.
 
-pub(crate) mod inference;
+mod inference;
 mod mesh;
 mod own_ports;
 mod settings;
@@ -141,6 +141,15 @@ impl std::error::Error for Mistakes {}
 
 /// Reads the configuration from `path`, from where an installation has it, or from nothing.
 pub(crate) fn load(path: Option<&Path>) -> Result<Config, Mistakes> {
+    load_with(path, |_| {})
+}
+
+/// The same for a process that is the inference service and nothing else, which listens in any case.
+pub(crate) fn load_for_inference(path: Option<&Path>) -> Result<Config, Mistakes> {
+    load_with(path, |values| values.usually("mesh.inference_bind", inference::USUAL))
+}
+
+fn load_with(path: Option<&Path>, usual: impl FnOnce(&mut Values)) -> Result<Config, Mistakes> {
     let installed = Path::new(INSTALLED);
     let path = path.or_else(|| installed.exists().then_some(installed));
     let variables = std::env::vars().collect::<Vec<_>>();
@@ -149,6 +158,7 @@ pub(crate) fn load(path: Option<&Path>) -> Result<Config, Mistakes> {
         values.read_file(path);
     }
     values.read_variables(&variables);
+    usual(&mut values);
     build(values, path == Some(installed))
 }
 

@@ -58,7 +58,10 @@ pub(crate) enum Part {
 }
 
 pub(crate) fn run(part: Part, config: Option<&Path>, log: &OwnLog) -> Result<ExitCode> {
-    let config = config::load(config)?;
+    let config = match part {
+        Part::Inference => config::load_for_inference(config)?,
+        _ => config::load(config)?,
+    };
     if matches!(part, Part::Server { .. } | Part::Edge | Part::Inference) {
         log.discard();
     }

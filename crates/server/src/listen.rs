@@ -103,11 +103,17 @@ async fn open(stream: TcpStream, peer: SocketAddr, serving: Serving) {
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
-        (Some(_), Some(_)) if !serving.plaintext_for_all && !peer.ip().to_canonical().is_loopback() => {
+        (Some(_), Some(_)) if !serving.plaintext_for_all && !is_own(&stream, peer) => {
             converse(stream, peer, plaintext::router(), &serving).await;
         }
         (Some(_), _) => converse(stream, peer, serving.router.clone(), &serving).await,
     }
+}
+
+/// Whether a connection is from this machine: over loopback, or between two ends of one address.
+fn is_own(stream: &TcpStream, peer: SocketAddr) -> bool {
+    let peer = peer.ip().to_canonical();
+    peer.is_loopback() || stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer)
 }
 
 async fn converse<T>(stream: T, peer: SocketAddr, router: Router, serving: &Serving)

@@ -30,8 +30,8 @@ pub use machine::{
     Memory, NetworkInterface, Software, SystemInfo, UnavailableSource,
 };
 pub use mesh::{
-    MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshCompletion, MeshModel, MeshPrice, MeshPull, MeshPullOrder,
-    MeshReport, PullState,
+    INFERENCE_TAG, MESH_PROTOCOL, MESH_REQUEST_ID, MESH_TAG, MeshCompletion, MeshModel, MeshPrice, MeshPull,
+    MeshPullOrder, MeshReport, PullState,
 };
 pub use network::{NetworkPolicy, Outward};
 pub use observed::{

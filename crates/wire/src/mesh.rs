@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 pub const MESH_PROTOCOL: u32 = 1;
 /// The tag of signatures between machines of the mesh (RFC 9421 section 2.3).
 pub const MESH_TAG: &str = "mesh-v1";
+/// The same of requests to the inference service: what was signed for a machine is worth nothing there.
+pub const INFERENCE_TAG: &str = "inference-v1";
 /// Which completion a request to a mesh agent is for: its id.
 pub const MESH_REQUEST_ID: &str = "mesh-request-id";
 

@@ -13,6 +13,7 @@ use link::PublicKey;
 use ring::digest::{SHA256, digest};
 use signatures::Nonces;
 use subtle::ConstantTimeEq;
+use wire::INFERENCE_TAG;
 
 use super::header_form::{self, Used};
 use super::signed;
@@ -26,8 +27,6 @@ pub(crate) struct Guard {
     /// Of the token: what is compared has the same length.
     token: [u8; 32],
     coordinators: Vec<TrustedCoordinator>,
-    /// Whether the token alone will not do.
-    requires_signatures: bool,
     nonces: Nonces,
     used: Used,
 }
@@ -38,11 +37,11 @@ type Refused = (&'static str, String);
 // === impl Guard ===
 
 impl Guard {
-    pub(crate) fn new(token: &str, coordinators: Vec<TrustedCoordinator>, requires_signatures: bool) -> Self {
+    pub(crate) fn new(token: &str, coordinators: Vec<TrustedCoordinator>) -> Self {
         let now = SystemTime::now();
         // Nothing is taken that could have been taken by an earlier process.
         let (nonces, used) = (Nonces::new(now), Used::new(now));
-        Self { token: hash(token.as_bytes()), coordinators, requires_signatures, nonces, used }
+        Self { token: hash(token.as_bytes()), coordinators, nonces, used }
     }
 
     fn shows_token(&self, parts: &Parts) -> bool {
@@ -54,11 +53,8 @@ impl Guard {
     fn verify(&self, parts: &Parts, body: &Bytes) -> Result<Duration, Refused> {
         if parts.headers.contains_key(RFC_9421) {
             let keys = self.coordinators.iter().map(|trusted| trusted.key).collect::<Vec<PublicKey>>();
-            let verified = signed::verify(parts, body, &keys, &self.nonces);
+            let verified = signed::verify(parts, body, INFERENCE_TAG, &keys, &self.nonces);
             return verified.map_err(|refusal| (refusal.code(), refusal.to_string()));
-        }
-        if !header_form::is_there(parts) && !self.requires_signatures {
-            return Ok(Duration::ZERO);
         }
         let verified = header_form::verify(parts, body, &self.coordinators, &self.used, SystemTime::now());
         verified.map_err(|refusal| (refusal.code(), refusal.to_string()))

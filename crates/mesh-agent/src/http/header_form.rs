@@ -87,11 +87,6 @@ impl Used {
     }
 }
 
-/// Whether a request claims to be signed in this form.
-pub(super) fn is_there(parts: &Parts) -> bool {
-    parts.headers.contains_key(SIGNATURE)
-}
-
 /// After what time it may be acted on: one from the future could be brought again after a restart.
 pub(super) fn verify(
     parts: &Parts,

@@ -28,7 +28,7 @@ pub(super) async fn check(State(signed): State<Signed>, request: Request, next: 
     };
     // One from the future could come again after a restart, and would have to wait. But it came over a connection that
     // only the coordinator can open: nobody else can bring it again.
-    match verify(&parts, &body, &[signed.coordinator], &signed.nonces) {
+    match verify(&parts, &body, MESH_TAG, &[signed.coordinator], &signed.nonces) {
         Ok(_) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(refusal) => {
             tracing::debug!(code = refusal.code(), path = parts.uri.path(), "a request is refused");
@@ -50,7 +50,13 @@ pub(super) async fn whole(request: Request) -> Result<(Parts, Bytes), Response> 
 }
 
 /// Whether one of these keys has signed a request, and for the first time. It may be acted on after that time.
-pub(super) fn verify(parts: &Parts, body: &Bytes, keys: &[PublicKey], nonces: &Nonces) -> Result<Duration, Refusal> {
+pub(super) fn verify(
+    parts: &Parts,
+    body: &Bytes,
+    tag: &str,
+    keys: &[PublicKey],
+    nonces: &Nonces,
+) -> Result<Duration, Refusal> {
     let signature = signatures::parse(&parts.headers)?;
     let key = keys.iter().find(|key| key.to_string() == signature.keyid()).ok_or(Refusal::UnknownKey)?;
     let host = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -61,6 +67,6 @@ pub(super) fn verify(parts: &Parts, body: &Bytes, keys: &[PublicKey], nonces: &N
         query: parts.uri.query(),
         body,
     };
-    let fresh = signature.verify(&message, key, MESH_TAG, SystemTime::now())?;
+    let fresh = signature.verify(&message, key, tag, SystemTime::now())?;
     nonces.admit(fresh).map(|admitted| admitted.wait())
 }

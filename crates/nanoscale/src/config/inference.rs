@@ -11,10 +11,10 @@ use crate::mesh_serve;
 
 const OLLAMA: &str = "http://127.0.0.1:11434";
 const LLAMA: &str = "http://127.0.0.1:8080";
-/// Where the service is, where it is a process of its own.
-pub(crate) const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4302);
+/// Where the service listens, where it is a process of its own.
+pub(super) const USUAL: &str = "127.0.0.1:4302";
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Inference {
     /// Where it listens; nowhere unless it is set.
     pub(crate) bind: Option<SocketAddr>,
@@ -23,16 +23,18 @@ pub(crate) struct Inference {
     pub(crate) token: Option<Secret>,
     /// Who may ask, beside the coordinator of the same process.
     pub(crate) coordinator: Option<TrustedCoordinator>,
-    /// Whether the token alone will not do.
-    pub(crate) requires_signatures: bool,
-    pub(crate) engine: UpstreamKind,
+    pub(crate) engine: Option<UpstreamKind>,
     pub(crate) engine_url: Option<Url>,
     /// What it offers of the engine's models; all where there are none.
     pub(crate) models: Vec<String>,
     pub(crate) price: MeshPrice,
 }
 
+/// Variables of its own programs may be there for others: they count only where there is such a service, here or elsewhere.
 pub(super) fn read(values: &mut Values) -> Inference {
+    if !values.has("mesh.inference_bind") && !values.has("mesh.inference_url") {
+        return Inference::default();
+    }
     let engine = values.choice(
         "mesh.model_provider",
         &[("ollama-local", UpstreamKind::Ollama), ("llama-local", UpstreamKind::LlamaCpp)],
@@ -42,9 +44,8 @@ pub(super) fn read(values: &mut Values) -> Inference {
         bind: values.optional("mesh.inference_bind", "127.0.0.1:4302"),
         url: values.web_address("mesh.inference_url"),
         token: values.secret("mesh.inference_token"),
-        requires_signatures: values.flag("mesh.inference_signed") || coordinator.is_some(),
         coordinator,
-        engine,
+        engine: Some(engine),
         engine_url: engine_url(values, engine),
         models: values.list("mesh.inference_models"),
         price: MeshPrice {
@@ -85,10 +86,11 @@ impl Inference {
     }
 
     pub(crate) fn upstream(&self) -> mesh_agent::Upstream {
-        let usual = if self.engine == UpstreamKind::Ollama { OLLAMA } else { LLAMA };
+        let kind = self.engine.unwrap_or(UpstreamKind::Ollama);
+        let usual = if kind == UpstreamKind::Ollama { OLLAMA } else { LLAMA };
         let url = self.engine_url.clone().or_else(|| usual.parse().ok());
         let url = url.unwrap_or_else(|| unreachable!("the usual address is one"));
-        mesh_agent::Upstream { kind: self.engine, url, api_key: None }
+        mesh_agent::Upstream { kind, url, api_key: None }
     }
 }
 

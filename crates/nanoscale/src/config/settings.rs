@@ -102,6 +102,16 @@ impl Values {
         }
     }
 
+    /// What counts where nothing is set.
+    pub(super) fn usually(&mut self, path: &'static str, text: &str) {
+        self.values.entry(path).or_insert_with(|| text.into());
+    }
+
+    /// Whether it is set.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.values.contains_key(path)
+    }
+
     pub(super) fn text(&mut self, path: &'static str) -> Option<String> {
         match self.values.get(path)? {
             Value::String(text) if !text.contains(char::is_control) => {

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::surfaces::{from_here, random};
 use super::{Termination, announce};
-use crate::config::inference::USUAL;
 use crate::config::{Config, Inference};
 
 const SETTING: &str = "mesh.inference_bind";
@@ -30,13 +29,9 @@ impl InferenceSocket {
     /// `None` where the coordinator's process has no such service.
     pub(super) async fn bind(settings: &Inference) -> Result<Option<Self>> {
         let Some(bind) = settings.bind else { return Ok(None) };
-        Self::bind_at(settings, bind).await.map(Some)
-    }
-
-    async fn bind_at(settings: &Inference, bind: SocketAddr) -> Result<Self> {
         let tcp = super::bind(bind, SETTING).await?;
         let token = settings.token.as_ref().map_or_else(random, |token| token.reveal().to_owned());
-        Ok(Self { settings: settings.clone(), address: tcp.local_addr()?, tcp, token })
+        Ok(Some(Self { settings: settings.clone(), address: tcp.local_addr()?, tcp, token }))
     }
 
     /// How the coordinator of this process asks it.
@@ -57,7 +52,6 @@ impl InferenceSocket {
         let service = InferenceService::new(InferenceConfig {
             token,
             upstreams: vec![settings.upstream()],
-            requires_signatures: settings.requires_signatures || own.is_some(),
             coordinators: own.into_iter().chain(settings.coordinator).collect(),
             terms: Terms { models: settings.models.into_iter().collect(), price: settings.price, ..Terms::default() },
         });
@@ -88,7 +82,7 @@ pub(super) async fn inference(config: Config, mut termination: Termination) -> R
     let directory = config.data_dir.join("inference");
     std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     let certificate = Certificate::own(&directory.join("tls"), &names).context("make the service's own certificate")?;
-    let socket = InferenceSocket::bind_at(settings, settings.bind.unwrap_or(USUAL)).await?;
+    let socket = InferenceSocket::bind(settings).await?.context("it is not said where to listen")?;
     let address = socket.address;
     let stop = CancellationToken::new();
     let serving = tokio::spawn(socket.prepare(None, certificate, config.insecure_http, stop.clone())?);

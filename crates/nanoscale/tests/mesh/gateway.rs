@@ -155,6 +155,46 @@ async fn who_hangs_up_frees_the_machine_and_pays_for_what_was_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_machine_goes_on_where_one_breaks_off() {
+    let (stand, first, second) = (Stand::new().await, LlamaServer::start(MODEL).await, LlamaServer::start(MODEL).await);
+    let mut agents = [stand.machine("ada-desk", &first).await, stand.machine("ada-rack", &second).await];
+    let bob = stand.user("bob", 1).await;
+    let asked = json!({ "model": MODEL, "stream": true, "max_tokens": 400, "ignore_eos": true, "temperature": 0,
+        "messages": [{ "role": "user", "content": "Count from one to a thousand." }] });
+    let mut answer = bob.chat(&asked).await.bytes_stream();
+    let mut heard = String::new();
+    let texts = |heard: &str| {
+        let whole = heard.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
+        let texts =
+            frames(whole).into_iter().filter_map(|it| it["choices"][0]["delta"]["content"].as_str().map(str::to_owned));
+        texts.collect::<Vec<_>>()
+    };
+    while texts(&heard).len() < 10 {
+        heard.push_str(std::str::from_utf8(&answer.next().await.unwrap().unwrap()).unwrap());
+    }
+    let busy = first.slots_busy().await > 0;
+    agents[usize::from(!busy)].kill();
+    while let Some(Ok(more)) = answer.next().await {
+        heard.push_str(std::str::from_utf8(&more).unwrap());
+    }
+    assert!(
+        heard.contains(": the machine broke off; another one goes on from here") && heard.ends_with("data: [DONE]\n\n"),
+        "{heard}"
+    );
+    assert!(!heard.contains("machine_broke_off"), "{heard}");
+    // Who speaks is said once, and no more is said than was asked for.
+    let said = texts(&heard).len();
+    assert!((200..=400).contains(&said), "{said}: {heard}");
+    assert_eq!(frames(&heard).iter().filter(|it| it["choices"][0]["delta"]["role"].is_string()).count(), 1, "{heard}");
+    stand.adds_up().await;
+    let asked = bob.client.completion_list().await.unwrap();
+    let ends = asked.iter().map(|it| (it.state, it.node_id.as_ref().unwrap().as_str())).collect::<Vec<_>>();
+    let (broke, went_on) = if busy { ("ada-desk", "ada-rack") } else { ("ada-rack", "ada-desk") };
+    assert_eq!(ends, [(CompletionState::Done, went_on), (CompletionState::Broken, broke)]);
+    assert!(asked.iter().map(|it| it.output_tokens).sum::<i64>() <= 400, "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_is_sent_at_once_on_every_hop() {
     let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
     let agent = stand.machine("ada-desk", &llama).await;

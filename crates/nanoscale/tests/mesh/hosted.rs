@@ -96,6 +96,12 @@ async fn each_kind_is_asked_in_its_own_dialect() {
     let openai = provider("openai", HostedProviderKind::OpenAi, &company, &key);
     stand.admin.provider_create(&openai).await.unwrap();
     assert_eq!(ask("/v1/chat/completions").await.0, 200);
+    // Nobody can say before what this costs.
+    let mut further = question(4);
+    further["service_tier"] = "priority".into();
+    let refused = bob.chat(&further).await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["code"], "field_not_allowed");
     stand.admin.provider_delete(&anthropic.id).await.unwrap();
     assert_eq!(ask("/v1/messages").await.1["error"]["code"], "route_not_served");
     // A machine of the mesh answers all of them, and the model is the mesh's then.

@@ -129,6 +129,10 @@ async fn only_listed_addresses_open_the_dashboard_at_the_control_plane() {
         }
         let me = http.get(at("/api/auth/me")).send().await.unwrap();
         assert_eq!(me.status(), if allowed { 401 } else { 403 });
+        // The playground asks there.
+        let token = stand.ada.token_create("browser").await.unwrap().token;
+        let models = http.get(at("/v1/explain/01j9z3k4w5x6y7z8a9b0c1d2e3")).bearer_auth(token).send().await.unwrap();
+        assert_eq!(models.status(), if allowed { 404 } else { 403 });
         // The admin token has a list of its own.
         let admin = http.get(at("/agents")).header("x-admin-token", "admin-token-of-tests").send().await.unwrap();
         assert_eq!(admin.status(), 200);

@@ -130,7 +130,7 @@ impl Served {
 
 impl Linked {
     fn is_hosted(&self) -> bool {
-        matches!(self.way, Way::Hosted(_))
+        self.way.is_hosted()
     }
 
     fn model(&self, name: &str) -> Option<&MeshModel> {
@@ -311,6 +311,14 @@ impl MeshAgents {
     /// It did not, and for a while others are asked.
     pub(crate) fn failed(&self, node: &MeshNodeId, model: &str) {
         self.measured().entry((node.clone(), model.to_owned())).or_default().failed(Instant::now());
+    }
+
+    /// A machine has taken an order: it is known before its next report tells of it.
+    pub(crate) fn note_pull(&self, node: &MeshNodeId, pull: &MeshPull) {
+        if let Some(linked) = self.linked().get_mut(node) {
+            linked.report.pulls.retain(|known| known.model != pull.model);
+            linked.report.pulls.push(pull.clone());
+        }
     }
 
     /// Those that are linked are checked at once.

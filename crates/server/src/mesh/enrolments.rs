@@ -159,14 +159,16 @@ impl Enrolments {
         Ok(enrolment)
     }
 
-    /// Takes down that somebody orders a model for a machine; what that is called.
-    pub(crate) async fn ordered(&self, by: &User, id: &EnrolmentId, model: &str) -> Result<MeshNodeId> {
-        let enrolment = self.reached(by, id).await?;
+    /// What a machine is called.
+    pub(crate) async fn node_of(&self, by: &User, id: &EnrolmentId) -> Result<MeshNodeId> {
+        Ok(self.reached(by, id).await?.node_id)
+    }
+
+    /// Takes down which model somebody has ordered.
+    pub(crate) async fn ordered(&self, by: &User, id: &EnrolmentId, detail: &str) -> Result<()> {
         let mut tx = self.store.write().await?;
-        let detail = format!("{}: {model}", enrolment.node_id);
-        tx.audit(&by.username, "model.ordered", id.as_str(), &detail, now_ms()).await?;
-        tx.commit().await?;
-        Ok(enrolment.node_id)
+        tx.audit(&by.username, "model.ordered", id.as_str(), detail, now_ms()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Lets another key take the place of the machine's own; it waits for approval anew.
@@ -198,7 +200,7 @@ impl Enrolments {
     /// Whether a machine may take part at this moment. One that shows its token for the first time is known by its key from then on.
     pub(crate) async fn validate(&self, shown: &Shown<'_>) -> Result<std::result::Result<Enrolment, Dormant>> {
         let Ok(node) = shown.node_id.parse::<MeshNodeId>() else { return Ok(Err(Dormant::NotEnrolled)) };
-        let Some(enrolment) = self.find(&node).await? else { return Ok(Err(Dormant::NotEnrolled)) };
+        let Some(mut enrolment) = self.find(&node).await? else { return Ok(Err(Dormant::NotEnrolled)) };
         if enrolment.kind != shown.kind {
             return Ok(Err(Dormant::KindMismatch));
         }
@@ -214,7 +216,10 @@ impl Enrolments {
             (_, None) => Some(Dormant::TokenRequired),
             (Some(_), _) => Some(Dormant::KeyMismatch),
             (None, Some(hash)) => match self.bind(&node, hash, &key).await? {
-                true => None,
+                true => {
+                    enrolment.public_key = Some(key);
+                    None
+                }
                 false => Some(Dormant::KeyMismatch),
             },
         };

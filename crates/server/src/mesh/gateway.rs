@@ -1,5 +1,6 @@
 //! The endpoint that programs know: OpenAI's and Anthropic's routes, answered by whichever machine of the mesh answers soonest.
 
+mod continued;
 mod dialect;
 pub(crate) mod limits;
 pub(crate) mod ollama;
@@ -8,6 +9,8 @@ mod request;
 mod serve;
 mod text;
 mod waiting;
+
+use std::sync::Arc;
 
 use api::ModelLimits;
 use axum::body::Bytes;
@@ -108,8 +111,11 @@ async fn answer(state: AppState, dialect: Dialect, request: Request) -> Response
         let mesh = state.mesh.on()?.clone();
         let body = read(parts, body, &state).await?;
         let request = ModelRequest::read(dialect, body).await?;
-        let streams = request.streams;
-        let answering = Box::pin(async move { serve::serve(&mesh, &asker, dialect, &request).await });
+        let (streams, asker) = (request.streams, Arc::new(asker));
+        let answering = Box::pin(async move {
+            let response = serve::serve(&mesh, &asker, dialect, &request).await?;
+            Ok(continued::over(response, mesh, asker, dialect, &request.body))
+        });
         if streams { waiting::begun(answering, dialect).await } else { answering.await }
     };
     answered.await.unwrap_or_else(|told: Told| told.into_response(dialect))

@@ -149,7 +149,13 @@ impl HostedProviders {
         let detail = format!("{} {} {}", of.kind, of.name, of.base_url);
         tx.audit(&by.username, what, of.id.as_str(), &detail, now_ms()).await?;
         tx.commit().await?;
-        self.offer().await
+        // It is done: what cannot be read just now is read as soon as it can.
+        if let Err(error) = self.offer().await {
+            tracing::warn!(%error, "hosted providers are not offered as they are now");
+            let later = self.clone();
+            tokio::spawn(async move { later.offer_until_known().await });
+        }
+        Ok(())
     }
 
     /// From the start on, as soon as the database says which there are.

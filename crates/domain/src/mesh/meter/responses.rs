@@ -29,7 +29,9 @@ pub(super) fn body(value: &Value, tally: &mut Tally) {
         tally.count(is_call(item));
     }
     usage(&value["usage"], tally);
-    tally.complete = value["output"].is_array() && value["status"] != "failed";
+    // One that is queued, or in progress, is not here.
+    let has_ended = value["status"].as_str().is_none_or(|status| ["completed", "incomplete"].contains(&status));
+    tally.complete = value["output"].is_array() && has_ended;
 }
 
 fn usage(usage: &Value, tally: &mut Tally) {

@@ -114,7 +114,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "mesh.inference_signed",
         aliases: &["INFERENCE_REQUIRE_SIGNED_COORDINATOR_REQUESTS"],
-        kind: Kind::Flag,
+        kind: Kind::Idle("requests to the inference service are always signed"),
     },
     text("mesh.model_provider", &["LOCAL_MODEL_PROVIDER"]),
     text("mesh.engine_url", &["OLLAMA_HOST"]),

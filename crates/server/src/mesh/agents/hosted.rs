@@ -48,7 +48,10 @@ impl Hosted {
         headers.insert(name, key);
         // A key goes where it was meant for, and nowhere that it is sent on to.
         let client = reqwest::Client::builder().default_headers(headers).connect_timeout(CONNECT);
-        let client = client.redirect(reqwest::redirect::Policy::none()).build().map_err(Error::internal)?;
+        let client = client.redirect(reqwest::redirect::Policy::none());
+        // What is not encrypted stays on this machine.
+        let client = if base_url.starts_with("https:") { client } else { client.no_proxy() };
+        let client = client.build().map_err(Error::internal)?;
         Ok(Self { kind, client, base_url: base_url.to_owned() })
     }
 

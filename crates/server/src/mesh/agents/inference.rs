@@ -9,7 +9,7 @@ use hyper::{Method, Response};
 use ids::CompletionId;
 use link::KeyPair;
 use reqwest::Url;
-use wire::{MESH_REQUEST_ID, MESH_TAG};
+use wire::{INFERENCE_TAG, MESH_REQUEST_ID};
 
 use super::link::{PATIENCE, SHORT};
 use crate::error::{Error, Result};
@@ -81,7 +81,8 @@ impl Inference {
         url.set_path(path);
         url.set_query(query);
         let message = signatures::Message { method: &method, authority: url.authority(), path, query, body: &body };
-        let signed = signatures::sign(&message, &self.key.public().to_string(), &self.key, MESH_TAG, SystemTime::now());
+        let signed =
+            signatures::sign(&message, &self.key.public().to_string(), &self.key, INFERENCE_TAG, SystemTime::now());
         let headers = signed.unwrap_or_else(|error| {
             // It is refused over there.
             tracing::error!(%error, "a request to the inference service cannot be signed");

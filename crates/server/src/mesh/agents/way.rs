@@ -35,6 +35,11 @@ pub(crate) enum Way {
 // === impl Way ===
 
 impl Way {
+    /// Whether what is asked leaves the mesh.
+    pub(crate) fn is_hosted(&self) -> bool {
+        matches!(self, Self::Hosted(_))
+    }
+
     /// Whether models over there are asked in this dialect.
     pub(crate) fn speaks(&self, dialect: Dialect) -> bool {
         match self {

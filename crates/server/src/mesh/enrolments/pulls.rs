@@ -13,6 +13,9 @@ use crate::http::{Json, PathId};
 use crate::mesh::Mesh;
 use crate::state::AppState;
 
+/// Characters of a model's name.
+const MODEL_MAX: usize = 256;
+
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(mesh_pull_create))
 }
@@ -29,14 +32,25 @@ async fn mesh_pull_create(
     Json(create): Json<api::MeshPullCreate>,
 ) -> Result<(StatusCode, axum::Json<api::MeshPull>)> {
     let parts = mesh.on()?;
-    let node = parts.enrolments.ordered(&user, &id, &create.model).await?;
+    let model = create.model.trim();
+    if model.is_empty() || model.chars().count() > MODEL_MAX || model.contains(char::is_control) {
+        let message = format!("a model is called by 1 to {MODEL_MAX} printable characters, as its engine knows it");
+        return Err(Error::invalid("model", "INVALID_MODEL", message));
+    }
+    let node = parts.enrolments.node_of(&user, &id).await?;
     let way = parts.agents.way(&node).ok_or_else(|| {
         Error::conflict("OFFLINE", "the machine is not linked at this moment; try again when it is online")
     })?;
-    match way.pull(&create.model).await? {
-        Ok(pull) => Ok((StatusCode::ACCEPTED, axum::Json(shown(pull)))),
+    let ordered = way.pull(model).await.map_err(|error| {
+        Error::unavailable("NO_ANSWER", "the machine does not answer; try again in a moment").because(error)
+    });
+    match ordered? {
+        Ok(pull) => {
+            parts.enrolments.ordered(&user, &id, &format!("{node}: {model}")).await?;
+            parts.agents.note_pull(&node, &pull);
+            Ok((StatusCode::ACCEPTED, axum::Json(shown(pull))))
+        }
         Err(failure) => Err(match failure.code.as_str() {
-            "invalid_model" => Error::invalid("model", "INVALID_MODEL", failure.reason),
             "pulls_not_allowed" => {
                 let message = "the machine's owner does not allow it; `nanoscale mesh serve --allow-pulls` does";
                 Error::conflict("PULLS_NOT_ALLOWED", message)

@@ -98,7 +98,7 @@ async fn speak(parts: &Parts, asker: &Asker, asked: Asked) -> Answered {
     let speaker = Speaker::new(asked.route, asked.model.clone(), Instant::now());
     let Some(body) = asked.body else {
         // Nothing is said where only the model is wanted: that it is there.
-        model(parts, &asked.model)?;
+        model(parts, asker, &asked.model)?;
         return Ok(Json(speaker.nothing()).into_response());
     };
     let request = ModelRequest::read(asked.dialect, body).await?;
@@ -211,10 +211,10 @@ fn served_name(parts: &Parts, name: String) -> String {
     }
 }
 
-/// A model that somebody serves.
-fn model(parts: &Parts, name: &str) -> Answered<Served> {
+/// A model that somebody serves, and that this one may ask.
+fn model(parts: &Parts, asker: &Asker, name: &str) -> Answered<Served> {
     let name = &served_name(parts, name.to_owned());
-    parts.agents.models().remove(name).ok_or_else(|| {
+    parts.agents.models().remove(name).filter(|_| asker.may_ask(name)).ok_or_else(|| {
         let message =
             format!("model '{name}' not found: no machine of the mesh serves it now; /api/tags lists what there is");
         Told::new(404, "model_not_found", message)
@@ -253,8 +253,8 @@ async fn listed(state: &AppState, request: Request, wanted: impl Fn(&Served) -> 
 
 async fn show(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
-        let (_, Named { model: name }) = asked(&state, request).await?;
-        let served = model(state.mesh.on()?, &name)?;
+        let (asker, Named { model: name }) = asked(&state, request).await?;
+        let served = model(state.mesh.on()?, &asker, &name)?;
         Ok(Json(json!({
             "modelfile": "", "parameters": "", "template": "", "license": "", "details": details(),
             "model_info": { "general.architecture": "mesh", "general.basename": name, "mesh.context_length": served.context },
@@ -270,8 +270,8 @@ async fn show(State(state): State<AppState>, request: Request) -> Response {
 /// What is there need not be fetched; what is not, its owner fetches.
 async fn pull(State(state): State<AppState>, request: Request) -> Response {
     let answered = async {
-        let (_, Named { model: name }) = asked(&state, request).await?;
-        model(state.mesh.on()?, &name)?;
+        let (asker, Named { model: name }) = asked(&state, request).await?;
+        model(state.mesh.on()?, &asker, &name)?;
         Ok(([(header::CONTENT_TYPE, LINES)], "{\"status\":\"success\"}\n").into_response())
     };
     told(answered.await)

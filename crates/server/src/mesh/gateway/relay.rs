@@ -24,8 +24,14 @@ use crate::mesh::completions::Open;
 const STALL: Duration = Duration::from_secs(300);
 /// Pieces of an answer that nobody has taken yet.
 const UNREAD: usize = 8;
+/// What is said where a machine breaks off.
+pub(super) const BROKE_OFF: &str = "machine_broke_off";
 /// Proxies shall not collect what streams.
 pub(super) const NO_BUFFER: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The machine whose answer a response is.
+#[derive(Debug, Clone)]
+pub(super) struct AnsweredBy(pub(super) MeshNodeId);
 
 pub(super) struct Relay<'a> {
     pub(super) parts: &'a Parts,
@@ -65,6 +71,7 @@ impl Relay<'_> {
             counting.whole(body).await?.into()
         };
         let mut response = Response::new(body);
+        response.extensions_mut().insert(AnsweredBy(self.at.candidate.node_id.clone()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -158,7 +165,7 @@ impl Counting {
 }
 
 fn broke_off() -> Told {
-    Told::new(502, "machine_broke_off", "the machine that answered broke off; ask again, and another one answers")
+    Told::new(502, BROKE_OFF, "the machine that answered broke off; ask again, and another one answers")
 }
 
 /// A streamed answer.

@@ -6,6 +6,7 @@ use std::fmt;
 use axum::body::Bytes;
 use domain::mesh::meter::Dialect;
 use domain::mesh::prefix::Prefix;
+use ids::MeshNodeId;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -55,6 +56,8 @@ pub(super) struct ModelRequest {
     pub(super) wants_usage: bool,
     /// What is sent on.
     pub(super) body: Bytes,
+    /// Machines that are not asked: they broke off at it.
+    pub(super) not_at: Vec<MeshNodeId>,
 }
 
 /// A JSON object whose values are as they came.
@@ -154,6 +157,7 @@ impl ModelRequest {
             streams,
             wants_usage,
             body: Bytes::new(),
+            not_at: Vec::new(),
         };
         let says_usage = matches!(dialect, Dialect::Responses | Dialect::Messages | Dialect::Embeddings);
         request.body = if streams && !wants_usage && !says_usage { asking_for_usage(&fields, options) } else { body };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use domain::mesh::hosted;
 use domain::mesh::meter::Dialect;
 use domain::mesh::schedule::{self, Candidate, Look, Unfit, Wish};
 use http_body_util::{BodyExt, Limited};
@@ -60,6 +61,9 @@ pub(super) async fn serve(
     loop {
         let at = choosing.next()?;
         let node = &at.candidate.node_id;
+        if at.way.is_hosted() {
+            check_hosted(dialect, request)?;
+        }
         let place = parts.agents.take_place(node, &request.model);
         let open = hold(parts, asker, dialect, request, &choosing, &at).await?;
         match ask(&at, dialect, &open, &request.body).await {
@@ -93,6 +97,15 @@ pub(super) async fn serve(
         }
         open.settle(CompletionState::Failed).await;
     }
+}
+
+/// A hosted provider is asked for nothing of which nobody can say before what it costs.
+fn check_hosted(dialect: Dialect, request: &ModelRequest) -> Result<(), Told> {
+    let body = serde_json::from_slice(&request.body).unwrap_or_default();
+    let Some(what) = hosted::refused(dialect, &body) else { return Ok(()) };
+    let message =
+        format!("{what} is not passed on to a hosted provider, as its price cannot be said before; leave it out");
+    Err(Told::new(400, "field_not_allowed", message))
 }
 
 /// What a completion may take of a machine, of the prompt and of the answer.
@@ -271,12 +284,24 @@ struct Choosing<'a> {
     /// The most tokens that any of them takes.
     context: u64,
     choices: Vec<api::CompletionChoice>,
+    /// Whether a machine of the mesh had the model: from then on it does not leave it, whatever becomes of that machine.
+    stays: bool,
 }
 
 impl<'a> Choosing<'a> {
     fn new(parts: &'a Parts, dialect: Dialect, request: &'a ModelRequest) -> Self {
-        let (tried, too_small) = (Vec::new(), Vec::new());
-        Self { parts, dialect, request, tried, too_small, unfit: Vec::new(), context: 0, choices: Vec::new() }
+        let (tried, too_small) = (request.not_at.clone(), Vec::new());
+        Self {
+            parts,
+            dialect,
+            request,
+            tried,
+            too_small,
+            unfit: Vec::new(),
+            context: 0,
+            choices: Vec::new(),
+            stays: false,
+        }
     }
 
     fn next(&mut self) -> Result<Reachable, Told> {
@@ -288,6 +313,8 @@ impl<'a> Choosing<'a> {
         };
         let mut found =
             self.parts.agents.with_model(&request.model, self.dialect, &request.prefix, request.prompt_tokens);
+        self.stays |= found.iter().any(|it| !it.way.is_hosted());
+        found.retain(|it| !(self.stays && it.way.is_hosted()));
         self.context = found.iter().map(|it| it.candidate.context).max().unwrap_or_default();
         for Reachable { candidate, .. } in &mut found {
             candidate.tried = self.tried.contains(&candidate.node_id);

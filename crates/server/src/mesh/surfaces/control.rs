@@ -29,7 +29,7 @@ struct Control {
 
 /// Pages of the dashboard by which a mesh is run, and what they need. Who signs in there has the rights of their account.
 const PAGES: [&str; 2] = ["/", "/login"];
-const BELOW: [&str; 4] = ["/models", "/portal/", "/assets/", "/api/"];
+const BELOW: [&str; 5] = ["/models", "/portal/", "/assets/", "/api/", "/v1/"];
 
 /// Somebody with the admin token, from where that is allowed.
 struct MeshAdmin;
@@ -81,7 +81,9 @@ async fn fallback(State(control): State<Control>, request: Request) -> Response 
         return MeshAdmin::from_request_parts(&mut parts, &control).await.err().unwrap_or(nothing).into_response();
     }
     let config = &control.parts.config;
-    if !is_from(&parts, &config.allowed_ui_ips, &config.trusted_proxies) {
+    // Where nothing is said of pages, what is said of the rest counts: a port that is closed does not open by itself.
+    let allowed = if config.allowed_ui_ips.is_empty() { &config.allowed_admin_ips } else { &config.allowed_ui_ips };
+    if !is_from(&parts, allowed, &config.trusted_proxies) {
         let message = "the pages here are not for this address; ALLOWED_UI_IPS lists those that they are for";
         return Refused::new(StatusCode::FORBIDDEN, "ui_ip_forbidden", message).into_response();
     }
