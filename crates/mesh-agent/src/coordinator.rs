@@ -37,7 +37,6 @@ impl Setback {
 }
 
 /// Asks the coordinator at an address.
-#[derive(Clone)]
 pub(crate) struct CoordinatorClient {
     client: Client,
     url: Url,
@@ -74,9 +73,13 @@ struct Accepted {
 // === impl CoordinatorClient ===
 
 impl CoordinatorClient {
-    pub(crate) fn new(url: Url, key: Arc<KeyPair>) -> reqwest::Result<Self> {
-        let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { client, url, key })
+    /// Clients are alike, and reading the machine's certificates for one takes a while: coordinators share it.
+    pub(crate) fn shared() -> reqwest::Result<Client> {
+        Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()
+    }
+
+    pub(crate) fn new(client: Client, url: Url, key: Arc<KeyPair>) -> Self {
+        Self { client, url, key }
     }
 
     pub(crate) fn url(&self) -> &Url {

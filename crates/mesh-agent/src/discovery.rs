@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
+use crate::config::Config;
 use crate::kept;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,9 +58,9 @@ struct Listed {
 // === impl Discovery ===
 
 impl Discovery {
-    pub(crate) fn new(registry: Option<Url>, bootstrap: Option<Url>, directory: PathBuf) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { client, registry, bootstrap, directory })
+    pub(crate) fn new(client: reqwest::Client, config: &Config) -> Self {
+        let Config { registry, coordinator, directory, .. } = config.clone();
+        Self { client, registry, bootstrap: coordinator, directory }
     }
 
     /// Coordinators to try, one after the other.
@@ -80,7 +81,8 @@ impl Discovery {
         let registry = self.registry.as_ref()?;
         let asked = async {
             let at = registry.join("/network/coordinators").map_err(|error| error.to_string())?;
-            let response = self.client.get(at).send().await.and_then(reqwest::Response::error_for_status);
+            let response =
+                self.client.get(at).timeout(TIMEOUT).send().await.and_then(reqwest::Response::error_for_status);
             let answered = response.map_err(|error| error.to_string())?.json::<Registry>().await;
             answered.map_err(|error| error.to_string())
         };

@@ -14,6 +14,7 @@ use wire::MeshReport;
 
 use crate::completions::Completions;
 use crate::config::Config;
+use crate::coordinator::CoordinatorClient;
 use crate::discovery::Discovery;
 use crate::http::Served;
 use crate::kept;
@@ -53,6 +54,8 @@ pub struct MeshAgent {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) key: Arc<KeyPair>,
+    /// By which coordinators and their registry are asked.
+    pub(crate) client: reqwest::Client,
     pub(crate) discovery: Discovery,
     pub(crate) served: Served,
     /// Signatures that were used.
@@ -84,10 +87,12 @@ impl MeshAgent {
         // What an earlier process took cannot come again: it came over a link of that process, which nobody can repeat.
         // So this one takes at once what is signed by a clock that is behind its own.
         let nonces = Arc::new(Nonces::new(SystemTime::now() - BEFORE_ALL));
-        let (registry, bootstrap) = (config.registry.clone(), config.coordinator.clone());
-        let discovery = Discovery::new(registry, bootstrap, config.directory.clone())?;
+        let client = CoordinatorClient::shared()?;
+        let discovery = Discovery::new(client.clone(), &config);
         let status = watch::Sender::new(Status::Connecting { reason: "it has not tried yet".into() });
-        Ok(Self { inner: Arc::new(Inner { config, key, discovery, served, nonces, own_engines, local, status }) })
+        Ok(Self {
+            inner: Arc::new(Inner { config, key, client, discovery, served, nonces, own_engines, local, status }),
+        })
     }
 
     pub fn node_id(&self) -> &MeshNodeId {

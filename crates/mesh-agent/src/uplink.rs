@@ -86,12 +86,8 @@ impl MeshAgent {
     async fn link(&self) -> Result<Link, Setback> {
         let mut setback = Setback::Away("the registry knows no coordinator, and none was named".into());
         for (url, source) in self.inner.discovery.coordinators().await {
-            let client = CoordinatorClient::new(url, self.inner.key.clone());
-            let linked = match client {
-                Ok(client) => self.link_to(&client, source).await,
-                Err(error) => Err(Setback::Away(error.to_string())),
-            };
-            match linked {
+            let client = CoordinatorClient::new(self.inner.client.clone(), url, self.inner.key.clone());
+            match self.link_to(&client, source).await {
                 Err(failed) => setback = failed,
                 linked => return linked,
             }

@@ -58,7 +58,7 @@ pub struct MeshConfig {
     pub allowed_admin_ips: Vec<IpNet>,
     /// Where the coordinator asks for models itself, if it does.
     pub inference: Option<InferenceConfig>,
-    /// From where the dashboard may be opened at the control plane's port; anywhere when empty.
+    /// From where the dashboard may be opened at the control plane's port; when empty, from where that may be asked.
     pub allowed_ui_ips: Vec<IpNet>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -15,8 +15,8 @@ use crate::upstream::chain;
 
 /// All that is looked at of a request.
 #[derive(Deserialize)]
-struct Wanted {
-    model: String,
+pub(super) struct Wanted {
+    pub(super) model: String,
 }
 
 /// Passes a request on to the engine that has its model, and the answer back as it comes.

@@ -10,12 +10,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::mesh::meter::Dialect;
 use ring::digest::{SHA256, digest};
-use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::Served;
-use super::completion::pass_back;
+use super::completion::{Wanted, pass_back};
 use crate::upstream::chain;
 
 /// The SHA-256 of the token: what is compared has the same length.
@@ -44,11 +43,6 @@ pub(super) async fn models(State(served): State<Served>) -> Response {
         json!({ "id": id, "object": "model", "created": 0, "owned_by": "local", "context_length": context })
     });
     axum::Json(json!({ "object": "list", "data": models.collect::<Vec<_>>() })).into_response()
-}
-
-#[derive(Deserialize)]
-struct Wanted {
-    model: String,
 }
 
 /// Passes a request on to the engine, and the answer back as it comes.

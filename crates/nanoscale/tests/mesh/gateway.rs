@@ -182,6 +182,8 @@ async fn another_machine_goes_on_where_one_breaks_off() {
         "{heard}"
     );
     assert!(!heard.contains("machine_broke_off"), "{heard}");
+    // Who did not ask for usage gets none, of either.
+    assert!(frames(&heard).iter().all(|it| it["usage"].is_null() && !it["choices"][0].is_null()), "{heard}");
     // Who speaks is said once, and no more is said than was asked for.
     let said = texts(&heard).len();
     assert!((200..=400).contains(&said), "{said}: {heard}");

@@ -106,13 +106,19 @@ async fn each_kind_is_asked_in_its_own_dialect() {
     assert_eq!(ask("/v1/messages").await.1["error"]["code"], "route_not_served");
     // A machine of the mesh answers all of them, and the model is the mesh's then.
     let llama = LlamaServer::start(MODEL).await;
-    let _agent = stand.machine("ada-desk", &llama).await;
+    let agent = stand.machine("ada-desk", &llama).await;
     for path in ["/v1/messages", "/v1/chat/completions"] {
         assert_eq!(ask(path).await.0, 200);
     }
     let newest = bob.client.completion_list().await.unwrap();
     assert!(newest[..2].iter().all(|it| it.node_id.as_ref().unwrap().as_str() == "ada-desk"), "{newest:?}");
     assert_eq!(owner(&bob).await.unwrap(), "mesh");
+    // Where its owner uses it, the company is asked again, and /v1/models says so.
+    agent.owner_says("pause").await;
+    wait_until("it is paused", PATIENCE, async || owner(&bob).await.is_some_and(|owner| owner == "openai")).await;
+    assert_eq!(ask("/v1/chat/completions").await.0, 200);
+    let newest = bob.client.completion_list().await.unwrap().remove(0);
+    assert_eq!(newest.node_id.unwrap().as_str(), "coordinator.openai");
     stand.adds_up().await;
 }
 

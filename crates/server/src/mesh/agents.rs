@@ -129,14 +129,6 @@ impl Served {
 // === impl Linked ===
 
 impl Linked {
-    fn is_hosted(&self) -> bool {
-        self.way.is_hosted()
-    }
-
-    fn model(&self, name: &str) -> Option<&MeshModel> {
-        self.report.models.iter().find(|model| model.name == name)
-    }
-
     /// Requests that it works at, or that wait for it.
     fn busy(&self, model: &MeshModel) -> u32 {
         let ours = self.under_way.get(&model.name).map(|count| count.load(Ordering::Relaxed));
@@ -186,23 +178,10 @@ impl MeshAgents {
         linked.iter().filter(|(_, linked)| linked.holder.is_some()).map(|(node, _)| node.clone()).collect()
     }
 
-    /// Takes a place in, instead of the one that was known by this name.
-    fn put(&self, node: &MeshNodeId, linked: Linked) {
-        if let Some(before) = self.linked().insert(node.clone(), linked) {
-            before.ends.cancel();
-        }
-    }
-
     /// Offers models of hosted providers, and no others than these.
     pub(crate) fn set_hosted(&self, providers: Vec<(MeshNodeId, Hosted, Vec<MeshModel>)>) {
         let mut all = self.linked();
-        all.retain(|node, linked| {
-            let stays = !linked.is_hosted() || providers.iter().any(|(of, ..)| of == node);
-            if !stays {
-                linked.ends.cancel();
-            }
-            stays
-        });
+        all.retain(|node, linked| !linked.way.is_hosted() || providers.iter().any(|(of, ..)| of == node));
         for (node, hosted, models) in providers {
             let (way, ends) = (Way::Hosted(hosted), self.inner.closing.child_token());
             let before = all.remove(&node);
@@ -248,7 +227,7 @@ impl MeshAgents {
             for model in &linked.report.models {
                 let served = models.entry(model.name.clone()).or_default();
                 served.by.get_or_insert_with(|| node.clone());
-                if !linked.is_hosted() {
+                if !linked.way.is_hosted() {
                     served.in_the_mesh = true;
                 }
                 served.context = served.context.max(model.context);
@@ -258,8 +237,7 @@ impl MeshAgents {
         models
     }
 
-    /// The machines that have a model, and are asked in this dialect. A hosted provider is among them only where no machine of the
-    /// mesh has it: what the mesh can answer does not leave it.
+    /// All that have a model, and are asked in this dialect: machines, and hosted providers.
     pub(crate) fn with_model(
         &self,
         name: &str,
@@ -269,10 +247,8 @@ impl MeshAgents {
     ) -> Vec<Reachable> {
         let linked = self.linked();
         let (measured, prefixes) = (self.measured(), self.prefixes());
-        let stays = linked.values().any(|it| !it.is_hosted() && it.report.paused.is_none() && it.model(name).is_some());
-        let asked = linked.iter().filter(|(_, it)| it.way.speaks(dialect) && !(stays && it.is_hosted()));
-        let found = asked.filter_map(|(node, linked)| {
-            let model = linked.model(name)?;
+        let found = linked.iter().filter(|(_, it)| it.way.speaks(dialect)).filter_map(|(node, linked)| {
+            let model = linked.report.models.iter().find(|model| model.name == name)?;
             let known = measured.get(&(node.clone(), name.to_owned()));
             let share = prefixes.share(prefix, node) * known.map_or(1.0, Measured::recall);
             Some(Reachable {

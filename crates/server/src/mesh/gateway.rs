@@ -114,7 +114,7 @@ async fn answer(state: AppState, dialect: Dialect, request: Request) -> Response
         let (streams, asker) = (request.streams, Arc::new(asker));
         let answering = Box::pin(async move {
             let response = serve::serve(&mesh, &asker, dialect, &request).await?;
-            Ok(continued::over(response, mesh, asker, dialect, &request.body))
+            Ok(continued::over(response, mesh, asker, dialect, request))
         });
         if streams { waiting::begun(answering, dialect).await } else { answering.await }
     };

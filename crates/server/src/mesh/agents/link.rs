@@ -237,7 +237,10 @@ impl MeshAgents {
             return Err(Error::internal(format!("it speaks protocol {}", report.protocol)));
         }
         tracing::info!(node.id = %node, models = report.models.len(), "a mesh agent is linked");
-        self.put(node, Linked { holder, way: way.clone(), report, under_way: HashMap::new(), ends: ends.clone() });
+        let linked = Linked { holder, way: way.clone(), report, under_way: HashMap::new(), ends: ends.clone() };
+        if let Some(before) = self.linked().insert(node.clone(), linked) {
+            before.ends.cancel();
+        }
         // It may have been decided otherwise since it was asked.
         self.check_soon();
         let heard = self.hear(node, &way, &ends).await;

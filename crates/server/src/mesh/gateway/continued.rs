@@ -32,17 +32,18 @@ pub(super) fn over(
     parts: Arc<Parts>,
     asker: Arc<Asker>,
     dialect: Dialect,
-    body: &Bytes,
+    request: ModelRequest,
 ) -> Response {
     let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(is_stream);
-    let is_one = streams && dialect == Dialect::ChatCompletions;
-    let Some(asked) = is_one.then(|| asked(body)).flatten() else { return response };
+    if !streams || dialect != Dialect::ChatCompletions {
+        return response;
+    }
     let nodes = answered_by(&response).into_iter().collect();
     let (head, body) = response.into_parts();
     let continued = Continued {
         parts,
         asker,
-        asked,
+        request,
         said: String::new(),
         pieces: 0,
         left: TIMES,
@@ -69,7 +70,7 @@ fn asked(body: &Bytes) -> Option<Map<String, Value>> {
 struct Continued {
     parts: Arc<Parts>,
     asker: Arc<Asker>,
-    asked: Map<String, Value>,
+    request: ModelRequest,
     /// By all machines so far.
     said: String,
     /// Frames in which that came: it has no fewer tokens.
@@ -136,11 +137,8 @@ impl Continued {
         let Some(body) = self.rest() else { return false };
         let Ok(mut request) = ModelRequest::read(Dialect::ChatCompletions, body).await else { return false };
         request.not_at.clone_from(&self.nodes);
-        // A company takes what was said for said, and answers to it.
-        let stays = self.parts.agents.models().get(&request.model).is_some_and(|served| served.in_the_mesh);
-        if !stays {
-            return false;
-        }
+        // What is sent on asks for usage also where the program did not.
+        request.wants_usage = self.request.wants_usage;
         match Box::pin(serve(&self.parts, &self.asker, Dialect::ChatCompletions, &request)).await {
             Ok(response) if response.headers().get(header::CONTENT_TYPE).is_some_and(is_stream) => {
                 self.nodes.extend(answered_by(&response));
@@ -155,7 +153,7 @@ impl Continued {
 
     /// What is still to be said, where anything is.
     fn rest(&self) -> Option<Bytes> {
-        let mut asked = self.asked.clone();
+        let mut asked = asked(&self.request.body)?;
         asked.get_mut("messages")?.as_array_mut()?.push(json!({ "role": "assistant", "content": self.said }));
         for bound in ["max_tokens", "max_completion_tokens"] {
             if let Some(most) = asked.get(bound).and_then(Value::as_u64) {

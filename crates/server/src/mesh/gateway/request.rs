@@ -56,7 +56,8 @@ pub(super) struct ModelRequest {
     pub(super) wants_usage: bool,
     /// What is sent on.
     pub(super) body: Bytes,
-    /// Machines that are not asked: they broke off at it.
+    /// Machines that are not asked: they broke off at it. Nor is a hosted provider, where there are any: it would take what was said
+    /// for said, and answer to that.
     pub(super) not_at: Vec<MeshNodeId>,
 }
 

@@ -284,23 +284,23 @@ struct Choosing<'a> {
     /// The most tokens that any of them takes.
     context: u64,
     choices: Vec<api::CompletionChoice>,
-    /// Whether a machine of the mesh had the model: from then on it does not leave it, whatever becomes of that machine.
+    /// Whether a machine of the mesh had the model for others: from then on it does not leave it, whatever becomes of that machine.
     stays: bool,
 }
 
 impl<'a> Choosing<'a> {
     fn new(parts: &'a Parts, dialect: Dialect, request: &'a ModelRequest) -> Self {
-        let (tried, too_small) = (request.not_at.clone(), Vec::new());
+        let (tried, stays) = (request.not_at.clone(), !request.not_at.is_empty());
         Self {
             parts,
             dialect,
             request,
             tried,
-            too_small,
+            too_small: Vec::new(),
             unfit: Vec::new(),
             context: 0,
             choices: Vec::new(),
-            stays: false,
+            stays,
         }
     }
 
@@ -313,7 +313,7 @@ impl<'a> Choosing<'a> {
         };
         let mut found =
             self.parts.agents.with_model(&request.model, self.dialect, &request.prefix, request.prompt_tokens);
-        self.stays |= found.iter().any(|it| !it.way.is_hosted());
+        self.stays |= found.iter().any(|it| !it.way.is_hosted() && !it.candidate.paused);
         found.retain(|it| !(self.stays && it.way.is_hosted()));
         self.context = found.iter().map(|it| it.candidate.context).max().unwrap_or_default();
         for Reachable { candidate, .. } in &mut found {
