@@ -2,6 +2,7 @@ import { lazy, Suspense, type ComponentType } from "react";
 import { createBrowserRouter, Navigate } from "react-router";
 
 import LoginPage from "@/features/auth/LoginPage";
+import { RequireCloud } from "@/features/auth/RequireCloud";
 import SetupPage from "@/features/auth/SetupPage";
 import ProjectsPage from "@/features/projects/ProjectsPage";
 import { NotFound } from "@/shell/NotFound";
@@ -52,41 +53,53 @@ export const router = createBrowserRouter([
   { path: "/setup", element: <SetupPage /> },
   { path: "/login", element: <LoginPage /> },
   {
-    path: "/watch",
-    element: (
-      <PageFailed>
-        <Suspense>
-          <WatchPage />
-        </Suspense>
-      </PageFailed>
-    ),
+    element: <RequireCloud />,
+    children: [
+      {
+        path: "/watch",
+        element: (
+          <PageFailed>
+            <Suspense>
+              <WatchPage />
+            </Suspense>
+          </PageFailed>
+        ),
+      },
+    ],
   },
   {
     path: "/",
     element: <Shell />,
     children: [
-      { index: true, element: <ProjectsPage /> },
-      { path: "projects", element: <ProjectsPage /> },
-      { path: "projects/new", element: <NewProjectPage /> },
       {
-        path: "projects/:id",
-        element: <ProjectLayout />,
+        element: <RequireCloud />,
         children: [
-          { index: true, element: <OverviewTab /> },
-          { path: "deployments", element: <DeploymentsTab /> },
-          { path: "runs", element: <RunsTab /> },
-          { path: "logs", element: <LogsTab /> },
-          { path: "activity", element: <ActivityTab /> },
-          { path: "env", element: <EnvTab /> },
-          { path: "settings", element: <SettingsTab /> },
+          { index: true, element: <ProjectsPage /> },
+          { path: "projects", element: <ProjectsPage /> },
+          { path: "projects/new", element: <NewProjectPage /> },
+          {
+            path: "projects/:id",
+            element: <ProjectLayout />,
+            children: [
+              { index: true, element: <OverviewTab /> },
+              { path: "deployments", element: <DeploymentsTab /> },
+              { path: "runs", element: <RunsTab /> },
+              { path: "logs", element: <LogsTab /> },
+              { path: "activity", element: <ActivityTab /> },
+              { path: "env", element: <EnvTab /> },
+              { path: "settings", element: <SettingsTab /> },
+            ],
+          },
+          { path: "projects/:id/deployments/:deploymentId", element: <DeploymentPage /> },
+          { path: "projects/:id/runs/:runId", element: <RunPage /> },
+          { path: "workspaces", element: <WorkspacesPage /> },
+          { path: "workspaces/:id", element: <WorkspacePage /> },
+          { path: "servers", element: <NodesPage /> },
+          { path: "servers/:id", element: <NodePage /> },
+          { path: "notifications", element: <NotificationsPage /> },
+          { path: "notifications/:id", element: <NotificationChannelPage /> },
         ],
       },
-      { path: "projects/:id/deployments/:deploymentId", element: <DeploymentPage /> },
-      { path: "projects/:id/runs/:runId", element: <RunPage /> },
-      { path: "workspaces", element: <WorkspacesPage /> },
-      { path: "workspaces/:id", element: <WorkspacePage /> },
-      { path: "servers", element: <NodesPage /> },
-      { path: "servers/:id", element: <NodePage /> },
       {
         path: "models",
         element: <MeshLayout />,
@@ -100,8 +113,6 @@ export const router = createBrowserRouter([
       },
       // What a guide calls it.
       { path: "portal/coordinator-ops", element: <Navigate to="/models/operations" replace /> },
-      { path: "notifications", element: <NotificationsPage /> },
-      { path: "notifications/:id", element: <NotificationChannelPage /> },
       { path: "settings", element: <SettingsPage /> },
       { path: "*", element: <NotFound /> },
     ],

@@ -28,6 +28,8 @@ pub struct AuthStatus {
     /// 0 until setup is done.
     pub users_count: i64,
     pub authenticated: bool,
+    /// Whether this is the portal of a mesh by itself: of the dashboard it has the pages for models.
+    pub mesh_only: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -16,13 +16,11 @@ use std::time::Duration;
 use ids::BaseDomain;
 pub(crate) use inference::Inference;
 use ipnet::Ipv4Net;
-pub(crate) use mesh::Mesh;
+pub(crate) use mesh::{Mesh, MeshService};
 use own_ports::Dashboard;
 pub(crate) use settings::Secret;
 use settings::Values;
 
-/// The server's directory below `data_dir`.
-const SERVER: &str = "server";
 /// Where an installation keeps its file.
 const INSTALLED: &str = "/opt/nanoscale/config.json";
 
@@ -68,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) activity_retention: Duration,
     /// Absent where this server takes no part in one.
     pub(crate) mesh: Option<Mesh>,
+    /// The only one of the mesh's services that this process is, if it is one.
+    pub(crate) service: Option<MeshService>,
     pub(crate) inference: Inference,
     /// Settings that are accepted and have no effect, each as a sentence.
     pub(crate) warnings: Vec<String>,
@@ -141,15 +141,24 @@ impl std::error::Error for Mistakes {}
 
 /// Reads the configuration from `path`, from where an installation has it, or from nothing.
 pub(crate) fn load(path: Option<&Path>) -> Result<Config, Mistakes> {
-    load_with(path, |_| {})
+    load_as(path, None, |_| {})
 }
 
 /// The same for a process that is the inference service and nothing else, which listens in any case.
 pub(crate) fn load_for_inference(path: Option<&Path>) -> Result<Config, Mistakes> {
-    load_with(path, |values| values.usually("mesh.inference_bind", inference::USUAL))
+    load_as(path, None, |values| values.usually("mesh.inference_bind", inference::USUAL))
 }
 
-fn load_with(path: Option<&Path>, usual: impl FnOnce(&mut Values)) -> Result<Config, Mistakes> {
+/// The same for a process that is another one of the mesh's services, and nothing else.
+pub(crate) fn load_for_mesh(path: Option<&Path>, service: MeshService) -> Result<Config, Mistakes> {
+    load_as(path, Some(service), |_| {})
+}
+
+fn load_as(
+    path: Option<&Path>,
+    service: Option<MeshService>,
+    usual: impl FnOnce(&mut Values),
+) -> Result<Config, Mistakes> {
     let installed = Path::new(INSTALLED);
     let path = path.or_else(|| installed.exists().then_some(installed));
     let variables = std::env::vars().collect::<Vec<_>>();
@@ -159,7 +168,7 @@ fn load_with(path: Option<&Path>, usual: impl FnOnce(&mut Values)) -> Result<Con
     }
     values.read_variables(&variables);
     usual(&mut values);
-    build(values, path == Some(installed))
+    build(values, path == Some(installed), service)
 }
 
 /// The file of defaults, for people to start from.
@@ -167,7 +176,7 @@ pub(crate) fn default_file() -> String {
     settings::default_file()
 }
 
-fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
+fn build(mut values: Values, installed: bool, service: Option<MeshService>) -> Result<Config, Mistakes> {
     let database_path = values.path("database_path");
     let data_dir = values.path("data_dir").or_else(|| {
         // The guide sets only the database's path; the rest of the data lies beside it.
@@ -180,8 +189,8 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
             values.mistake("data_dir", "neither XDG_DATA_HOME nor HOME says where data may go; set it");
             PathBuf::new()
         });
-    let database_url = values.database_url("database_url").unwrap_or_else(|| {
-        let path = database_path.unwrap_or_else(|| data_dir.join(SERVER).join("nanoscale.db"));
+    let database_url = mesh::database_url(&mut values, service).unwrap_or_else(|| {
+        let path = database_path.unwrap_or_else(|| data_dir.join(directory(service)).join("nanoscale.db"));
         format!("sqlite:{}", path.display())
     });
     let edge_default = if installed { "0.0.0.0:80" } else { "127.0.0.1:8080" };
@@ -218,7 +227,7 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
     let runtime = runtime(&mut values);
     let tokens = tokens::read(&mut values);
     let (base_domain, public_url) =
-        (values.domain("orchestrator.base_domain", "localhost"), values.web_address("orchestrator.public_url"));
+        (values.domain("orchestrator.base_domain", "localhost"), mesh::public_url(&mut values, service));
     let api_bind = values.address("orchestrator.bind_address", "127.0.0.1:4000");
     let dashboard = Dashboard { public_url: public_url.as_deref(), base: &base_domain, bound: api_bind.ip() };
     let own_ports = own_ports::read(&mut values, &dashboard);
@@ -250,7 +259,8 @@ fn build(mut values: Values, installed: bool) -> Result<Config, Mistakes> {
         machine,
         tokens,
         activity_retention: Duration::from_secs(24 * 3600 * values.number("activity.retention_days")),
-        mesh: mesh::read(&mut values),
+        mesh: mesh::read(&mut values, service),
+        service,
         inference: inference::read(&mut values),
         warnings: values.warnings(),
     };
@@ -298,10 +308,15 @@ fn machine(values: &mut Values) -> Machine {
     }
 }
 
+/// The server's directory below `data_dir`; each service of the mesh that is a process of its own has its own.
+fn directory(service: Option<MeshService>) -> &'static str {
+    service.map_or("server", MeshService::as_str)
+}
+
 impl Config {
     /// What the server keeps.
     pub(crate) fn server_dir(&self) -> PathBuf {
-        self.data_dir.join(SERVER)
+        self.data_dir.join(directory(self.service))
     }
 
     pub(crate) fn edge_dir(&self) -> PathBuf {

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use config::MeshService;
 use serve::Part;
 
 /// Your private cloud: deploy apps on machines you own.
@@ -21,7 +22,7 @@ struct Cli {
     /// The configuration file. Default: /opt/nanoscale/config.json if there is one, else development defaults.
     #[arg(long, global = true, env = "NANOSCALE_CONFIG_PATH", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What this process is: `orchestrator` is another word for `serve`, `inference` for `serve inference`.
+    /// What this process is: `orchestrator` is another word for `serve`, the others for `serve` with that word.
     #[arg(long, value_enum)]
     role: Option<Role>,
     /// Another word for the `join` command.
@@ -34,7 +35,22 @@ struct Cli {
 #[derive(Clone, Copy, ValueEnum)]
 enum Role {
     Orchestrator,
+    Coordinator,
     Inference,
+    ControlPlane,
+    Portal,
+}
+
+impl Role {
+    fn only(self) -> Option<Only> {
+        match self {
+            Self::Orchestrator => None,
+            Self::Coordinator => Some(Only::Coordinator),
+            Self::Inference => Some(Only::Inference),
+            Self::ControlPlane => Some(Only::ControlPlane),
+            Self::Portal => Some(Only::Portal),
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -50,13 +66,19 @@ enum Only {
     Edge,
     /// What builds and runs apps. It is root and listens on nothing.
     Node,
-    /// Models that the coordinator of a mesh asks for, of an engine beside this process.
+    /// Of a mesh: machines link to it, and programs ask it for models.
+    Coordinator,
+    /// Of a mesh: models that the coordinator asks for, of an engine beside this process.
     Inference,
+    /// Of a mesh: for who runs it.
+    ControlPlane,
+    /// Of a mesh: people and their machines. It has a database of its own.
+    Portal,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run server, node and edge in this process, or one of them; or the mesh's inference service.
+    /// Run server, node and edge in this process, or one of them; or one of the mesh's services.
     Serve {
         /// Run only this one.
         #[arg(value_enum)]
@@ -100,10 +122,9 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let command = match (cli.role, cli.join, cli.command) {
-        (Some(Role::Orchestrator), None, None) => {
-            Command::Serve { only: None, setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() }
+        (Some(role), None, None) => {
+            Command::Serve { only: role.only(), setup_code: std::env::var("NANOSCALE_SETUP_CODE").ok() }
         }
-        (Some(Role::Inference), None, None) => Command::Serve { only: Some(Only::Inference), setup_code: None },
         (None, Some(token), None) => {
             Command::Join(serve::JoinArgs { token: Some(token), ..serve::JoinArgs::default() })
         }
@@ -154,7 +175,11 @@ fn failure(error: &anyhow::Error) -> ExitCode {
 }
 
 fn part(only: Option<Only>, setup_code: Option<String>) -> Part {
+    let of_mesh = |service| Part::Mesh { service, setup_code: setup_code.clone() };
     match only {
+        Some(Only::Coordinator) => of_mesh(MeshService::Coordinator),
+        Some(Only::ControlPlane) => of_mesh(MeshService::ControlPlane),
+        Some(Only::Portal) => of_mesh(MeshService::Portal),
         None => Part::All { setup_code },
         Some(Only::Server) => Part::Server { setup_code },
         Some(Only::Edge) => Part::Edge,

@@ -5,6 +5,7 @@ mod control_plane;
 mod directories;
 mod inference;
 mod join;
+mod mesh_service;
 mod separate;
 mod sockets;
 mod surfaces;
@@ -26,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, MeshService};
 use control_plane::ControlPlane;
 pub(crate) use directories::make_private;
 pub(crate) use join::JoinArgs;
@@ -53,6 +54,11 @@ pub(crate) enum Part {
     Node,
     /// Engines that a coordinator elsewhere asks for models.
     Inference,
+    /// Another one of the mesh's services.
+    Mesh {
+        service: MeshService,
+        setup_code: Option<String>,
+    },
     /// Node and edge of a cluster whose server is elsewhere.
     Joined(JoinArgs),
 }
@@ -60,9 +66,10 @@ pub(crate) enum Part {
 pub(crate) fn run(part: Part, config: Option<&Path>, log: &OwnLog) -> Result<ExitCode> {
     let config = match part {
         Part::Inference => config::load_for_inference(config)?,
+        Part::Mesh { service, .. } => config::load_for_mesh(config, service)?,
         _ => config::load(config)?,
     };
-    if matches!(part, Part::Server { .. } | Part::Edge | Part::Inference) {
+    if matches!(part, Part::Server { .. } | Part::Edge | Part::Inference | Part::Mesh { .. }) {
         log.discard();
     }
     for warning in &config.warnings {
@@ -80,6 +87,10 @@ pub(crate) fn run(part: Part, config: Option<&Path>, log: &OwnLog) -> Result<Exi
             Part::Edge => separate::edge(config, termination).await,
             Part::Node => separate::node(config, termination, &own_log).await,
             Part::Inference => inference::inference(config, termination).await,
+            Part::Mesh { service: MeshService::ControlPlane, .. } => {
+                mesh_service::control_plane(config, termination).await
+            }
+            Part::Mesh { setup_code, .. } => mesh_service::with_database(config, setup_code, termination).await,
             Part::Joined(args) => join::join(config, args, termination, &own_log).await,
         }
     });

@@ -19,6 +19,17 @@ use crate::{apps, mesh, platform, ui, workspaces};
 /// Bodies of JSON requests; uploads have their own bound.
 const JSON_MAX: usize = 2 << 20;
 
+/// Of the connection, not of the request (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
 /// Every documented route. A route that is not in here does not exist.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(api::Shapes::openapi())
@@ -47,7 +58,23 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 pub(crate) fn router(state: AppState) -> Router {
-    let (router, _) = routes().split_for_parts();
+    finished(routes(), state)
+}
+
+/// What the portal of a mesh has where it is a process of its own, but for what the coordinator answers.
+pub(crate) fn portal_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(platform::health::routes())
+        .merge(platform::identity::http::routes())
+        .merge(platform::audit::routes())
+        .merge(platform::activity::http::routes())
+        .merge(platform::programs::http::routes())
+        .merge(platform::events::routes())
+        .merge(mesh::portal_routes())
+}
+
+pub(crate) fn finished(routes: OpenApiRouter<AppState>, state: AppState) -> Router {
+    let (router, _) = routes.split_for_parts();
     router
         .method_not_allowed_fallback(async || Error::method_not_allowed())
         .fallback(ui::serve)
@@ -70,6 +97,16 @@ async fn finish(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         Err(Err(_)) => Error::unavailable("STOPPING", "the server is stopping; try again in a moment").into_response(),
+    }
+}
+
+/// With what `Connection` names; but for what says where a message ends or whom it is for, which is never for one hop.
+pub(crate) fn leave_out_hops(headers: &mut HeaderMap) {
+    let named = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    let named = named.filter(|name| ![header::HOST, header::CONTENT_LENGTH].contains(name)).collect::<Vec<_>>();
+    for name in HOP_BY_HOP.into_iter().chain(named) {
+        headers.remove(name);
     }
 }
 

@@ -21,7 +21,7 @@ pub use config::{
 };
 pub use listen::{Certificate, Listener};
 pub use mesh::surfaces::MeshSurface;
-pub use mesh::{InferenceConfig, MeshConfig};
+pub use mesh::{InferenceConfig, MeshConfig, MeshRole};
 pub use platform::nodes::{Accept, LinkIo, LocalNode, Patience};
 pub use platform::signing::SigningKey;
 pub use platform::vault::{KeyRing, Vault};
@@ -31,6 +31,14 @@ pub use workspaces::ports::own::OwnPorts;
 /// The API as an OpenAPI document, with every route the server answers.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     http::routes().into_openapi()
+}
+
+/// The control plane of a mesh, in a process of its own: it asks coordinator and portal, and keeps nothing.
+///
+/// # Errors
+/// When there are no clients to ask them with.
+pub fn mesh_control_plane(config: MeshConfig) -> Result<axum::Router, BuildError> {
+    Ok(mesh::surfaces::control::router_alone(config)?)
 }
 
 /// The time from now to then, as long as there can be one when there is no then.

@@ -6,11 +6,14 @@
 
 pub(crate) mod agents;
 pub(crate) mod completions;
+pub(crate) mod coordinator;
 pub(crate) mod enrolments;
+mod forward;
 pub(crate) mod gateway;
 pub(crate) mod hosted;
 pub(crate) mod ledger;
 pub(crate) mod overview;
+pub(crate) mod people;
 pub(crate) mod portal;
 pub(crate) mod surfaces;
 
@@ -24,21 +27,32 @@ use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::{Error, Result};
-use crate::platform::identity::Identity;
+use crate::platform::identity::{Directory, Identity};
 use crate::platform::vault::Vault;
 use crate::state::AppState;
 use agents::MeshAgents;
 pub use agents::inference::InferenceConfig;
 use completions::{Completions, Work};
+use coordinator::{Coordinator, CoordinatorIdentity, Here, There};
 use enrolments::Enrolments;
 use gateway::limits::Rates;
 use hosted::HostedProviders;
 use ledger::Ledger;
+use people::People;
 use portal::Portal;
+
+/// Which of the mesh's services a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeshRole {
+    All,
+    Coordinator,
+    Portal,
+}
 
 /// How the mesh is set up.
 #[derive(Clone)]
 pub struct MeshConfig {
+    pub role: MeshRole,
     /// Where machines of the mesh reach the coordinator, and it the portal.
     pub coordinator_url: String,
     pub portal_url: String,
@@ -75,8 +89,11 @@ pub(crate) struct Mesh(Option<Arc<Parts>>);
 pub(crate) struct Parts {
     pub(crate) config: MeshConfig,
     pub(crate) key: Arc<KeyPair>,
+    /// The portal's.
     pub(crate) enrolments: Enrolments,
     pub(crate) portal: Portal,
+    pub(crate) coordinator: Coordinator,
+    /// The coordinator's, like what follows: where that is a process of its own, nothing is linked here, and nobody asks.
     pub(crate) agents: MeshAgents,
     pub(crate) ledger: Ledger,
     pub(crate) completions: Completions,
@@ -106,11 +123,27 @@ impl Mesh {
         let key = config.key.clone().unwrap_or_else(|| Arc::new(key));
         let portal = Portal::new(&config)?;
         let agents = MeshAgents::new(&key, portal.clone(), config.max_price, closing.clone())?;
+        let completions =
+            Completions::new(store.clone(), agents.clone(), epoch, config.fee_bps, Work { tasks, closing });
+        let coordinator = match config.role {
+            MeshRole::Portal => Coordinator::There(There::new(&config)?),
+            MeshRole::All | MeshRole::Coordinator => Coordinator::Here(Box::new(Here {
+                agents: agents.clone(),
+                completions: completions.clone(),
+                identity: CoordinatorIdentity {
+                    peer_id: config.peer_id.clone(),
+                    public_key: key.public().to_string(),
+                    coordinator_url: config.coordinator_url.clone(),
+                    network_mode: "public_mesh".into(),
+                },
+            })),
+        };
         let parts = Parts {
-            enrolments: Enrolments::new(store.clone(), identity),
-            ledger: Ledger::new(store.clone()),
-            hosted: HostedProviders::new(store.clone(), vault, agents.clone(), config.max_price),
-            completions: Completions::new(store, agents.clone(), epoch, config.fee_bps, Work { tasks, closing }),
+            enrolments: Enrolments::new(store.clone(), identity.clone()),
+            ledger: Ledger::new(store.clone(), identity),
+            hosted: HostedProviders::new(store, vault, agents.clone(), config.max_price),
+            coordinator,
+            completions,
             rates: Rates::default(),
             portal,
             agents,
@@ -131,7 +164,9 @@ impl Mesh {
 
     /// Works in the background, for ever.
     pub(crate) async fn run(&self) {
-        let Some(parts) = &self.0 else { return std::future::pending().await };
+        let Some(parts) = self.0.as_ref().filter(|parts| parts.config.role != MeshRole::Portal) else {
+            return std::future::pending().await;
+        };
         let inference = async {
             if let Some(config) = &parts.config.inference
                 && let Err(error) = parts.agents.ask_inference(config, parts.key.clone()).await
@@ -144,10 +179,25 @@ impl Mesh {
     }
 }
 
+/// Where people are known, if that is elsewhere.
+pub(crate) fn people_elsewhere(config: Option<&MeshConfig>) -> Result<Option<Arc<dyn Directory>>> {
+    let Some(config) = config.filter(|config| config.role == MeshRole::Coordinator) else { return Ok(None) };
+    Ok(Some(Arc::new(People::new(Portal::new(config)?))))
+}
+
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(portal_routes()).merge(coordinator_routes())
+}
+
+/// What the portal answers.
+pub(crate) fn portal_routes() -> OpenApiRouter<AppState> {
+    enrolments::http::routes()
+}
+
+/// What the coordinator answers.
+pub(crate) fn coordinator_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(overview::routes())
-        .merge(enrolments::http::routes())
         .merge(ledger::http::routes())
         .merge(completions::http::routes())
         .merge(hosted::http::routes())

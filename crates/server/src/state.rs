@@ -125,7 +125,7 @@ impl Server {
         let git_credentials = GitCredentials::new(store.clone(), vault.clone(), config.clone());
         let notifications = Notifications::new(store.clone(), vault.clone(), config.notifications.clone());
         let projects = Projects::new(store.clone(), config.clone(), nodes.clone(), environment.clone());
-        let identity = Identity::new(store.clone(), config.clone());
+        let identity = Identity::new(store.clone(), config.clone(), mesh::people_elsewhere(config.mesh.as_ref())?);
         let activity = Activity::new(store.clone(), identity.clone(), config.activity_retention, closing.clone());
         let deployments = Deployments::new(
             store.clone(),
@@ -238,9 +238,26 @@ impl Server {
         let keeper = history.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { keeper.run().await }));
         self.tasks.spawn(stoppable(closing.clone(), async move { mesh.run().await }));
+        let own = (listener, crate::http::router(self.state.clone()));
         let further = further.into_iter().map(|(port, listener)| (listener, self.state.router(port)));
-        let further = further.collect::<Vec<_>>();
-        let served = [(listener, crate::http::router(self.state))].into_iter().chain(further);
+        self.serve(std::iter::once(own).chain(further).collect(), shutdown).await;
+        history.close().await;
+    }
+
+    /// The same for a server that is one of the mesh's services and nothing else ([`crate::MeshRole`]).
+    pub async fn run_of_mesh(self, ports: Vec<(FurtherPort, Listener)>, shutdown: impl Future<Output = ()>) {
+        let AppState { activity, mesh, history, .. } = self.state.clone();
+        let closing = self.closing.clone();
+        self.tasks.spawn(stoppable(closing.clone(), async move { activity.purge_forever().await }));
+        self.tasks.spawn(stoppable(closing, async move { mesh.run().await }));
+        let served = ports.into_iter().map(|(port, listener)| (listener, self.state.router(port)));
+        self.serve(served.collect(), shutdown).await;
+        history.close().await;
+    }
+
+    async fn serve(&self, served: Vec<(Listener, axum::Router)>, shutdown: impl Future<Output = ()>) {
+        let closing = self.closing.clone();
+        let served = served.into_iter();
         let served = served.map(|(listener, router)| listen::serve(listener, router, listen::HEAD, closing.clone()));
         let mut serving = std::pin::pin!(futures_util::future::join_all(served));
         tokio::select! {
@@ -253,7 +270,6 @@ impl Server {
         }
         self.tasks.close();
         self.tasks.wait().await;
-        history.close().await;
     }
 }
 

@@ -2265,6 +2265,8 @@ export interface components {
         };
         AuthStatus: {
             authenticated: boolean;
+            /** @description Whether this is the portal of a mesh by itself: of the dashboard it has the pages for models. */
+            mesh_only: boolean;
             /**
              * Format: int64
              * @description 0 until setup is done.

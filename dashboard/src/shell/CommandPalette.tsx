@@ -2,6 +2,7 @@ import { CornerDownLeft, Search } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 
+import { useMeshOnly } from "@/features/auth/queries";
 import { classes } from "@/ui/classes";
 import { useReturnFocus } from "@/ui/use-return-focus";
 
@@ -23,6 +24,7 @@ function Palette({ items, onClose }: { items: PaletteItem[]; onClose: () => void
   const [query, setQuery] = useState("");
   const [active, setActive] = useState(0);
   const list = useRef<HTMLDivElement>(null);
+  const label = useMeshOnly() ? "Search pages and actions" : "Search projects, workspaces, pages and actions";
   const id = useId();
   const shown = arrange(items, query);
   const current = Math.min(active, shown.length - 1);
@@ -63,8 +65,8 @@ function Palette({ items, onClose }: { items: PaletteItem[]; onClose: () => void
           aria-expanded
           aria-controls={id}
           aria-activedescendant={shown[current] ? `${id}-${shown[current].id}` : undefined}
-          aria-label="Search projects, workspaces, pages and actions"
-          placeholder="Search projects, workspaces, pages and actions"
+          aria-label={label}
+          placeholder={label}
           autoFocus
           value={query}
           onChange={(event) => {

@@ -1,10 +1,12 @@
 import { Compass } from "lucide-react";
 
+import { useMeshOnly } from "@/features/auth/queries";
 import { ButtonLink } from "@/ui/Button";
 import { PageTitle } from "@/ui/PageTitle";
 import { EmptyState } from "@/ui/states";
 
 export function NotFound({ what = "page" }: { what?: string }) {
+  const meshOnly = useMeshOnly();
   return (
     <div className="py-8">
       <PageTitle>Not found</PageTitle>
@@ -13,7 +15,7 @@ export function NotFound({ what = "page" }: { what?: string }) {
         title={`There is no such ${what}`}
         actions={
           <ButtonLink to="/" variant="primary">
-            To the projects
+            {meshOnly ? "To the models" : "To the projects"}
           </ButtonLink>
         }
       >

@@ -5,7 +5,7 @@ import { IconButton } from "@/ui/Button";
 import { classes } from "@/ui/classes";
 
 import { Logo } from "./Logo";
-import { pages } from "./Sidebar";
+import { usePages } from "./Sidebar";
 import { UserMenu } from "./UserMenu";
 
 export function PhoneTopBar({ onSearch }: { onSearch: () => void }) {
@@ -23,6 +23,7 @@ export function PhoneTopBar({ onSearch }: { onSearch: () => void }) {
 }
 
 export function PhoneBottomBar() {
+  const pages = usePages();
   return (
     <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden [[data-keyboard]_&]:hidden">
       <ul className="grid auto-cols-fr grid-flow-col">

@@ -1,7 +1,7 @@
 import { LogOut, Monitor, Moon, Sun, type LucideIcon } from "lucide-react";
 import { ToggleGroup } from "radix-ui";
 
-import { useLogout, useMe } from "@/features/auth/queries";
+import { useLogout, useMe, useMeshOnly } from "@/features/auth/queries";
 import { GitCard } from "@/features/git/GitCard";
 import { Tokens } from "@/features/tokens/Tokens";
 import { Chip } from "@/ui/Badge";
@@ -70,12 +70,13 @@ function Account() {
 }
 
 export default function SettingsPage() {
+  const meshOnly = useMeshOnly();
   return (
     <div className="flex max-w-3xl flex-col gap-5">
       <PageTitle>Settings</PageTitle>
       <PageHeader title="Settings" />
       <Account />
-      <GitCard />
+      {!meshOnly && <GitCard />}
       <Tokens />
       <Appearance />
     </div>

@@ -1,6 +1,7 @@
 import { Bell, Boxes, BrainCircuit, MonitorDot, Plus, Search, Server, Settings, type LucideIcon } from "lucide-react";
 import { Link, NavLink } from "react-router";
 
+import { useMeshOnly } from "@/features/auth/queries";
 import { ProjectStatusIcon } from "@/features/projects/ProjectStatusBadge";
 import { useProjects } from "@/features/projects/queries";
 import { classes } from "@/ui/classes";
@@ -8,14 +9,29 @@ import { classes } from "@/ui/classes";
 import { Logo } from "./Logo";
 import { UserMenu } from "./UserMenu";
 
-export const pages: { to: string; label: string; icon: LucideIcon; end: boolean }[] = [
-  { to: "/", label: "Projects", icon: Boxes, end: true },
-  { to: "/workspaces", label: "Workspaces", icon: MonitorDot, end: false },
-  { to: "/servers", label: "Servers", icon: Server, end: false },
+interface Page {
+  to: string;
+  label: string;
+  icon: LucideIcon;
+  end: boolean;
+  /** The portal of a mesh does not have it. */
+  cloudOnly?: true;
+}
+
+const pages: Page[] = [
+  { to: "/", label: "Projects", icon: Boxes, end: true, cloudOnly: true },
+  { to: "/workspaces", label: "Workspaces", icon: MonitorDot, end: false, cloudOnly: true },
+  { to: "/servers", label: "Servers", icon: Server, end: false, cloudOnly: true },
   { to: "/models", label: "Models", icon: BrainCircuit, end: false },
-  { to: "/notifications", label: "Notifications", icon: Bell, end: false },
+  { to: "/notifications", label: "Notifications", icon: Bell, end: false, cloudOnly: true },
   { to: "/settings", label: "Settings", icon: Settings, end: false },
 ];
+
+/** The pages that this server has. */
+export function usePages(): Page[] {
+  const meshOnly = useMeshOnly();
+  return pages.filter(({ cloudOnly }) => !(meshOnly && cloudOnly));
+}
 
 /** The key as this machine's keyboard has it. */
 export const paletteKey = /mac|iphone|ipad/i.test(navigator.platform) ? "⌘K" : "Ctrl K";
@@ -54,6 +70,7 @@ function ProjectLinks() {
 }
 
 export function Sidebar({ onSearch }: { onSearch: () => void }) {
+  const pages = usePages();
   return (
     <aside className="sticky top-0 hidden h-dvh w-58 shrink-0 flex-col border-r border-line bg-sunken md:flex">
       <div className="px-5 pt-5 pb-4">

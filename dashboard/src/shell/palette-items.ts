@@ -1,7 +1,7 @@
 import { Bell, Boxes, BrainCircuit, FileText, KeyRound, LogOut, MonitorDot, Moon, Plus, RotateCw, Server, Settings, SquareTerminal, Sun, type LucideIcon } from "lucide-react";
 import { useMatch, useNavigate } from "react-router";
 
-import { useLogout } from "@/features/auth/queries";
+import { useLogout, useMeshOnly } from "@/features/auth/queries";
 import { useRedeploy } from "@/features/deployments/queries";
 import { useProjects } from "@/features/projects/queries";
 import { addressOf } from "@/features/projects/repo-url";
@@ -19,6 +19,8 @@ export interface PaletteItem {
   hint?: string;
   keywords?: string;
   icon: LucideIcon;
+  /** The portal of a mesh does not have it. */
+  cloudOnly?: true;
   run: () => void;
 }
 
@@ -53,6 +55,7 @@ function useWorkspaceItems(): PaletteItem[] {
 /** Everything the palette can find. */
 export function usePaletteItems(): PaletteItem[] {
   const navigate = useNavigate();
+  const meshOnly = useMeshOnly();
   const { data: projects = [] } = useProjects();
   const redeploy = useRedeploy();
   const logout = useLogout();
@@ -70,19 +73,19 @@ export function usePaletteItems(): PaletteItem[] {
     run: go(`/projects/${project.id}`),
   }));
   const pages: PaletteItem[] = [
-    { id: "projects", group: "Pages", label: "Projects", icon: Boxes, keywords: "home apps", run: go("/") },
-    { id: "workspaces", group: "Pages", label: "Workspaces", icon: MonitorDot, keywords: "terminals development ide", run: go("/workspaces") },
-    { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers") },
+    { id: "projects", group: "Pages", label: "Projects", icon: Boxes, keywords: "home apps", run: go("/"), cloudOnly: true },
+    { id: "workspaces", group: "Pages", label: "Workspaces", icon: MonitorDot, keywords: "terminals development ide", run: go("/workspaces"), cloudOnly: true },
+    { id: "servers", group: "Pages", label: "Servers", icon: Server, keywords: "nodes machines", run: go("/servers"), cloudOnly: true },
     { id: "models", group: "Pages", label: "Models", icon: BrainCircuit, keywords: "playground chat mesh llm ai", run: go("/models") },
     { id: "models-connect", group: "Pages", label: "Connect programs to models", icon: BrainCircuit, keywords: "mesh openai anthropic ollama sdk curl base url token snippets", run: go("/models/connect") },
     { id: "models-machines", group: "Pages", label: "Machines that serve models", icon: BrainCircuit, keywords: "mesh enrol gpu", run: go("/models/machines") },
     { id: "models-usage", group: "Pages", label: "Usage of models", icon: BrainCircuit, keywords: "mesh credits balance statement completions cost", run: go("/models/usage") },
-    { id: "notifications", group: "Pages", label: "Notifications", icon: Bell, keywords: "slack email webhook alerts channels", run: go("/notifications") },
+    { id: "notifications", group: "Pages", label: "Notifications", icon: Bell, keywords: "slack email webhook alerts channels", run: go("/notifications"), cloudOnly: true },
     { id: "settings", group: "Pages", label: "Settings", icon: Settings, keywords: "account theme tokens api", run: go("/settings") },
   ];
   const actions: PaletteItem[] = [
-    { id: "new", group: "Actions", label: "New project", icon: Plus, keywords: "deploy create git", run: go("/projects/new") },
-    { id: "new-workspace", group: "Actions", label: "New workspace", icon: Plus, keywords: "open terminal checkout develop", run: go("/workspaces?new") },
+    { id: "new", group: "Actions", label: "New project", icon: Plus, keywords: "deploy create git", run: go("/projects/new"), cloudOnly: true },
+    { id: "new-workspace", group: "Actions", label: "New workspace", icon: Plus, keywords: "open terminal checkout develop", run: go("/workspaces?new"), cloudOnly: true },
     { id: "new-machine", group: "Actions", label: "Add a machine that serves models", icon: Plus, keywords: "mesh enrol gpu", run: go("/models/machines?new") },
     {
       id: "theme",
@@ -111,5 +114,5 @@ export function usePaletteItems(): PaletteItem[] {
         ),
     },
   ]);
-  return [...ofProjects, ...ofWorkspaces, ...pages, ...actions, ...perProject];
+  return [...ofProjects, ...ofWorkspaces, ...pages, ...actions, ...perProject].filter(({ cloudOnly }) => !(meshOnly && cloudOnly));
 }

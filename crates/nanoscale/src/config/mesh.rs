@@ -8,6 +8,25 @@ use link::{KeyPair, PublicKey};
 
 use super::settings::{Secret, Values};
 
+/// One of the mesh's services, as a process of its own. The inference service is beside them: it needs no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MeshService {
+    Coordinator,
+    ControlPlane,
+    Portal,
+}
+
+impl MeshService {
+    /// As it is announced, and what its directory is called.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Coordinator => "coordinator",
+            Self::ControlPlane => "control-plane",
+            Self::Portal => "portal",
+        }
+    }
+}
+
 /// How this server takes part in a mesh.
 #[derive(Debug, Clone)]
 pub(crate) struct Mesh {
@@ -34,9 +53,33 @@ pub(crate) struct Mesh {
     pub(crate) max_price: u32,
 }
 
-/// What is set, if the mesh is switched on. What other machines reach needs its secret.
-pub(super) fn read(values: &mut Values) -> Option<Mesh> {
-    let enabled = values.flag("mesh.enabled");
+/// Where what the server keeps is kept; the portal has a database of its own, where it is a process of its own.
+pub(super) fn database_url(values: &mut Values, service: Option<MeshService>) -> Option<String> {
+    if service == Some(MeshService::Portal) {
+        return values.database_url("mesh.portal_database_url");
+    }
+    if service.is_none() && values.has("mesh.portal_database_url") {
+        let message = "one process has one database: leave it out (PORTAL_DATABASE_URL), or start the portal by itself \
+                       (`nanoscale serve portal`)";
+        values.mistake("mesh.portal_database_url", message);
+    }
+    // A shell may have that variable for something else: it counts where somebody asks for the coordinator.
+    let of_the_coordinator =
+        (service == Some(MeshService::Coordinator)).then(|| values.database_url("mesh.coordinator_database_url"));
+    of_the_coordinator.flatten().or_else(|| values.database_url("database_url"))
+}
+
+/// Where people open the dashboard, which the portal has where it is a process of its own.
+pub(super) fn public_url(values: &mut Values, service: Option<MeshService>) -> Option<String> {
+    let of_the_portal = values.web_address("mesh.portal_public_url");
+    let of_the_server = values.web_address("orchestrator.public_url");
+    of_the_portal.filter(|_| service == Some(MeshService::Portal)).or(of_the_server)
+}
+
+/// What is set, if the mesh is switched on, as it is where this process is one of its services. What other machines reach needs
+/// its secret.
+pub(super) fn read(values: &mut Values, service: Option<MeshService>) -> Option<Mesh> {
+    let enabled = values.flag("mesh.enabled") || service.is_some();
     let mesh = Mesh {
         coordinator_bind: values.address("mesh.coordinator_bind", "127.0.0.1:4301"),
         control_plane_bind: values.address("mesh.control_plane_bind", "127.0.0.1:4303"),
@@ -58,22 +101,79 @@ pub(super) fn read(values: &mut Values) -> Option<Mesh> {
     if !enabled {
         return None;
     }
-    let guards = [
-        (mesh.coordinator_bind, mesh.token.is_some(), "mesh.token", "MESH_AUTH_TOKEN"),
-        (mesh.control_plane_bind, mesh.admin_token.is_some(), "mesh.admin_token", "ADMIN_API_TOKEN"),
-        (mesh.portal_bind, mesh.portal_service_token.is_some(), "mesh.portal_service_token", "PORTAL_SERVICE_TOKEN"),
-    ];
-    for (bind, is_set, path, variable) in guards {
-        if !bind.ip().is_loopback() && !is_set {
-            values.mistake(path, format!("set it ({variable}): others than this machine reach {bind}"));
-        }
+    let missing = match service {
+        None => mesh.unguarded(),
+        Some(service) => mesh.missing(service),
+    };
+    for (path, message) in missing {
+        values.mistake(path, message);
     }
-    if !mesh.coordinator_bind.ip().is_loopback() && mesh.coordinator_url.is_none() {
+    let is_coordinator = service.is_none_or(|service| service == MeshService::Coordinator);
+    if is_coordinator && !mesh.coordinator_bind.ip().is_loopback() && mesh.coordinator_url.is_none() {
         let message =
             "say where machines find the coordinator (COORDINATOR_PUBLIC_URL), like https://coordinator.example.com";
         values.mistake("mesh.coordinator_url", message);
     }
     Some(mesh)
+}
+
+impl Mesh {
+    /// Ports that others than this machine reach, and that nothing guards.
+    fn unguarded(&self) -> Vec<(&'static str, String)> {
+        let guards = [
+            (self.coordinator_bind, self.token.is_some(), "mesh.token", "MESH_AUTH_TOKEN"),
+            (self.control_plane_bind, self.admin_token.is_some(), "mesh.admin_token", "ADMIN_API_TOKEN"),
+            (
+                self.portal_bind,
+                self.portal_service_token.is_some(),
+                "mesh.portal_service_token",
+                "PORTAL_SERVICE_TOKEN",
+            ),
+        ];
+        let unguarded = guards.into_iter().filter(|(bind, is_set, ..)| !bind.ip().is_loopback() && !is_set);
+        let told =
+            |(bind, _, path, variable)| (path, format!("set it ({variable}): others than this machine reach {bind}"));
+        unguarded.map(told).collect()
+    }
+
+    /// What a service needs that asks the others over the network, and is asked by them.
+    fn missing(&self, service: MeshService) -> Vec<(&'static str, String)> {
+        use MeshService::{ControlPlane, Coordinator, Portal};
+        let needs: [(&[MeshService], bool, &str, &str); 5] = [
+            (
+                &[Coordinator, ControlPlane, Portal],
+                self.token.is_some(),
+                "mesh.token",
+                "set it (MESH_AUTH_TOKEN): portal and control plane show it to the coordinator",
+            ),
+            (
+                &[Coordinator, ControlPlane, Portal],
+                self.portal_service_token.is_some(),
+                "mesh.portal_service_token",
+                "set it (PORTAL_SERVICE_TOKEN): coordinator and control plane show it to the portal, and it to the coordinator",
+            ),
+            (
+                &[ControlPlane],
+                self.admin_token.is_some(),
+                "mesh.admin_token",
+                "set it (ADMIN_API_TOKEN): who administers the mesh shows it",
+            ),
+            (
+                &[Coordinator, ControlPlane],
+                self.portal_url.is_some(),
+                "mesh.portal_url",
+                "say where the portal is (PORTAL_SERVICE_URL), like https://portal.example.com",
+            ),
+            (
+                &[ControlPlane, Portal],
+                self.coordinator_url.is_some(),
+                "mesh.coordinator_url",
+                "say where the coordinator is (COORDINATOR_URL), like https://coordinator.example.com",
+            ),
+        ];
+        let missing = needs.into_iter().filter(|(of, is_set, ..)| of.contains(&service) && !is_set);
+        missing.map(|(_, _, path, message)| (path, message.to_owned())).collect()
+    }
 }
 
 /// The coordinator's own key. Somebody who names its public half wants to hear when they do not belong together.

@@ -7,7 +7,7 @@ fn read(json: &str, variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
     let mut values = Values::default();
     values.read_file(&file);
     values.read_variables(&variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>());
-    build(values, false)
+    build(values, false, None)
 }
 
 #[test]

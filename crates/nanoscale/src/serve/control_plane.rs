@@ -8,6 +8,7 @@ use mesh_agent::TrustedCoordinator;
 use rand::Rng;
 use server::{Certificate, FurtherPort, KeyRing, Listener, LocalNode, Patience, Server, Vault};
 use store::Store;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ use crate::config::Config;
 /// A server at work.
 pub(super) struct ControlPlane {
     pub(super) address: SocketAddr,
-    /// Where it listens, for who reads the start: `api=ADDRESS`, and the ports of the mesh.
+    /// Where it listens, for who reads the start: `api=ADDRESS`, unless it is one service of the mesh, and the ports of that.
     pub(super) listening: String,
     /// What the first-run setup wants to know, while it is still to be done.
     pub(super) setup_code: Option<String>,
@@ -40,15 +41,22 @@ impl ControlPlane {
         node: LocalNode,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let tcp = super::bind(config.api_bind, "orchestrator.bind_address").await?;
-        let address = tcp.local_addr()?;
+        let api = match config.service {
+            None => Some(super::bind(config.api_bind, "orchestrator.bind_address").await?),
+            Some(_) => None,
+        };
         let certificate = Certificate::own(&config.server_dir().join("tls"), &own_names(config))
             .context("make the server's own certificate")?;
         let pin = certificate.pin().to_owned();
         let mut further = own_ports(config, &certificate).await?;
         let surfaces = Surfaces::bind(config).await?;
-        let listener =
-            Listener { tcp, certificate: Some(certificate.clone()), plaintext_for_all: config.insecure_http };
+        let api_address = api.as_ref().map(TcpListener::local_addr).transpose()?;
+        let address = api_address.or_else(|| surfaces.as_ref()?.address()).context("this process listens nowhere")?;
+        let listener = api.map(|tcp| Listener {
+            tcp,
+            certificate: Some(certificate.clone()),
+            plaintext_for_all: config.insecure_http,
+        });
         let store = Store::open(&config.database_url).await.context("open the database")?;
         let ring = key_ring(&config.server_dir().join("keys.json"), &store).await?;
         let given = setup_code.filter(|code| !code.trim().is_empty());
@@ -58,7 +66,7 @@ impl ControlPlane {
             mesh: surfaces.as_ref().map(|surfaces| surfaces.config(config)),
             ..server_config(config, address, edge_port, setup_code.clone())
         };
-        let mut listening = format!("api={address}");
+        let mut listening = api_address.map(|address| format!(" api={address}")).unwrap_or_default();
         let mut inference = None;
         if let Some(mut surfaces) = surfaces {
             listening.push_str(&surfaces.announced());
@@ -77,7 +85,7 @@ impl ControlPlane {
             address,
             setup_code: needs_setup.then_some(setup_code),
             store,
-            listening,
+            listening: listening.trim_start().to_owned(),
             serving: tokio::spawn(serve(server, listener, further, stop)),
             inference: inference.transpose()?,
             _directory: directory,
@@ -105,14 +113,23 @@ impl ControlPlane {
     }
 }
 
-async fn serve(server: Server, listener: Listener, further: Vec<(FurtherPort, Listener)>, stop: CancellationToken) {
-    server.run(listener, further, stop.cancelled_owned()).await;
+async fn serve(
+    server: Server,
+    listener: Option<Listener>,
+    further: Vec<(FurtherPort, Listener)>,
+    stop: CancellationToken,
+) {
+    match listener {
+        Some(listener) => server.run(listener, further, stop.cancelled_owned()).await,
+        None => server.run_of_mesh(further, stop.cancelled_owned()).await,
+    }
 }
 
 /// The listeners of what is in workspaces, by their ports.
 async fn own_ports(config: &Config, certificate: &Certificate) -> Result<Vec<(FurtherPort, Listener)>> {
     let mut listeners = Vec::new();
-    for number in config.own_ports.iter().flat_map(|own| own.numbers.clone()) {
+    let own_ports = config.own_ports.iter().filter(|_| config.service.is_none());
+    for number in own_ports.flat_map(|own| own.numbers.clone()) {
         let tcp = super::bind(SocketAddr::new(config.api_bind.ip(), number), "workspaces.ports").await?;
         let certificate = Some(certificate.clone());
         listeners
@@ -144,7 +161,7 @@ async fn key_ring(path: &Path, store: &Store) -> Result<KeyRing> {
 }
 
 /// What this server may be called by those who connect to it.
-fn own_names(config: &Config) -> Vec<String> {
+pub(super) fn own_names(config: &Config) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let own_ports = config.own_ports.as_ref().map(|own| own.origin.as_str());
     for url in config.public_url.as_deref().into_iter().chain(own_ports) {

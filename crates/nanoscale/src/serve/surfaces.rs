@@ -3,19 +3,17 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Result;
-use server::{Certificate, FurtherPort, Listener, MeshConfig, MeshSurface};
+use server::{Certificate, FurtherPort, Listener, MeshConfig, MeshRole, MeshSurface};
 use tokio::net::TcpListener;
 
 use super::inference::{InferenceSocket, elsewhere};
-use crate::config::{Config, Mesh};
+use crate::config::{Config, Mesh, MeshService};
 
 /// Bound, and not served yet.
 pub(super) struct Surfaces {
     mesh: Mesh,
     bound: Vec<Bound>,
     pub(super) inference: Option<InferenceSocket>,
-    coordinator: SocketAddr,
-    portal: SocketAddr,
 }
 
 struct Bound {
@@ -29,26 +27,36 @@ struct Bound {
 // === impl Surfaces ===
 
 impl Surfaces {
-    /// `None` where the mesh is switched off.
+    /// Those of this process; `None` where the mesh is switched off.
     pub(super) async fn bind(config: &Config) -> Result<Option<Self>> {
         let Some(mesh) = config.mesh.clone() else { return Ok(None) };
-        let bind = async |surface, name, setting, address| {
+        let all = [
+            (MeshSurface::Coordinator, MeshService::Coordinator, "mesh.coordinator_bind", Some(mesh.coordinator_bind)),
+            (
+                MeshSurface::ControlPlane,
+                MeshService::ControlPlane,
+                "mesh.control_plane_bind",
+                Some(mesh.control_plane_bind),
+            ),
+            (MeshSurface::Portal, MeshService::Portal, "mesh.portal_bind", Some(mesh.portal_bind)),
+            (MeshSurface::Ollama, MeshService::Coordinator, "mesh.ollama_bind", mesh.ollama_bind),
+        ];
+        let mut bound = Vec::new();
+        for (surface, service, setting, address) in all {
+            let is_ours = config.service.is_none_or(|own| own == service);
+            let Some(address) = address.filter(|_| is_ours) else { continue };
+            let name = if surface == MeshSurface::Ollama { "ollama" } else { service.as_str() };
             let tcp = super::bind(address, setting).await?;
-            anyhow::Ok(Bound { surface, name, address: tcp.local_addr()?, tcp })
-        };
-        let coordinator =
-            bind(MeshSurface::Coordinator, "coordinator", "mesh.coordinator_bind", mesh.coordinator_bind).await?;
-        let control_plane =
-            bind(MeshSurface::ControlPlane, "control-plane", "mesh.control_plane_bind", mesh.control_plane_bind)
-                .await?;
-        let portal = bind(MeshSurface::Portal, "portal", "mesh.portal_bind", mesh.portal_bind).await?;
-        let addresses = (coordinator.address, portal.address);
-        let mut bound = vec![coordinator, control_plane, portal];
-        if let Some(address) = mesh.ollama_bind {
-            bound.push(bind(MeshSurface::Ollama, "ollama", "mesh.ollama_bind", address).await?);
+            bound.push(Bound { surface, name, address: tcp.local_addr()?, tcp });
         }
-        let inference = InferenceSocket::bind(&config.inference).await?;
-        Ok(Some(Self { mesh, bound, inference, coordinator: addresses.0, portal: addresses.1 }))
+        let asks_models = config.service.is_none_or(|own| own == MeshService::Coordinator);
+        let inference = if asks_models { InferenceSocket::bind(&config.inference).await? } else { None };
+        Ok(Some(Self { mesh, bound, inference }))
+    }
+
+    /// Where the first of them is, which is the only one where this process is one service.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.bound.first().map(|bound| bound.address)
     }
 
     fn address_of(&self, surface: MeshSurface) -> Option<SocketAddr> {
@@ -67,11 +75,22 @@ impl Surfaces {
     }
 
     pub(super) fn config(&self, config: &Config) -> MeshConfig {
-        let (coordinator, portal) = (self.coordinator, self.portal);
+        let here = |surface| self.address_of(surface).map(|address| format!("http://{}", from_here(address)));
         let revealed = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|it| it.reveal().to_owned());
         MeshConfig {
-            coordinator_url: self.mesh.coordinator_url.clone().unwrap_or_else(|| format!("http://{coordinator}")),
-            portal_url: self.mesh.portal_url.clone().unwrap_or_else(|| format!("http://{}", from_here(portal))),
+            role: match config.service {
+                Some(MeshService::Coordinator) => MeshRole::Coordinator,
+                Some(MeshService::Portal) => MeshRole::Portal,
+                Some(MeshService::ControlPlane) | None => MeshRole::All,
+            },
+            // What is elsewhere is configured.
+            coordinator_url: self
+                .mesh
+                .coordinator_url
+                .clone()
+                .or_else(|| here(MeshSurface::Coordinator))
+                .unwrap_or_default(),
+            portal_url: self.mesh.portal_url.clone().or_else(|| here(MeshSurface::Portal)).unwrap_or_default(),
             ollama_url: self.address_of(MeshSurface::Ollama).map(|address| {
                 let is_plain = config.insecure_http || address.ip().is_loopback();
                 format!("{}://{address}", if is_plain { "http" } else { "https" })

@@ -11,7 +11,7 @@ use ids::CompletionState;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use testkit::{Builder, InferenceServer, LlamaServer, PATIENCE, wait_some, wait_until};
+use testkit::{Builder, LlamaServer, MeshService, PATIENCE, wait_some, wait_until};
 
 use super::{MODEL, Stand, balance, program, question, server};
 
@@ -64,7 +64,7 @@ pub(super) fn service<'a>(key: &'a Key, engine: &'a str) -> Vec<(&'a str, &'a st
 }
 
 /// The coordinator that it trusts.
-pub(super) fn coordinator(key: &Key, inference: &InferenceServer) -> Builder {
+pub(super) fn coordinator(key: &Key, inference: &MeshService) -> Builder {
     server()
         .env("COORDINATOR_PEER_ID", PEER)
         .env("COORDINATOR_PRIVATE_KEY_PEM", key.private.replace('\n', "\\n"))
@@ -111,7 +111,7 @@ async fn the_coordinators_own_engine_is_asked_and_it_earns_for_it() {
 async fn a_service_of_its_own_is_set_up_as_the_guide_says_and_dies_in_mid_stream() {
     let (key, llama) = (Key::generate(), LlamaServer::start(MODEL).await);
     let engine = llama.url();
-    let mut inference = InferenceServer::start(program(), &service(&key, &engine)).await;
+    let mut inference = MeshService::start(program(), "inference", &service(&key, &engine)).await;
     let stand = Stand::with(coordinator(&key, &inference)).await;
     wait_until("the model is there", PATIENCE, async || has_model(&stand).await).await;
     let bob = stand.user("bob", 1).await;
@@ -181,7 +181,7 @@ async fn it_answers_its_coordinator_and_nobody_else() {
     let (key, other) = (Key::generate(), Key::generate());
     let llama = LlamaServer::start(MODEL).await;
     let engine = llama.url();
-    let mut inference = InferenceServer::start(program(), &service(&key, &engine)).await;
+    let mut inference = MeshService::start(program(), "inference", &service(&key, &engine)).await;
     let (http, url) = (reqwest::Client::new(), inference.url());
     assert_eq!(told(http.get(format!("{url}/health"))).await, (200, json!({ "ok": true })));
     let routes = [
@@ -241,14 +241,18 @@ async fn it_answers_its_coordinator_and_nobody_else() {
 
 #[test]
 fn it_does_not_start_without_what_guards_it() {
-    let output =
-        InferenceServer::start_in_vain(program(), &[("INFERENCE_REQUIRE_SIGNED_COORDINATOR_REQUESTS", "true")]);
+    let output = MeshService::start_in_vain(
+        program(),
+        "inference",
+        &[("INFERENCE_REQUIRE_SIGNED_COORDINATOR_REQUESTS", "true")],
+    );
     let said = String::from_utf8(output.stderr).unwrap();
     for name in ["INFERENCE_AUTH_TOKEN", "INFERENCE_COORDINATOR_PUBLIC_KEY_PEM", "INFERENCE_COORDINATOR_PEER_ID"] {
         assert!(said.contains(name), "{name} in {said}");
     }
-    let short = InferenceServer::start_in_vain(
+    let short = MeshService::start_in_vain(
         program(),
+        "inference",
         &[("INFERENCE_AUTH_TOKEN", "short"), ("OLLAMA_AUTO_INSTALL", "true")],
     );
     let said = String::from_utf8(short.stderr).unwrap();

@@ -12,6 +12,7 @@ mod money;
 mod owner;
 mod page;
 mod registration;
+mod roles;
 mod surfaces;
 
 use serde_json::{Value, json};

@@ -7,9 +7,7 @@ use ids::CompletionState;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{
-    Database, InferenceServer, LlamaOptions, LlamaServer, MeshAgent, PATIENCE, Postgres, wait_some, wait_until,
-};
+use testkit::{Database, LlamaOptions, LlamaServer, MeshAgent, MeshService, PATIENCE, Postgres, wait_some, wait_until};
 
 use super::inference::{Key, coordinator, service};
 use super::{CREDIT, MODEL, Stand, User, program, question};
@@ -150,7 +148,7 @@ struct Mortals {
     database: Postgres,
     engines: [LlamaServer; 2],
     agents: [MeshAgent; 2],
-    inference: InferenceServer,
+    inference: MeshService,
     /// What `inference` has its models of.
     _engine: LlamaServer,
 }
@@ -161,7 +159,7 @@ impl Mortals {
         let start = async || LlamaServer::start_with(MODEL, options.clone()).await;
         let (engines, engine) = ([start().await, start().await], start().await);
         let key = Key::generate();
-        let inference = InferenceServer::start(program(), &service(&key, &engine.url())).await;
+        let inference = MeshService::start(program(), "inference", &service(&key, &engine.url())).await;
         let database = Postgres::killable();
         let builder = coordinator(&key, &inference).database(Database::Postgres(database.database()));
         let stand = Stand::with(builder).await;

@@ -18,17 +18,22 @@ use domain::mesh::prefix::{Prefix, Prefixes};
 use domain::mesh::price::Price;
 use domain::mesh::schedule::Candidate;
 use ids::{MeshNodeId, UserId};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use wire::{MeshModel, MeshPull, MeshReport};
+use wire::{Failure, MeshModel, MeshPull, MeshPullOrder, MeshReport};
 
 use measured::Measured;
 pub(crate) use way::{AnswerBody, Way};
 
+use super::coordinator::LinkedAgent;
 use super::portal::{KnownNode, Portal};
 use crate::error::{Error, Result};
 use hosted::Hosted;
 
+/// Why an order reaches no machine.
+pub(crate) const OFFLINE: &str = "offline";
+pub(crate) const NO_ANSWER: &str = "no_answer";
 /// How often the portal is asked whether those that are linked may still take part.
 const CHECK: Duration = Duration::from_secs(1);
 /// How often it is taken down that they are there.
@@ -75,6 +80,8 @@ struct Holder {
 }
 
 /// A machine as people see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ShownAgent {
     pub(crate) paused: Option<String>,
     pub(crate) models: Vec<api::MeshModel>,
@@ -134,6 +141,26 @@ impl Linked {
         let ours = self.under_way.get(&model.name).map(|count| count.load(Ordering::Relaxed));
         model.busy.max(ours.unwrap_or_default())
     }
+
+    fn shown(&self, node: &MeshNodeId, measured: &HashMap<(MeshNodeId, String), Measured>) -> ShownAgent {
+        let models = self.report.models.iter().map(|model| api::MeshModel {
+            name: model.name.clone(),
+            tokens_per_second: measured.get(&(node.clone(), model.name.clone())).and_then(Measured::write_speed),
+            busy: self.busy(model),
+            loaded: model.loaded,
+            context: model.context,
+            slots: model.slots,
+            input_price: model.price.input,
+            output_price: model.price.output,
+        });
+        let MeshReport { paused, allows_pulls, pulls, .. } = &self.report;
+        ShownAgent {
+            paused: paused.clone(),
+            models: models.collect(),
+            allows_pulls: *allows_pulls,
+            pulls: pulls.clone(),
+        }
+    }
 }
 
 // === impl MeshAgents ===
@@ -191,28 +218,17 @@ impl MeshAgents {
         }
     }
 
-    pub(crate) fn shown(&self, node: &MeshNodeId) -> Option<ShownAgent> {
-        let all = self.linked();
-        let linked = all.get(node)?;
-        let measured = self.measured();
-        let models = linked.report.models.iter().map(|model| api::MeshModel {
-            name: model.name.clone(),
-            tokens_per_second: measured.get(&(node.clone(), model.name.clone())).and_then(Measured::write_speed),
-            busy: linked.busy(model),
-            loaded: model.loaded,
-            context: model.context,
-            slots: model.slots,
-            input_price: model.price.input,
-            output_price: model.price.output,
+    /// The same, as people see them.
+    pub(crate) fn all(&self) -> Vec<LinkedAgent> {
+        let (all, measured) = (self.linked(), self.measured());
+        let linked = all.iter().filter(|(_, linked)| linked.holder.is_some());
+        let agents = linked.map(|(node, linked)| LinkedAgent {
+            node_id: node.clone(),
+            version: linked.report.version.clone(),
+            os: linked.report.os.clone(),
+            shown: linked.shown(node, &measured),
         });
-        let MeshReport { paused, allows_pulls, pulls, .. } = &linked.report;
-        let (paused, pulls) = (paused.clone(), pulls.clone());
-        Some(ShownAgent { paused, models: models.collect(), allows_pulls: *allows_pulls, pulls })
-    }
-
-    /// Version and operating system, as a machine says.
-    pub(crate) fn program(&self, node: &MeshNodeId) -> Option<(String, String)> {
-        self.linked().get(node).map(|linked| (linked.report.version.clone(), linked.report.os.clone()))
+        agents.collect()
     }
 
     /// How to ask a machine, where it is linked.
@@ -289,12 +305,23 @@ impl MeshAgents {
         self.measured().entry((node.clone(), model.to_owned())).or_default().failed(Instant::now());
     }
 
-    /// A machine has taken an order: it is known before its next report tells of it.
-    pub(crate) fn note_pull(&self, node: &MeshNodeId, pull: &MeshPull) {
+    /// Tells a machine to fetch a model, or says why not. What it has taken is known before its next report tells of it.
+    pub(crate) async fn pull(
+        &self,
+        node: &MeshNodeId,
+        order: &MeshPullOrder,
+    ) -> std::result::Result<MeshPull, Failure> {
+        let failure = |code: &str| Failure { code: code.into(), reason: String::new(), last_lines: Vec::new() };
+        let way = self.way(node).ok_or_else(|| failure(OFFLINE))?;
+        let pull = way.pull(order).await.map_err(|error| {
+            tracing::warn!(%error, node.id = %node, "a machine does not take an order");
+            failure(NO_ANSWER)
+        })??;
         if let Some(linked) = self.linked().get_mut(node) {
             linked.report.pulls.retain(|known| known.model != pull.model);
             linked.report.pulls.push(pull.clone());
         }
+        Ok(pull)
     }
 
     /// Those that are linked are checked at once.

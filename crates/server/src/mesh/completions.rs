@@ -11,6 +11,7 @@ use domain::mesh::price::{Price, Shares};
 use futures_util::StreamExt;
 use ids::{CompletionId, CompletionState, MeshNodeId, TokenId, UserId};
 use store::{CompletionEnd, CompletionStep, StepOutcome, Store, StoredCompletion};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -136,10 +137,10 @@ impl Completions {
         held.await.map_err(Error::internal)?
     }
 
-    /// What kind of database this is, if it answers.
-    pub(super) async fn database(&self) -> Result<&'static str> {
+    /// `sqlite_ready` or `postgres_ready`, if it answers.
+    pub(super) async fn database(&self) -> Result<String> {
         self.store.ping().await?;
-        Ok(self.store.engine())
+        Ok(format!("{}_ready", self.store.engine()))
     }
 
     /// What a token's completions have taken by now.
@@ -164,19 +165,31 @@ impl Completions {
         Ok(self.store.read().await?.completion(id).await?)
     }
 
+    /// Waits until what ended by now is in the database, so that nobody sees what they asked for before as still under way.
+    pub(super) async fn written(&self) {
+        self.writer.flush().await;
+    }
+
     /// Pays for one, as soon as the database takes it. What a server that ends does not get done, the next one does.
-    async fn settle(&self, stored: StoredCompletion, end: CompletionEnd) {
+    async fn settle(
+        &self,
+        stored: StoredCompletion,
+        end: CompletionEnd,
+        first: Option<oneshot::Receiver<Result<StepOutcome>>>,
+    ) {
+        let mut tried = match first {
+            Some(first) => first.await.map_err(Error::internal).flatten().map(drop),
+            None => self.try_settle(&stored, &end).await,
+        };
         let mut pause = RETRY;
-        loop {
-            match self.try_settle(&stored, &end).await {
-                Ok(()) => return,
-                Err(error) => tracing::warn!(completion.id = %stored.id, %error, "a completion is not settled yet"),
-            }
+        while let Err(error) = tried {
+            tracing::warn!(completion.id = %stored.id, %error, "a completion is not settled yet");
             tokio::select! {
                 () = self.closing.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(RETRY_MAX);
+            tried = self.try_settle(&stored, &end).await;
         }
     }
 
@@ -264,19 +277,18 @@ impl Open {
         self.began.elapsed()
     }
 
-    /// Settles it, and returns when that is in the database, or was tried for a while.
-    pub(super) async fn settle(mut self, state: CompletionState) {
-        if let Some(settling) = self.settling(state) {
-            let _ = tokio::time::timeout(RETRY_MAX, settling).await;
-        }
+    /// Settles it. Nobody waits for that, but it comes before all that is asked of the database from now on.
+    pub(super) fn settle(mut self, state: CompletionState) {
+        self.settle_once(state);
     }
 
-    fn settling(&mut self, state: CompletionState) -> Option<tokio::task::JoinHandle<()>> {
-        let stored = self.stored.take()?;
+    fn settle_once(&mut self, state: CompletionState) {
+        let Some(stored) = self.stored.take() else { return };
         let tokens = self.usage.map_or((0, 0), |usage| (usage.input_tokens, usage.output_tokens));
         let end = self.completions.end(&stored, state, tokens, self.first_byte);
         let completions = self.completions.clone();
-        Some(self.completions.tasks.spawn(async move { completions.settle(stored, end).await }))
+        let first = completions.writer.give(CompletionStep::Settle(stored.clone(), end.clone()));
+        self.completions.tasks.spawn(async move { completions.settle(stored, end, first).await });
     }
 }
 
@@ -286,6 +298,6 @@ impl Drop for Open {
             Some(_) => CompletionState::Cancelled,
             None => CompletionState::Failed,
         };
-        drop(self.settling(state));
+        self.settle_once(state);
     }
 }

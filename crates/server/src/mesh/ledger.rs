@@ -8,6 +8,7 @@ use store::{ISSUED, LedgerCheck, Movement, Store, StoredEntry, account_of};
 
 use crate::error::{Error, Result};
 use crate::now_ms;
+use crate::platform::identity::Identity;
 
 const PAGE: i64 = 100;
 /// Microcredits that can be given at once: a million credits.
@@ -17,6 +18,7 @@ const REASON_MAX: usize = 200;
 #[derive(Clone)]
 pub(crate) struct Ledger {
     store: Store,
+    identity: Identity,
 }
 
 /// What somebody has, has set aside and has earned, in microcredits.
@@ -29,8 +31,8 @@ pub(super) struct Standing {
 // === impl Ledger ===
 
 impl Ledger {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store }
+    pub(super) fn new(store: Store, identity: Identity) -> Self {
+        Self { store, identity }
     }
 
     pub(super) async fn standing(&self, user: &UserId) -> Result<Standing> {
@@ -67,9 +69,9 @@ impl Ledger {
         }
         let unknown = || Error::invalid("username", "UNKNOWN_USER", "nobody has that name");
         let name = grant.username.parse::<UserName>().map_err(|_| unknown())?;
+        let user = self.identity.user_by_name(&name).await?.ok_or_else(unknown)?;
         let now = now_ms();
         let mut tx = self.store.write().await?;
-        let (user, _) = tx.user_by_name(&name).await?.ok_or_else(unknown)?;
         let account = account_of(&user.id);
         let movement = Movement {
             kind: "grant",
@@ -95,7 +97,8 @@ impl Ledger {
     }
 
     async fn check(&self) -> Result<(Vec<(String, i64)>, LedgerCheck, Vec<User>)> {
+        let users = self.identity.user_list().await?;
         let mut tx = self.store.read().await?;
-        Ok((tx.ledger_accounts().await?, tx.ledger_check().await?, tx.user_list().await?))
+        Ok((tx.ledger_accounts().await?, tx.ledger_check().await?, users))
     }
 }

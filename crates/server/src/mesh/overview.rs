@@ -18,6 +18,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     (status = 401, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn mesh_show(User(user): User, State(mesh): State<Mesh>) -> Result<axum::Json<api::Mesh>> {
     let parts = mesh.on()?;
+    parts.completions.written().await;
     let standing = parts.ledger.standing(&user.id).await?;
     Ok(axum::Json(api::Mesh {
         coordinator_url: parts.config.coordinator_url.clone(),

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::MeshConfig;
+use super::people::{Authenticate, Authenticated, PeopleList, Person, Vouched};
 use crate::error::{Error, Result};
 
 /// What coordinator and control plane show.
 pub(super) const SERVICE_TOKEN: &str = "x-portal-service-token";
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Who was allowed to take part before the portal ceased to answer may do so for this time.
-const GRACE: Duration = Duration::from_secs(300);
+pub(super) const GRACE: Duration = Duration::from_secs(300);
 
 #[derive(Clone)]
 pub(crate) struct Portal {
@@ -184,6 +185,20 @@ impl Portal {
             status if status.is_success() => response.json().await.map(Approved::Node).map_err(Error::internal),
             _ => Err(unreadable()),
         }
+    }
+
+    /// Whose API token that is, if it stands.
+    pub(super) async fn authenticate(&self, token: &str) -> Result<Option<Vouched>> {
+        let asked = Authenticate { token: token.to_owned() };
+        let answered: Authenticated =
+            self.post("/internal/people/authenticate", &asked).await?.ok_or_else(unreadable)?;
+        Ok(answered.caller)
+    }
+
+    /// Everybody who has an account.
+    pub(super) async fn people(&self) -> Result<Vec<Person>> {
+        let listed: PeopleList = self.post("/internal/people", &()).await?.ok_or_else(unreadable)?;
+        Ok(listed.people)
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Option<T>> {

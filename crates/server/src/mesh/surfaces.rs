@@ -1,6 +1,6 @@
 //! The mesh's own ports. Their JSON has the casing and the codes that its programs know.
 
-mod control;
+pub(crate) mod control;
 mod coordinator;
 mod portal;
 
@@ -81,6 +81,11 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         (self.status, axum::Json(self.body)).into_response()
     }
+}
+
+fn service_token_required() -> Refused {
+    let message = "this is for the mesh's own services; they send PORTAL_SERVICE_TOKEN";
+    Refused::new(StatusCode::UNAUTHORIZED, "portal_service_token_required", message)
 }
 
 type Answer<T = axum::Json<Value>> = std::result::Result<T, Refused>;

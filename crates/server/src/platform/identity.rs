@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 mod password;
+mod recent;
 mod sign_in;
 mod tokens;
 mod users;
@@ -13,6 +14,7 @@ use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::user::User;
+use futures_util::future::BoxFuture;
 use ids::{SessionId, TokenId, UserId, UserName};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
@@ -23,8 +25,10 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::cookie;
+use crate::mesh::MeshRole;
 use crate::now_ms;
 use password::Turn;
+use recent::Recent;
 
 pub(crate) const TOKEN_PREFIX: &str = "nst_";
 const COOKIE: &str = "nanoscale_session";
@@ -61,7 +65,19 @@ pub(crate) struct Grant {
     pub(crate) model_limits: Option<api::ModelLimits>,
 }
 
+/// People and their API tokens, where another service knows them.
+pub(crate) trait Directory: Send + Sync {
+    fn token_owner<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<(User, Grant)>>>;
+
+    fn user_list(&self) -> BoxFuture<'_, Result<Vec<User>>>;
+}
+
 impl Grant {
+    /// Of a token that another service knows, and that makes no other ones here.
+    pub(crate) fn elsewhere(id: TokenId, scopes: Vec<String>, model_limits: Option<api::ModelLimits>) -> Self {
+        Self { id, hash: String::new(), scopes, expires_at: None, model_limits }
+    }
+
     fn of(hash: String, owner: &TokenOwner) -> Result<Self> {
         Ok(Self {
             id: owner.token_id.clone(),
@@ -86,6 +102,9 @@ fn model_limits(kept: Option<&str>) -> Result<Option<api::ModelLimits>> {
 pub(crate) struct Identity {
     store: Store,
     config: Arc<Config>,
+    /// Asked instead of the database, where there is one.
+    elsewhere: Option<Arc<dyn Directory>>,
+    recent: Arc<Recent>,
     /// See [`Self::revocations`].
     revoked: Arc<watch::Sender<()>>,
 }
@@ -97,8 +116,13 @@ pub(crate) struct SignedIn {
 }
 
 impl Identity {
-    pub(crate) fn new(store: Store, config: Arc<Config>) -> Self {
-        Self { store, config, revoked: Arc::default() }
+    pub(crate) fn new(store: Store, config: Arc<Config>, elsewhere: Option<Arc<dyn Directory>>) -> Self {
+        Self { store, config, elsewhere, recent: Arc::default(), revoked: Arc::default() }
+    }
+
+    /// Whether this is the portal of a mesh by itself.
+    pub(crate) fn is_of_mesh_only(&self) -> bool {
+        self.config.mesh.as_ref().is_some_and(|mesh| mesh.role == MeshRole::Portal)
     }
 
     pub(crate) async fn users_count(&self) -> Result<i64> {

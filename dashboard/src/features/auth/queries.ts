@@ -12,6 +12,11 @@ export function useAuthStatus() {
   });
 }
 
+/** Whether this is the portal of a mesh by itself, which serves neither projects nor machines to run them. */
+export function useMeshOnly(): boolean {
+  return useAuthStatus().data?.mesh_only ?? false;
+}
+
 export function useMe() {
   return useQuery({
     queryKey: keys.me,
@@ -20,7 +25,11 @@ export function useMe() {
   });
 }
 
-const signedIn = (usersBefore?: AuthStatus): AuthStatus => ({ users_count: Math.max(1, usersBefore?.users_count ?? 1), authenticated: true });
+const signedIn = (before?: AuthStatus): AuthStatus => ({
+  users_count: Math.max(1, before?.users_count ?? 1),
+  authenticated: true,
+  mesh_only: before?.mesh_only ?? false,
+});
 
 function useEntry<T>(path: string) {
   const client = useQueryClient();

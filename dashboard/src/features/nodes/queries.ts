@@ -3,6 +3,7 @@ import { useIsMutating, useMutation, useQuery, useQueryClient } from "@tanstack/
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
 import type { JoinTokenCreate, JoinTokenCreated, JoinTokenList, Node, NodeList, NodeUpdate, SystemInfo } from "@/api/types";
+import { useMeshOnly } from "@/features/auth/queries";
 
 const METRICS_MS = 5000;
 /** Asking a machine for it starts programs there. */
@@ -11,9 +12,11 @@ const SYSTEM_MS = 30_000;
 const TOKENS_MS = 15_000;
 
 export function useNodes() {
+  const meshOnly = useMeshOnly();
   return useQuery({
     queryKey: keys.nodes,
     queryFn: async ({ signal }) => (await call<NodeList>("GET", "/nodes", { signal })).nodes,
+    enabled: !meshOnly,
     refetchInterval: METRICS_MS,
   });
 }

@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
 import type { Plan, PlanRequest, Project, ProjectCreate, ProjectCreated, ProjectList, ProjectUpdate, VolumeUseList } from "@/api/types";
+import { useMeshOnly } from "@/features/auth/queries";
 import { ACTIVE_POLL_MS } from "@/features/deployments/queries";
 import { isSettled } from "@/features/deployments/steps";
 
@@ -12,9 +13,11 @@ function isBusy(project: Project): boolean {
 }
 
 export function useProjects() {
+  const meshOnly = useMeshOnly();
   return useQuery({
     queryKey: keys.projects,
     queryFn: async ({ signal }) => (await call<ProjectList>("GET", "/projects", { signal })).projects,
+    enabled: !meshOnly,
     refetchInterval: ({ state }) => (state.data?.some(isBusy) ? ACTIVE_POLL_MS : false),
   });
 }

@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { call } from "@/api/call";
 import { keys } from "@/api/keys";
+import { useMeshOnly } from "@/features/auth/queries";
 import { ACTIVE_POLL_MS } from "@/features/deployments/queries";
 
 import type {
@@ -25,9 +26,11 @@ export function logPathOf(id: string): string {
 }
 
 export function useWorkspaces() {
+  const meshOnly = useMeshOnly();
   return useQuery({
     queryKey: keys.workspaces,
     queryFn: async ({ signal }) => (await call<WorkspaceList>("GET", "/workspaces", { signal })).workspaces,
+    enabled: !meshOnly,
     refetchInterval: ({ state }) => (state.data?.some((workspace) => isMoving(workspace.state)) ? ACTIVE_POLL_MS : false),
   });
 }

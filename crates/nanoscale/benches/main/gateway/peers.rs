@@ -66,8 +66,10 @@ impl Gateway {
         let (home, address) = (tempfile::tempdir().unwrap(), free_address());
         let arguments = arguments(home.path(), &address.port().to_string());
         let log = std::fs::File::create(home.path().join("log")).unwrap();
-        let mut command = if program.ends_with(".js") { Command::new("node") } else { Command::new(program) };
-        command.args(program.ends_with(".js").then_some(program)).args(arguments);
+        // What pip installed names the directory in which that was done, which was another one.
+        let interpreter = if program.ends_with(".js") { "node".into() } else { format!("{PYTHON}/python") };
+        let mut command = Command::new(interpreter);
+        command.arg(program).args(arguments);
         command.env("HOME", home.path()).current_dir(home.path()).stdin(Stdio::null());
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let gateway = Self { name, address, headers, processes: vec![child.id()], held: Some(Held { child, home }) };

@@ -74,9 +74,9 @@ impl Way {
     }
 
     /// Tells a machine to fetch a model.
-    pub(crate) async fn pull(&self, model: &str) -> Result<std::result::Result<MeshPull, Failure>> {
+    pub(super) async fn pull(&self, order: &MeshPullOrder) -> Result<std::result::Result<MeshPull, Failure>> {
         match self {
-            Self::Link(link) => link.order("/v1/pulls", &MeshPullOrder { model: model.to_owned() }).await,
+            Self::Link(link) => link.order("/v1/pulls", order).await,
             Self::Inference(_) | Self::Hosted(_) => Err(Error::not_found("machine")),
         }
     }

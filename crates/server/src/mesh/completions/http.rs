@@ -39,6 +39,7 @@ async fn completion_list(
     let before = page.cursor.as_deref().map(str::parse::<CompletionId>).transpose();
     let before = before
         .map_err(|_| Error::invalid("cursor", "INVALID_CURSOR", "pass the `next_cursor` of an earlier answer"))?;
+    completions.written().await;
     let (found, more) = completions.list(&user.id, before.as_ref()).await?;
     let next_cursor = found.last().filter(|_| more).map(|last| last.id.to_string());
     Ok(axum::Json(api::CompletionList { completions: found.into_iter().map(shown).collect(), next_cursor }))
@@ -73,7 +74,9 @@ async fn explained(
     user: &domain::user::User,
     id: &CompletionId,
 ) -> Result<axum::Json<api::CompletionExplained>> {
-    let found = mesh.on()?.completions.find(id).await?;
+    let completions = &mesh.on()?.completions;
+    completions.written().await;
+    let found = completions.find(id).await?;
     let found = found.filter(|it| it.user_id == user.id || user.is_admin());
     let stored = found.ok_or_else(|| Error::not_found("completion"))?;
     let choices = serde_json::from_str(&stored.choices).map_err(Error::internal)?;

@@ -17,9 +17,10 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
 }
 
-struct Job {
-    step: CompletionStep,
-    outcome: oneshot::Sender<Result<StepOutcome>>,
+enum Job {
+    Step(Box<CompletionStep>, oneshot::Sender<Result<StepOutcome>>),
+    /// Told when all that was given before is done with.
+    Flush(oneshot::Sender<()>),
 }
 
 // === impl Writer ===
@@ -34,8 +35,23 @@ impl Writer {
     /// What came of the step ([`store::Tx::completion_steps`]), as soon as that is on the disk.
     pub(super) async fn take(&self, step: CompletionStep) -> Result<StepOutcome> {
         let (outcome, told) = oneshot::channel();
-        self.queue.send(Job { step, outcome }).await.map_err(Error::internal)?;
+        self.queue.send(Job::Step(Box::new(step), outcome)).await.map_err(Error::internal)?;
         told.await.map_err(Error::internal)?
+    }
+
+    /// The same for who does not wait: it comes before all that is given from now on. `None` where too much waits already.
+    pub(super) fn give(&self, step: CompletionStep) -> Option<oneshot::Receiver<Result<StepOutcome>>> {
+        let (outcome, told) = oneshot::channel();
+        self.queue.try_send(Job::Step(Box::new(step), outcome)).ok()?;
+        Some(told)
+    }
+
+    /// Waits for all that was given before.
+    pub(super) async fn flush(&self) {
+        let (done, told) = oneshot::channel();
+        if self.queue.send(Job::Flush(done)).await.is_ok() {
+            let _ = told.await;
+        }
     }
 }
 
@@ -43,16 +59,33 @@ impl Writer {
 async fn work(store: Store, mut jobs: mpsc::Receiver<Job>) {
     let mut together = Vec::new();
     while jobs.recv_many(&mut together, TOGETHER).await > 0 {
-        let (steps, waiting): (Vec<_>, Vec<_>) =
-            together.drain(..).map(|Job { step, outcome }| (step, outcome)).unzip();
-        match write(&store, &steps).await {
-            Ok(outcomes) => {
-                for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
-                    let _ = waiting.send(Ok(outcome));
+        let (mut steps, mut waiting, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
+        for job in together.drain(..) {
+            match job {
+                Job::Step(step, outcome) => {
+                    steps.push(*step);
+                    waiting.push(outcome);
                 }
+                Job::Flush(done) => flushed.push(done),
             }
-            Err(error) => apart(&store, steps, waiting, error).await,
         }
+        if !steps.is_empty() {
+            work_at(&store, steps, waiting).await;
+        }
+        for done in flushed {
+            let _ = done.send(());
+        }
+    }
+}
+
+async fn work_at(store: &Store, steps: Vec<CompletionStep>, waiting: Vec<oneshot::Sender<Result<StepOutcome>>>) {
+    match write(store, &steps).await {
+        Ok(outcomes) => {
+            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                let _ = waiting.send(Ok(outcome));
+            }
+        }
+        Err(error) => apart(store, steps, waiting, error).await,
     }
 }
 

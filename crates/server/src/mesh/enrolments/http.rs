@@ -1,5 +1,7 @@
 //! Enrolments for people.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::mesh::enrolment::{Decision, Enrolment};
@@ -12,6 +14,7 @@ use super::{may_decide, pulls};
 use crate::caller::{Admin, User};
 use crate::error::Result;
 use crate::http::{Json, PathId};
+use crate::mesh::agents::ShownAgent;
 use crate::mesh::{Mesh, Parts};
 use crate::rfc3339;
 use crate::state::AppState;
@@ -48,9 +51,11 @@ async fn enrolment_list(User(user): User, State(mesh): State<Mesh>) -> Result<ax
     let parts = mesh.on()?;
     let names = parts.enrolments.names().await?;
     let enrolments = parts.enrolments.list(&user).await?;
+    let linked = parts.coordinator.known_agents().await;
+    let mut linked = linked.into_iter().map(|agent| (agent.node_id, agent.shown)).collect::<HashMap<_, _>>();
     let shown = enrolments.into_iter().map(|it| {
         let owner = names.iter().find(|user| user.id == it.owner_id);
-        shown(parts, owner.map_or("", |user| &user.username), it)
+        shown(owner.map_or("", |user| &user.username), linked.remove(&it.node_id), it)
     });
     Ok(axum::Json(api::EnrolmentList { enrolments: shown.collect(), may_decide: may_decide(&user) }))
 }
@@ -66,7 +71,7 @@ async fn enrolment_withdraw(
 ) -> Result<StatusCode> {
     let parts = mesh.on()?;
     parts.enrolments.withdraw(&user, &id).await?;
-    parts.agents.check_soon();
+    parts.coordinator.check_soon();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -82,7 +87,7 @@ async fn enrolment_rekey(
 ) -> Result<axum::Json<api::EnrolmentCreated>> {
     let parts = mesh.on()?;
     let rekeyed = parts.enrolments.rekey(&user, &id).await?;
-    parts.agents.check_soon();
+    parts.coordinator.check_soon();
     Ok(axum::Json(shown_created(parts, &user, rekeyed)))
 }
 
@@ -130,10 +135,11 @@ async fn decide(
 ) -> Result<axum::Json<api::Enrolment>> {
     let parts = mesh.on()?;
     let enrolment = parts.enrolments.decide(id, decision, &by.username).await?;
-    parts.agents.check_soon();
+    parts.coordinator.check_soon();
+    let linked = parts.coordinator.agent(&enrolment.node_id).await;
     let names = parts.enrolments.names().await?;
     let owner = names.iter().find(|user| user.id == enrolment.owner_id).map_or("", |user| &user.username);
-    Ok(axum::Json(shown(parts, owner, enrolment)))
+    Ok(axum::Json(shown(owner, linked.map(|agent| agent.shown), enrolment)))
 }
 
 fn shown_created(
@@ -143,11 +149,10 @@ fn shown_created(
 ) -> api::EnrolmentCreated {
     let command =
         format!("nanoscale mesh serve --coordinator {} --node-id {}", parts.config.coordinator_url, enrolment.node_id);
-    api::EnrolmentCreated { enrolment: shown(parts, &owner.username, enrolment), registration_token, command }
+    api::EnrolmentCreated { enrolment: shown(&owner.username, None, enrolment), registration_token, command }
 }
 
-fn shown(parts: &Parts, owner: &str, enrolment: Enrolment) -> api::Enrolment {
-    let linked = parts.agents.shown(&enrolment.node_id);
+fn shown(owner: &str, linked: Option<ShownAgent>, enrolment: Enrolment) -> api::Enrolment {
     let key = enrolment.public_key.as_deref().and_then(|text| text.parse::<PublicKey>().ok());
     api::Enrolment {
         id: enrolment.id,

@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use ids::EnrolmentId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wire::{MeshPull, PullState};
+use wire::{MeshPull, MeshPullOrder, PullState};
 
 use crate::caller::Admin;
 use crate::error::{Error, Result};
 use crate::http::{Json, PathId};
 use crate::mesh::Mesh;
+use crate::mesh::agents::{NO_ANSWER, OFFLINE};
 use crate::state::AppState;
 
 /// Characters of a model's name.
@@ -38,19 +39,16 @@ async fn mesh_pull_create(
         return Err(Error::invalid("model", "INVALID_MODEL", message));
     }
     let node = parts.enrolments.node_of(&user, &id).await?;
-    let way = parts.agents.way(&node).ok_or_else(|| {
-        Error::conflict("OFFLINE", "the machine is not linked at this moment; try again when it is online")
-    })?;
-    let ordered = way.pull(model).await.map_err(|error| {
-        Error::unavailable("NO_ANSWER", "the machine does not answer; try again in a moment").because(error)
-    });
-    match ordered? {
+    match parts.coordinator.pull(&node, &MeshPullOrder { model: model.to_owned() }).await? {
         Ok(pull) => {
             parts.enrolments.ordered(&user, &id, &format!("{node}: {model}")).await?;
-            parts.agents.note_pull(&node, &pull);
             Ok((StatusCode::ACCEPTED, axum::Json(shown(pull))))
         }
         Err(failure) => Err(match failure.code.as_str() {
+            OFFLINE => {
+                Error::conflict("OFFLINE", "the machine is not linked at this moment; try again when it is online")
+            }
+            NO_ANSWER => Error::unavailable("NO_ANSWER", "the machine does not answer; try again in a moment"),
             "pulls_not_allowed" => {
                 let message = "the machine's owner does not allow it; `nanoscale mesh serve --allow-pulls` does";
                 Error::conflict("PULLS_NOT_ALLOWED", message)

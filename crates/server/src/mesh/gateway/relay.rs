@@ -118,7 +118,7 @@ impl Counting {
         Usage { input_tokens: input.min(most_input), output_tokens: usage.output_tokens.min(most_output), ..usage }
     }
 
-    async fn done(self) {
+    fn done(self) {
         let usage = self.usage();
         // An answer that comes as a whole does not tell reading from writing.
         let first = self.open.first_byte().filter(|_| self.is_stream).unwrap_or_default();
@@ -131,13 +131,13 @@ impl Counting {
             writing: self.open.elapsed().saturating_sub(first),
         };
         self.agents.succeeded(&self.node, &self.model, timing, &self.prefix);
-        self.open.settle(CompletionState::Done).await;
+        self.open.settle(CompletionState::Done);
     }
 
-    async fn broken(self) {
+    fn broken(self) {
         self.agents.failed(&self.node, &self.model);
         let state = if self.meter.has_output() { CompletionState::Broken } else { CompletionState::Failed };
-        self.open.settle(state).await;
+        self.open.settle(state);
     }
 
     /// An answer that is not streamed: all of it or nothing.
@@ -150,14 +150,14 @@ impl Counting {
         match read {
             Ok(bytes) if self.meter.is_complete() => {
                 self.open.produced(self.usage());
-                self.done().await;
+                self.done();
                 Some(bytes)
             }
             read => {
                 let reason = read.err().unwrap_or_else(|| "it is no answer of its kind".into());
                 tracing::warn!(node.id = %self.node, reason, "a mesh agent does not answer to the end");
                 self.agents.failed(&self.node, &self.model);
-                self.open.settle(CompletionState::Failed).await;
+                self.open.settle(CompletionState::Failed);
                 None
             }
         }
@@ -204,8 +204,8 @@ impl Stream {
             let read = tokio::time::timeout(STALL, self.body.frame()).await;
             let passed = match read {
                 Ok(Some(Ok(frame))) => frame.into_data().map(|data| self.pass(&data)).unwrap_or_default(),
-                Ok(None) => self.end().await,
-                Ok(Some(Err(_))) | Err(_) => self.break_off().await,
+                Ok(None) => self.end(),
+                Ok(Some(Err(_))) | Err(_) => self.break_off(),
             };
             if !passed.is_empty() {
                 return Some(passed.into());
@@ -226,7 +226,7 @@ impl Stream {
         passed
     }
 
-    async fn end(&mut self) -> Vec<u8> {
+    fn end(&mut self) -> Vec<u8> {
         // The last frame may lack the line that ends it.
         let mut rest = std::mem::take(&mut self.frames).finish();
         if let Some(counting) = &mut self.counting
@@ -235,19 +235,19 @@ impl Stream {
         {
             rest.clear();
         }
-        rest.extend(self.break_off().await);
+        rest.extend(self.break_off());
         rest
     }
 
     /// Says within the stream that nothing more comes, unless it had come to its own end.
-    async fn break_off(&mut self) -> Vec<u8> {
+    fn break_off(&mut self) -> Vec<u8> {
         if let Some(counting) = self.counting.take_if(|counting| counting.meter.is_complete()) {
-            counting.done().await;
+            counting.done();
             return Vec::new();
         }
         if let Some(counting) = self.counting.take() {
             tracing::warn!(node.id = %counting.node, "a mesh agent breaks off in the middle of an answer");
-            counting.broken().await;
+            counting.broken();
         }
         broke_off().frame(self.dialect).into_bytes()
     }

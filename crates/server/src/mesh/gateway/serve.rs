@@ -78,12 +78,12 @@ pub(super) async fn serve(
             Asked::Refuses(mut response) => {
                 let id = HeaderValue::from_str(open.id().as_str()).ok();
                 response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
-                open.settle(CompletionState::Failed).await;
+                open.settle(CompletionState::Failed);
                 return Ok(*response);
             }
             Asked::TooLong => choosing.too_small.push(node.clone()),
             Asked::TooLate => {
-                open.settle(CompletionState::Failed).await;
+                open.settle(CompletionState::Failed);
                 let message = "the machine that was asked did not answer within an hour; ask for less, or stream";
                 return Err(Told::new(504, "machine_too_late", message));
             }
@@ -95,7 +95,7 @@ pub(super) async fn serve(
                 choosing.tried.push(node.clone());
             }
         }
-        open.settle(CompletionState::Failed).await;
+        open.settle(CompletionState::Failed);
     }
 }
 

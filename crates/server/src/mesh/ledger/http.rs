@@ -31,10 +31,12 @@ async fn statement(
     State(mesh): State<Mesh>,
     Query(page): Query<Page>,
 ) -> Result<axum::Json<api::LedgerStatement>> {
-    let ledger = &mesh.on()?.ledger;
+    let parts = mesh.on()?;
+    let ledger = &parts.ledger;
     let before = page.cursor.as_deref().map(str::parse::<LedgerTransactionId>).transpose().map_err(|_| {
         Error::invalid("cursor", "INVALID_CURSOR", "`cursor` is taken from an earlier answer as it came")
     })?;
+    parts.completions.written().await;
     let (entries, more) = ledger.statement(&user.id, before.as_ref()).await?;
     let next_cursor = entries.last().filter(|_| more).map(|last| last.transaction_id.to_string());
     let balance = ledger.balance(&user.id).await?;
@@ -58,7 +60,9 @@ async fn grant_create(
 #[utoipa::path(get, path = "/api/mesh/ledger", tag = "mesh", responses((status = 200, body = api::LedgerAudit),
     (status = 401, body = api::ErrorBody), (status = 403, body = api::ErrorBody), (status = 404, body = api::ErrorBody)))]
 async fn ledger_audit(_: Admin, State(mesh): State<Mesh>) -> Result<axum::Json<api::LedgerAudit>> {
-    let (accounts, check, users) = mesh.on()?.ledger.check().await?;
+    let parts = mesh.on()?;
+    parts.completions.written().await;
+    let (accounts, check, users) = parts.ledger.check().await?;
     let accounts = accounts.into_iter().map(|(account, balance)| {
         let owner = users.iter().find(|user| account_of(&user.id) == account);
         api::LedgerAccount { username: owner.map(|user| user.username.clone()), account, balance }

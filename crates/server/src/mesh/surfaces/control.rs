@@ -12,19 +12,34 @@ use axum::{Json, Router};
 use ids::{MeshNodeId, MeshNodeKind};
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tower::ServiceExt;
 
-use super::super::Parts;
-use super::super::portal::{Approval, Approved};
+use super::super::MeshConfig;
+use super::super::coordinator::{Coordinator, CoordinatorIdentity, LinkedAgent, There};
+use super::super::forward::Forward;
+use super::super::portal::{Approval, Approved, Portal};
 use super::{Answer, Refused, bearer, caller_ip, same, shows};
+use crate::caller::check_origin;
+use crate::error::Result;
 use crate::state::AppState;
 use crate::{http, now_ms, rfc3339};
 
+/// What it is made of: it keeps nothing itself.
 #[derive(Clone, FromRef)]
 struct Control {
-    parts: Arc<Parts>,
-    dashboard: Router,
+    config: Arc<MeshConfig>,
+    portal: Portal,
+    coordinator: Coordinator,
+    pages: Pages,
+}
+
+/// Where the dashboard is.
+#[derive(Clone)]
+enum Pages {
+    Here(Router),
+    /// At the portal.
+    There(Forward),
 }
 
 /// Pages of the dashboard by which a mesh is run, and what they need. Who signs in there has the rights of their account.
@@ -37,8 +52,8 @@ struct MeshAdmin;
 impl FromRequestParts<Control> for MeshAdmin {
     type Rejection = Refused;
 
-    async fn from_request_parts(request: &mut RequestParts, control: &Control) -> Result<Self, Refused> {
-        let config = &control.parts.config;
+    async fn from_request_parts(request: &mut RequestParts, control: &Control) -> std::result::Result<Self, Refused> {
+        let config = &control.config;
         if !is_from(request, &config.allowed_admin_ips, &config.trusted_proxies) {
             let message = "the control plane is not for this address; ALLOWED_ADMIN_IPS lists those that it is for";
             return Err(Refused::new(StatusCode::FORBIDDEN, "admin_ip_forbidden", message));
@@ -58,8 +73,28 @@ fn is_from(request: &RequestParts, allowed: &[IpNet], trusted: &[IpNet]) -> bool
     allowed.is_empty() || from.is_some_and(|ip| allowed.iter().any(|net| net.contains(&ip)))
 }
 
+/// In the process of the others.
 pub(super) fn router(state: &AppState) -> Router {
     let Ok(parts) = state.mesh.on() else { return Router::new() };
+    routes(Control {
+        config: Arc::new(parts.config.clone()),
+        portal: parts.portal.clone(),
+        coordinator: parts.coordinator.clone(),
+        pages: Pages::Here(http::router(state.clone())),
+    })
+}
+
+/// In a process of its own.
+pub(crate) fn router_alone(config: MeshConfig) -> Result<Router> {
+    Ok(routes(Control {
+        portal: Portal::new(&config)?,
+        coordinator: Coordinator::There(There::new(&config)?),
+        pages: Pages::There(Forward::new(&config.portal_url)?),
+        config: Arc::new(config),
+    }))
+}
+
+fn routes(control: Control) -> Router {
     Router::new()
         .route("/health", get(async || Json(json!({ "ok": true }))))
         .route("/network/coordinators", get(coordinators))
@@ -68,7 +103,7 @@ pub(super) fn router(state: &AppState) -> Router {
         .route("/coordinators/{id}/approval", post(approve_coordinator))
         .route("/bootstrap/coordinator", post(bootstrap))
         .fallback(fallback)
-        .with_state(Control { parts: parts.clone(), dashboard: http::router(state.clone()) })
+        .with_state(control)
 }
 
 /// The dashboard's pages; of what else there is nothing, who has no admin token does not hear that.
@@ -80,37 +115,44 @@ async fn fallback(State(control): State<Control>, request: Request) -> Response 
         let nothing = Refused::new(StatusCode::NOT_FOUND, "not_found", "there is no such route");
         return MeshAdmin::from_request_parts(&mut parts, &control).await.err().unwrap_or(nothing).into_response();
     }
-    let config = &control.parts.config;
+    let config = &control.config;
     // Where nothing is said of pages, what is said of the rest counts: a port that is closed does not open by itself.
     let allowed = if config.allowed_ui_ips.is_empty() { &config.allowed_admin_ips } else { &config.allowed_ui_ips };
     if !is_from(&parts, allowed, &config.trusted_proxies) {
         let message = "the pages here are not for this address; ALLOWED_UI_IPS lists those that they are for";
         return Refused::new(StatusCode::FORBIDDEN, "ui_ip_forbidden", message).into_response();
     }
-    let served = control.dashboard.oneshot(Request::from_parts(parts, body)).await;
-    served.unwrap_or_else(|never| match never {})
+    match control.pages {
+        Pages::Here(dashboard) => {
+            let served = dashboard.oneshot(Request::from_parts(parts, body)).await;
+            served.unwrap_or_else(|never| match never {})
+        }
+        Pages::There(portal) => {
+            if let Err(error) = check_origin(&parts.method, &parts.headers) {
+                return error.into_response();
+            }
+            portal.pass(parts, body).await.unwrap_or_else(|error| portal_unreachable(&error).into_response())
+        }
+    }
 }
 
 /// Where machines find coordinators.
-async fn coordinators(State(parts): State<Arc<Parts>>) -> Json<Value> {
-    let own = json!({
-        "peerId": parts.config.peer_id, "coordinatorUrl": parts.config.coordinator_url, "source": "bootstrap",
-    });
-    Json(json!({ "generatedAt": rfc3339(now_ms()), "count": 1, "coordinators": [own] }))
+async fn coordinators(State(coordinator): State<Coordinator>) -> Answer {
+    let CoordinatorIdentity { peer_id, coordinator_url, .. } = coordinator.identity().await?;
+    let own = json!({ "peerId": peer_id, "coordinatorUrl": coordinator_url, "source": "bootstrap" });
+    Ok(Json(json!({ "generatedAt": rfc3339(now_ms()), "count": 1, "coordinators": [own] })))
 }
 
 /// The machines that are linked at this moment.
-async fn agents(_: MeshAdmin, State(parts): State<Arc<Parts>>) -> Json<Value> {
-    let agents = parts.agents.ids().into_iter().map(|id| {
-        let (version, os) = parts.agents.program(&id).unwrap_or_default();
-        let models = parts.agents.shown(&id).map(|shown| shown.models).unwrap_or_default();
+async fn agents(_: MeshAdmin, State(coordinator): State<Coordinator>) -> Answer {
+    let agents = coordinator.agents().await?.into_iter().map(|LinkedAgent { node_id, version, os, shown }| {
         json!({
-            "agentId": id, "os": os, "version": version, "mode": "swarm-only", "health": "healthy",
-            "localModelEnabled": !models.is_empty(), "lastSeenMs": now_ms(),
-            "models": models.iter().map(|model| &model.name).collect::<Vec<_>>(),
+            "agentId": node_id, "os": os, "version": version, "mode": "swarm-only", "health": "healthy",
+            "localModelEnabled": !shown.models.is_empty(), "lastSeenMs": now_ms(),
+            "models": shown.models.iter().map(|model| &model.name).collect::<Vec<_>>(),
         })
     });
-    Json(json!({ "agents": agents.collect::<Vec<_>>() }))
+    Ok(Json(json!({ "agents": agents.collect::<Vec<_>>() })))
 }
 
 #[derive(Deserialize)]
@@ -120,27 +162,27 @@ struct Decide {
 
 async fn approve_agent(
     _: MeshAdmin,
-    State(parts): State<Arc<Parts>>,
+    State(control): State<Control>,
     Path(id): Path<String>,
-    body: Result<Json<Decide>, JsonRejection>,
+    body: std::result::Result<Json<Decide>, JsonRejection>,
 ) -> Answer {
-    approve(&parts, &id, MeshNodeKind::Agent, body).await
+    approve(&control, &id, MeshNodeKind::Agent, body).await
 }
 
 async fn approve_coordinator(
     _: MeshAdmin,
-    State(parts): State<Arc<Parts>>,
+    State(control): State<Control>,
     Path(id): Path<String>,
-    body: Result<Json<Decide>, JsonRejection>,
+    body: std::result::Result<Json<Decide>, JsonRejection>,
 ) -> Answer {
-    approve(&parts, &id, MeshNodeKind::Coordinator, body).await
+    approve(&control, &id, MeshNodeKind::Coordinator, body).await
 }
 
 async fn approve(
-    parts: &Parts,
+    control: &Control,
     id: &str,
     node_kind: MeshNodeKind,
-    body: Result<Json<Decide>, JsonRejection>,
+    body: std::result::Result<Json<Decide>, JsonRejection>,
 ) -> Answer {
     let Json(Decide { approved }) = body.map_err(|rejection| {
         let message = format!("the body is {{\"approved\": true}} or false: {}", rejection.body_text());
@@ -149,9 +191,9 @@ async fn approve(
     let unknown =
         || Refused::new(StatusCode::NOT_FOUND, "node_not_found", "nobody has enrolled a machine of this name");
     let node = id.parse::<MeshNodeId>().map_err(|_| unknown())?;
-    match parts.portal.approve(&node, &Approval { approved, node_kind }).await {
+    match control.portal.approve(&node, &Approval { approved, node_kind }).await {
         Ok(Approved::Node(node)) => {
-            parts.agents.check_soon();
+            control.coordinator.check_soon();
             Ok(Json(json!({ "ok": true, "node": node })))
         }
         Ok(Approved::NotFound) => Err(unknown()),
@@ -159,16 +201,18 @@ async fn approve(
             let message = "it was enrolled as the other kind of machine";
             Err(Refused::new(StatusCode::CONFLICT, "node_kind_mismatch", message))
         }
-        Err(error) => {
-            tracing::warn!(%error, "the portal cannot be asked");
-            let message = "the portal does not answer; try again in a moment";
-            Err(Refused::new(StatusCode::BAD_GATEWAY, "portal_service_unreachable", message))
-        }
+        Err(error) => Err(portal_unreachable(&error)),
     }
 }
 
+fn portal_unreachable(error: &impl std::fmt::Display) -> Refused {
+    tracing::warn!(%error, "the portal cannot be asked");
+    let message = "the portal does not answer; try again in a moment";
+    Refused::new(StatusCode::BAD_GATEWAY, "portal_service_unreachable", message)
+}
+
 /// Brings the coordinator's tables up to date, which every start does: asked again, nothing changes.
-async fn bootstrap(_: MeshAdmin, State(parts): State<Arc<Parts>>) -> Answer {
-    let database = format!("{}_ready", parts.completions.database().await?);
+async fn bootstrap(_: MeshAdmin, State(coordinator): State<Coordinator>) -> Answer {
+    let database = coordinator.database().await?;
     Ok(Json(json!({ "ok": true, "database": database, "modelBootstrap": "skipped" })))
 }

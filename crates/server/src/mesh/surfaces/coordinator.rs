@@ -3,27 +3,31 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use ids::MeshNodeKind;
+use axum::{Json, Router};
+use ids::{MeshNodeId, MeshNodeKind};
 use link::PublicKey;
 use link::websocket::READ_BUFFER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signatures::Nonces;
-use wire::MESH_TAG;
+use wire::{MESH_TAG, MeshPullOrder};
 
-use super::super::portal::Validate;
-use super::super::{Parts, gateway};
-use super::{Answer, Refused, shows};
+use super::super::coordinator::{CoordinatorHealth, CoordinatorIdentity, LinkedAgent, MESH_TOKEN};
+use super::super::people::{VOUCHED, Vouched};
+use super::super::portal::{SERVICE_TOKEN, Validate};
+use super::super::{MeshRole, Parts, gateway};
+use super::{Answer, Refused, service_token_required, shows};
+use crate::caller::VouchedFor;
+use crate::mesh;
 use crate::state::AppState;
 
-const MESH_TOKEN: &str = "x-mesh-token";
 /// Bytes of one message of a link. A record of TLS, of which each is one, has at most 16 KiB and a little.
 const MESSAGE_MAX: usize = 1 << 20;
 
@@ -37,16 +41,62 @@ struct Coordinator {
 pub(super) fn router(state: &AppState) -> Router {
     let Ok(parts) = state.mesh.on() else { return Router::new() };
     let coordinator = Coordinator { parts: parts.clone(), nonces: Arc::new(Nonces::new(SystemTime::now())) };
-    let (models, _) = gateway::routes().split_for_parts();
-    Router::new()
+    let own = Router::new()
         .route("/health/runtime", get(health))
         .route("/identity", get(identity))
         .route("/register", post(register))
         .route("/mesh/link", get(mesh_link))
         .route("/status", get(status))
+        .route("/internal/agents", get(agents))
+        .route("/internal/agents/{id}/pulls", post(pull))
         .fallback(fallback)
-        .with_state(coordinator)
-        .merge(models.with_state(state.clone()))
+        .with_state(coordinator);
+    // What people have here is the portal's to show, unless that is elsewhere.
+    let for_people = match parts.config.role {
+        MeshRole::Coordinator => mesh::coordinator_routes(),
+        MeshRole::All | MeshRole::Portal => gateway::routes(),
+    };
+    let (for_people, _) = for_people.split_for_parts();
+    let for_people = for_people.layer(middleware::from_fn_with_state(parts.clone(), believe_the_portal));
+    own.merge(for_people.with_state(state.clone()))
+}
+
+/// Who asks by way of the portal is signed in there.
+async fn believe_the_portal(State(parts): State<Arc<Parts>>, mut request: Request, next: Next) -> Response {
+    if let Some(header) = request.headers_mut().remove(VOUCHED) {
+        if !shows(request.headers(), SERVICE_TOKEN, Some(&parts.config.portal_service_token)) {
+            return service_token_required().into_response();
+        }
+        let Some(vouched) = Vouched::read(header.as_bytes()) else {
+            let message = "the portal does not say who asks in a way that is understood here; update both";
+            return Refused::new(StatusCode::BAD_REQUEST, "invalid_request", message).into_response();
+        };
+        request.extensions_mut().insert(VouchedFor(vouched.caller()));
+    }
+    next.run(request).await
+}
+
+/// The machines that are linked at this moment, for portal and control plane.
+async fn agents(
+    State(Coordinator { parts, .. }): State<Coordinator>,
+    headers: HeaderMap,
+) -> Answer<Json<Vec<LinkedAgent>>> {
+    admit(&parts, &headers)?;
+    Ok(Json(parts.agents.all()))
+}
+
+/// Tells a machine to fetch a model, when the portal says so.
+async fn pull(
+    State(Coordinator { parts, .. }): State<Coordinator>,
+    Path(node): Path<MeshNodeId>,
+    headers: HeaderMap,
+    Json(order): Json<MeshPullOrder>,
+) -> Answer<Response> {
+    admit(&parts, &headers)?;
+    Ok(match parts.agents.pull(&node, &order).await {
+        Ok(pull) => Json(pull).into_response(),
+        Err(failure) => (StatusCode::CONFLICT, Json(failure)).into_response(),
+    })
 }
 
 fn unauthorized() -> Refused {
@@ -58,29 +108,28 @@ fn admit(parts: &Parts, headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// That it is there; to who has the token, also how it is.
-async fn health(State(Coordinator { parts, .. }): State<Coordinator>, headers: HeaderMap) -> axum::Json<Value> {
+async fn health(State(Coordinator { parts, .. }): State<Coordinator>, headers: HeaderMap) -> Json<Value> {
     if admit(&parts, &headers).is_err() {
-        return axum::Json(json!({ "ok": true }));
+        return Json(json!({ "ok": true }));
     }
-    let agents = parts.agents.ids();
-    let models = parts.agents.models().into_keys().collect::<Vec<_>>();
-    axum::Json(json!({ "ok": true, "coordinator": { "agents": agents.len(), "models": models } }))
+    let database = parts.completions.database().await;
+    let coordinator = CoordinatorHealth {
+        agents: parts.agents.ids().len(),
+        models: parts.agents.models().into_keys().collect(),
+        database: database.unwrap_or_else(|_| "unavailable".into()),
+    };
+    Json(json!({ "ok": true, "coordinator": coordinator }))
 }
 
 /// Who the coordinator is, to machines that do not know it yet.
-async fn identity(State(Coordinator { parts, .. }): State<Coordinator>) -> axum::Json<Value> {
-    axum::Json(json!({
-        "peerId": parts.config.peer_id,
-        "publicKey": parts.key.public(),
-        "coordinatorUrl": parts.config.coordinator_url,
-        "networkMode": "public_mesh",
-    }))
+async fn identity(State(Coordinator { parts, .. }): State<Coordinator>) -> Answer<Json<CoordinatorIdentity>> {
+    Ok(Json(parts.coordinator.identity().await?))
 }
 
 /// How much there is to do. Completions wait at machines, not here.
 async fn status(State(Coordinator { parts, .. }): State<Coordinator>, headers: HeaderMap) -> Answer {
     admit(&parts, &headers)?;
-    Ok(axum::Json(json!({ "queued": 0, "agents": parts.agents.ids().len(), "results": 0 })))
+    Ok(Json(json!({ "queued": 0, "agents": parts.agents.ids().len(), "results": 0 })))
 }
 
 #[derive(Deserialize)]
@@ -120,7 +169,7 @@ async fn register(
     // Only now: keys that nobody has approved do not fill the memory of what was used, and hear the same again.
     let admitted = nonces.admit(fresh).map_err(unproven)?;
     tokio::time::sleep(admitted.wait()).await;
-    Ok(axum::Json(json!({ "accepted": true, "mode": "swarm-only", "agentId": node.node_id })))
+    Ok(Json(json!({ "accepted": true, "mode": "swarm-only", "agentId": node.node_id })))
 }
 
 fn not_activated(reason: &str) -> Refused {

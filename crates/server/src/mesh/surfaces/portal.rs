@@ -1,21 +1,28 @@
 //! The portal: people enrol their machines here, and coordinator and control plane ask it about them. It has the dashboard's pages
 //! and its API as well.
 
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts as RequestParts;
-use axum::routing::{delete, get, post};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, delete, get, post};
 use axum::{Json, Router};
 use domain::mesh::enrolment::Decision;
 use ids::{MeshNodeId, MeshNodeKind};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::super::MeshRole;
+use super::super::coordinator::unreachable;
 use super::super::enrolments::{Dormant, Shown};
+use super::super::forward::Forward;
+use super::super::people::{Authenticate, Authenticated, PeopleList, Person, VOUCHED, Vouched};
 use super::super::portal::{Approval, KnownNode, LookedUp, Lookup, SERVICE_TOKEN, Validate, Validated};
-use super::{Answer, Refused, shows};
-use crate::caller::User;
+use super::{Answer, Refused, service_token_required, shows};
+use crate::caller::{Caller, User};
+use crate::error::{Error, Result};
 use crate::http;
+use crate::platform::identity::Credential;
 use crate::state::AppState;
 
 /// Coordinator or control plane.
@@ -24,13 +31,12 @@ struct Service;
 impl FromRequestParts<AppState> for Service {
     type Rejection = Refused;
 
-    async fn from_request_parts(request: &mut RequestParts, state: &AppState) -> Result<Self, Refused> {
+    async fn from_request_parts(request: &mut RequestParts, state: &AppState) -> std::result::Result<Self, Refused> {
         let token = &state.mesh.on()?.config.portal_service_token;
         if shows(&request.headers, SERVICE_TOKEN, Some(token)) {
             return Ok(Self);
         }
-        let message = "this is for the mesh's own services; they send PORTAL_SERVICE_TOKEN";
-        Err(Refused::new(StatusCode::UNAUTHORIZED, "portal_service_token_required", message))
+        Err(service_token_required())
     }
 }
 
@@ -40,7 +46,7 @@ struct Member(domain::user::User);
 impl FromRequestParts<AppState> for Member {
     type Rejection = Refused;
 
-    async fn from_request_parts(request: &mut RequestParts, state: &AppState) -> Result<Self, Refused> {
+    async fn from_request_parts(request: &mut RequestParts, state: &AppState) -> std::result::Result<Self, Refused> {
         let unauthenticated = |error: crate::error::Error| match error.is_unauthenticated() {
             true => Refused::new(StatusCode::UNAUTHORIZED, "not_authenticated", "sign in first"),
             false => error.into(),
@@ -57,8 +63,51 @@ pub(super) fn router(state: &AppState) -> Router {
         .route("/internal/nodes/validate", post(validate))
         .route("/internal/nodes/lookup", post(lookup))
         .route("/internal/nodes/{id}/approval", post(approval))
+        .route("/internal/people", post(people))
+        .route("/internal/people/authenticate", post(authenticate))
         .with_state(state.clone());
-    own.fallback_service(http::router(state.clone()))
+    own.fallback_service(pages(state))
+}
+
+/// The dashboard and its API; where this is a process of its own, what the coordinator answers comes from there.
+fn pages(state: &AppState) -> Router {
+    let Ok(parts) = state.mesh.on() else { return Router::new() };
+    match (parts.config.role, Forward::new(&parts.config.coordinator_url)) {
+        (MeshRole::Portal, Ok(coordinator)) => {
+            let ask = any(move |State(state): State<AppState>, request: Request| async move {
+                ask_the_coordinator(&state, &coordinator, request).await.unwrap_or_else(IntoResponse::into_response)
+            });
+            let beside = ["/api/mesh", "/api/mesh/{*rest}", "/v1/{*rest}"];
+            let routes = beside.into_iter().fold(http::portal_routes(), |all, path| all.route(path, ask.clone()));
+            http::finished(routes, state.clone())
+        }
+        _ => http::router(state.clone()),
+    }
+}
+
+/// Says who asks, where that is somebody who is signed in here; whose API token is shown, the coordinator asks itself.
+async fn ask_the_coordinator(state: &AppState, coordinator: &Forward, request: Request) -> Result<Response> {
+    let (mut head, body) = request.into_parts();
+    for name in [VOUCHED, SERVICE_TOKEN] {
+        head.headers.remove(name);
+    }
+    if !head.headers.contains_key(header::AUTHORIZATION) && !head.headers.contains_key("x-api-key") {
+        match Caller::from_request_parts(&mut head, state).await {
+            Ok(Caller { user, credential }) => {
+                let vouched = Vouched::of(user, &credential).written()?;
+                let token = &state.mesh.on()?.config.portal_service_token;
+                for (name, value) in [(VOUCHED, vouched.as_str()), (SERVICE_TOKEN, token)] {
+                    head.headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
+                }
+            }
+            // The coordinator says so in the words of who asks.
+            Err(error) if error.is_unauthenticated() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Whoever has it is somebody, here.
+    head.headers.remove(header::COOKIE);
+    coordinator.pass(head, body).await.map_err(|error| unreachable().because(error))
 }
 
 #[derive(Deserialize)]
@@ -98,7 +147,7 @@ async fn withdraw(Member(user): Member, State(state): State<AppState>, Path(id):
     let theirs = parts.enrolments.of(&user.id).await?;
     let Some(found) = theirs.into_iter().find(|it| it.node_id.as_str() == id) else { return Err(not_found()) };
     parts.enrolments.withdraw(&user, &found.id).await?;
-    parts.agents.check_soon();
+    parts.coordinator.check_soon();
     Ok(Json(json!({ "ok": true })))
 }
 
@@ -143,4 +192,19 @@ async fn approval(
     }
     let decision = if asked.approved { Decision::Approve } else { Decision::Reject };
     Ok(Json(enrolments.decide(&found.id, decision, "control-plane").await?.into()))
+}
+
+async fn people(_: Service, State(state): State<AppState>) -> Answer<Json<PeopleList>> {
+    let people = state.identity.user_list().await?.into_iter().map(Person::from).collect();
+    Ok(Json(PeopleList { people }))
+}
+
+async fn authenticate(
+    _: Service,
+    State(state): State<AppState>,
+    Json(asked): Json<Authenticate>,
+) -> Answer<Json<Authenticated>> {
+    let owner = state.identity.token_owner(&asked.token).await?;
+    let caller = owner.map(|(user, grant)| Vouched::of(user, &Credential::Token(grant)));
+    Ok(Json(Authenticated { caller }))
 }

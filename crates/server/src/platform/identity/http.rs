@@ -78,7 +78,11 @@ async fn auth_status(caller: Anonymous, State(identity): State<Identity>) -> Res
         Some(session) => identity.session_owner(session).await?.is_some(),
         None => false,
     };
-    Ok(axum::Json(api::AuthStatus { users_count: identity.users_count().await?, authenticated }))
+    Ok(axum::Json(api::AuthStatus {
+        users_count: identity.users_count().await?,
+        authenticated,
+        mesh_only: identity.is_of_mesh_only(),
+    }))
 }
 
 /// The same, as the installation guide calls it.

@@ -51,7 +51,14 @@ impl Credential {
 impl Identity {
     /// Whose token it is, and what it may do.
     pub(crate) async fn token_owner(&self, token: &str) -> Result<Option<(User, Grant)>> {
+        if let Some(directory) = &self.elsewhere {
+            return directory.token_owner(token).await;
+        }
         let (now, hash) = (now_ms(), digest(token));
+        if let Some(recent) = self.recent.find(&hash) {
+            return Ok(Some(recent));
+        }
+        let revocation = self.recent.revocation();
         let Some(owner) = self.store.read().await?.token_owner(&hash, now).await? else { return Ok(None) };
         // Either way: the clock may have gone back.
         if owner.last_used_at.is_none_or(|last| (now - last).abs() > USE_MS)
@@ -61,6 +68,7 @@ impl Identity {
             tracing::debug!(%error, token.id = %owner.token_id, "the last use of an API token cannot be kept");
         }
         let grant = Grant::of(hash, &owner)?;
+        self.recent.keep(revocation, &owner.user, &grant);
         Ok(Some((owner.user, grant)))
     }
 
@@ -142,6 +150,7 @@ impl Identity {
             return Err(Error::not_found("API token"));
         }
         tx.commit().await?;
+        self.recent.forget_all();
         self.revoked.send_replace(());
         Ok(())
     }

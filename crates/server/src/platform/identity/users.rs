@@ -23,7 +23,20 @@ pub(super) fn acceptable(username: &str, password: &str) -> Result<UserName> {
 
 impl Identity {
     pub(crate) async fn user_list(&self) -> Result<Vec<User>> {
-        Ok(self.store.read().await?.user_list().await?)
+        match &self.elsewhere {
+            Some(directory) => directory.user_list().await,
+            None => Ok(self.store.read().await?.user_list().await?),
+        }
+    }
+
+    pub(crate) async fn user_by_name(&self, name: &UserName) -> Result<Option<User>> {
+        match &self.elsewhere {
+            Some(directory) => {
+                let users = directory.user_list().await?;
+                Ok(users.into_iter().find(|user| user.username == name.as_str()))
+            }
+            None => Ok(self.store.read().await?.user_by_name(name).await?.map(|(user, _)| user)),
+        }
     }
 
     /// Makes an account; one of an administrator only for the superadmin.

@@ -20,7 +20,7 @@ async fn signing(directory: &std::path::Path, tokens: TokenConfig) -> Signing {
     let store = Store::open(&format!("sqlite:{}", directory.join("test.db").display())).await.unwrap();
     let config = Arc::new(crate::config::test_config(directory, tokens));
     let vault = Arc::new(Vault::new(&KeyRing::generate()).unwrap());
-    Signing::new(store.clone(), vault, Identity::new(store, config.clone()), config)
+    Signing::new(store.clone(), vault, Identity::new(store, config.clone(), None), config)
 }
 
 fn part(token: &str, index: usize) -> Value {

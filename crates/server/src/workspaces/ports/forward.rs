@@ -19,21 +19,11 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::{Ports, gate};
 use crate::error::{Error, Result};
-use crate::http::cookies;
+use crate::http::{cookies, leave_out_hops};
 
 /// Bytes of a connection on their way.
 const BUFFER: usize = 64 << 10;
 
-/// Of the connection, not of the request (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
 /// What says who asks, and for which workspace, is ours to say.
 const OURS: [&str; 5] = ["x-sam-", "x-nanoscale-", "x-forwarded-", "x-real-ip", "forwarded"];
 
@@ -149,16 +139,6 @@ fn visitor(head: &Parts) -> Option<HeaderValue> {
     let told = told.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
     let address = told.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip());
     HeaderValue::from_str(&address.to_string()).ok()
-}
-
-/// With what `Connection` names; but for what says where a message ends or whom it is for, which is never for one hop.
-fn leave_out_hops(headers: &mut HeaderMap) {
-    let named = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
-    let named = named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse::<HeaderName>().ok());
-    let named = named.filter(|name| ![header::HOST, header::CONTENT_LENGTH].contains(name)).collect::<Vec<_>>();
-    for name in HOP_BY_HOP.into_iter().chain(named) {
-        headers.remove(name);
-    }
 }
 
 fn leave_out_our_cookies(headers: &mut HeaderMap) {

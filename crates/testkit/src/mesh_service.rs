@@ -1,4 +1,4 @@
-//! `nanoscale --role inference`: models for a coordinator, in a process of its own.
+//! `nanoscale --role inference` and the like: one of the mesh's services, in a process of its own.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -8,27 +8,31 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::child::{self, Rights};
+use crate::client::Client;
 use crate::scratch::Scratch;
+use crate::secrets::Secrets;
 use crate::wait::{PATIENCE, wait_some};
 
 /// The real program, in a directory of its own, until it is dropped.
 #[derive(Debug)]
-pub struct InferenceServer {
+pub struct MeshService {
     program: PathBuf,
+    /// As `--role` names it.
+    role: &'static str,
     env: Vec<(String, String)>,
     address: SocketAddr,
     process: Option<Child>,
     scratch: Scratch,
 }
 
-// === impl InferenceServer ===
+// === impl MeshService ===
 
-impl InferenceServer {
+impl MeshService {
     /// Set up by variables of its environment.
-    pub async fn start(program: &str, env: &[(&str, &str)]) -> Self {
+    pub async fn start(program: &str, role: &'static str, env: &[(&str, &str)]) -> Self {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let (scratch, address) = (Scratch::new("inference", None), SocketAddr::from(([127, 0, 0, 1], 0)));
-        let mut server = Self { program: program.into(), env, address, process: None, scratch };
+        let (scratch, address) = (Scratch::new(role, None), SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut server = Self { program: program.into(), role, env, address, process: None, scratch };
         server.restart().await;
         server
     }
@@ -36,34 +40,46 @@ impl InferenceServer {
     /// Ends it without a chance to say goodbye, and starts it again at the same address.
     pub async fn restart(&mut self) {
         self.kill();
+        let bind = format!("NANOSCALE_MESH_{}_BIND", self.role.replace('-', "_").to_uppercase());
         let output = File::create(self.output_path()).expect("make its log");
         let mut command = child::mortal(&self.program, Rights::Own);
         command
-            .args(["--role", "inference"])
+            .args(["--role", self.role])
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .env("NANOSCALE_MESH_INFERENCE_BIND", self.address.to_string())
+            .env(bind, self.address.to_string())
             .env("NANOSCALE_DATA_DIR", self.scratch.path().join("data"))
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("its log twice"))
             .stderr(output);
-        self.process = Some(child::spawn(command).expect("start an inference service"));
-        let listens = wait_some("the inference service listens", PATIENCE, async || {
+        self.process = Some(child::spawn(command).expect("start a service of the mesh"));
+        let listens = wait_some("a service of the mesh listens", PATIENCE, async || {
             let output = self.output();
-            let (_, rest) = output.split_once("listening inference=")?;
-            rest.split_once('\n')?.0.trim().parse().ok()
+            let (_, rest) = output.split_once(&format!("listening {}=", self.role))?;
+            rest.split(char::is_whitespace).next()?.parse().ok()
         });
         self.address = listens.await;
     }
 
     /// What it says when it cannot start.
-    pub fn start_in_vain(program: &str, env: &[(&str, &str)]) -> Output {
-        let scratch = Scratch::new("inference", None);
+    pub fn start_in_vain(program: &str, role: &str, env: &[(&str, &str)]) -> Output {
+        let scratch = Scratch::new(role, None);
         let mut command = Command::new(program);
-        command.args(["--role", "inference"]).env_clear().envs(env.iter().copied());
-        let output = command.env("NANOSCALE_DATA_DIR", scratch.path()).output().expect("start an inference service");
+        command.args(["--role", role]).env_clear().envs(env.iter().copied());
+        let output = command.env("NANOSCALE_DATA_DIR", scratch.path()).output().expect("start a service of the mesh");
         assert!(!output.status.success(), "it started");
         output
+    }
+
+    /// Counts from the next start on.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.into(), value.into()));
+    }
+
+    /// Nobody yet, at its port.
+    pub fn client(&self) -> Client {
+        Client::new(self.url(), Secrets::default())
     }
 
     pub fn url(&self) -> String {
@@ -74,7 +90,7 @@ impl InferenceServer {
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             child::signal(&process, Signal::SIGKILL);
-            process.wait().expect("wait for an inference service");
+            process.wait().expect("wait for a service of the mesh");
         }
     }
 
@@ -88,7 +104,7 @@ impl InferenceServer {
     }
 }
 
-impl Drop for InferenceServer {
+impl Drop for MeshService {
     fn drop(&mut self) {
         self.kill();
     }
