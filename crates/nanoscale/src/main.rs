@@ -109,6 +109,9 @@ enum Command {
     Bootstrap {
         #[arg(value_enum)]
         what: Bootstrap,
+        /// Of one that is a process of its own (`nanoscale serve coordinator`), with its database.
+        #[arg(long)]
+        alone: bool,
     },
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
@@ -143,7 +146,7 @@ fn main() -> ExitCode {
         Command::Config { command } => operator::config(command, config),
         Command::Keys { command } => operator::keys(command),
         Command::Migrate => operator::migrate(config),
-        Command::Bootstrap { what: Bootstrap::Coordinator } => operator::bootstrap_coordinator(config),
+        Command::Bootstrap { what: Bootstrap::Coordinator, alone } => operator::bootstrap_coordinator(config, alone),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "nanoscale", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -1,10 +1,12 @@
 //! `nanoscale mesh serve`: this machine's models for a mesh, and nothing else of it.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, FromArgMatches};
 use ids::MeshNodeId;
 use link::PublicKey;
 use mesh_agent::{Config, Hours, MeshAgent, MeshPrice, OwnEngine, Terms, Upstream, UpstreamKind};
@@ -34,7 +36,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// A llama.cpp server whose models are offered. May be given several times.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "LLAMA_URL", value_delimiter = ',', value_name = "URL")]
     llama: Vec<Url>,
     /// An Ollama server whose models are offered. Default, where there is no llama.cpp server: http://127.0.0.1:11434.
     #[arg(long, env = "OLLAMA_HOST", value_name = "URL")]
@@ -142,32 +144,56 @@ fn model_price(text: &str) -> Result<(String, MeshPrice), String> {
 }
 
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode> {
-    let agent = MeshAgent::new(config(args)?).map_err(|error| anyhow!(error)).context("prepare the mesh agent")?;
-    say(&format!("key {}: who approves this machine compares it", agent.public_key().fingerprint()));
-    if let Some(local) = agent.local() {
-        let (address, token) = (local.address(), local.token_path().display());
-        say(&format!("local models at http://{address}/v1, with the token in {token}"));
-    }
+    let offered = Offered::new(args)?;
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (mut status, running) = (agent.status(), agent.clone());
-    let run = tokio::spawn({
-        let stop = stop.clone();
-        async move { running.run(stop).await }
-    });
-    loop {
-        tokio::select! {
-            changed = status.changed() => match changed {
-                Ok(()) => say(&status.borrow_and_update().to_string()),
-                Err(_) => break,
-            },
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
+    let run = tokio::spawn(offered.run(stop.clone()));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
     stop.cancel();
     run.await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// This machine's models, ready to be offered.
+pub(crate) struct Offered(MeshAgent);
+
+impl Offered {
+    fn new(args: ServeArgs) -> Result<Self> {
+        Ok(Self(MeshAgent::new(config(args)?).map_err(|error| anyhow!(error)).context("prepare the mesh agent")?))
+    }
+
+    /// Those of a machine that is something else as well, set up by variables alone.
+    pub(crate) fn beside(node_id: &str, directory: &Path) -> Result<Self> {
+        let words =
+            [OsStr::new(""), "--node-id".as_ref(), node_id.as_ref(), "--directory".as_ref(), directory.as_ref()];
+        let of_words = clap::Command::new("");
+        let matches = ServeArgs::augment_args(of_words).try_get_matches_from(words);
+        let args = matches.and_then(|matches| ServeArgs::from_arg_matches(&matches));
+        Self::new(
+            args.context("--offer-models: set COORDINATOR_URL (or CONTROL_PLANE_URL), see `nanoscale mesh serve`")?,
+        )
+    }
+
+    /// Offers them until `stop`, and says how that stands.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let Self(agent) = self;
+        say(&format!("key {}: who approves this machine compares it", agent.public_key().fingerprint()));
+        if let Some(local) = agent.local() {
+            let (address, token) = (local.address(), local.token_path().display());
+            say(&format!("local models at http://{address}/v1, with the token in {token}"));
+        }
+        let mut status = agent.status();
+        let mut run = std::pin::pin!(agent.run(stop));
+        loop {
+            tokio::select! {
+                Ok(()) = status.changed() => say(&status.borrow_and_update().to_string()),
+                () = &mut run => return,
+            }
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "how it stands, for people and for programs")]

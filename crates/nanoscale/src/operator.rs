@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
-use crate::config;
+use crate::config::{self, Config, MeshService};
 
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -61,22 +61,22 @@ pub(crate) fn keys(command: KeysCommand) -> Result<ExitCode> {
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 pub(crate) fn migrate(path: Option<&Path>) -> Result<ExitCode> {
-    bring_up_to_date(path)?;
+    bring_up_to_date(&config::load(path)?)?;
     println!("the database is up to date");
     Ok(ExitCode::SUCCESS)
 }
 
 /// The same for the coordinator's, told as the control plane tells it.
 #[expect(clippy::print_stdout, reason = "what the command is for")]
-pub(crate) fn bootstrap_coordinator(path: Option<&Path>) -> Result<ExitCode> {
-    let database = format!("{}_ready", bring_up_to_date(path)?);
+pub(crate) fn bootstrap_coordinator(path: Option<&Path>, alone: bool) -> Result<ExitCode> {
+    let config = if alone { config::load_for_mesh(path, MeshService::Coordinator)? } else { config::load(path)? };
+    let database = format!("{}_ready", bring_up_to_date(&config)?);
     println!("{}", serde_json::json!({ "ok": true, "database": database, "modelBootstrap": "skipped" }));
     Ok(ExitCode::SUCCESS)
 }
 
 /// What kind of database it is.
-fn bring_up_to_date(path: Option<&Path>) -> Result<&'static str> {
-    let config = config::load(path)?;
+fn bring_up_to_date(config: &Config) -> Result<&'static str> {
     crate::serve::make_private(&config.server_dir())?;
     crate::block_on(async {
         let store = store::Store::open(&config.database_url).await.context("open the database")?;

@@ -7,6 +7,7 @@
 pub(crate) mod agents;
 pub(crate) mod completions;
 pub(crate) mod coordinator;
+mod counters;
 pub(crate) mod enrolments;
 mod forward;
 pub(crate) mod gateway;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use link::KeyPair;
+use prometheus::core::Collector;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -160,6 +162,12 @@ impl Mesh {
                            start it again";
             Error::switched_off("MESH_OFF", message)
         })
+    }
+
+    /// What Prometheus is told of it; nothing where it is switched off.
+    pub(crate) fn metrics(&self) -> Result<Vec<Box<dyn Collector>>> {
+        let Some(parts) = &self.0 else { return Ok(Vec::new()) };
+        parts.completions.counters().families(&parts.agents.all()).map_err(Error::internal)
     }
 
     /// Works in the background, for ever.

@@ -82,6 +82,12 @@ impl TestNode {
         self
     }
 
+    /// A variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
     pub fn wire(&self) -> &Wire {
         self.wire.as_ref().expect("a node on a wire")
     }

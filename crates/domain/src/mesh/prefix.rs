@@ -1,6 +1,6 @@
 //! Which machine has read the beginning of a prompt before, and most likely still remembers it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ids::MeshNodeId;
@@ -35,30 +35,49 @@ impl Prefix {
 /// Beginnings that machines have read, as many as are worth it.
 #[derive(Debug, Default)]
 pub struct Prefixes {
-    readers: HashSet<(u64, MeshNodeId)>,
+    readers: HashMap<u64, HashSet<MeshNodeId>>,
     order: VecDeque<(u64, MeshNodeId)>,
+}
+
+/// Who remembers how much of one prompt.
+#[derive(Debug)]
+pub struct Readers<'a> {
+    /// Of each beginning that somebody has read, the shortest first.
+    of: Vec<&'a HashSet<MeshNodeId>>,
+    bytes: usize,
 }
 
 impl Prefixes {
     /// A machine has read it.
     pub fn learn(&mut self, prefix: &Prefix, node: &MeshNodeId) {
         for hash in &prefix.hashes {
-            let key = (*hash, node.clone());
-            if self.readers.insert(key.clone()) {
-                self.order.push_back(key);
+            if self.readers.entry(*hash).or_default().insert(node.clone()) {
+                self.order.push_back((*hash, node.clone()));
             }
         }
-        while self.readers.len() > MOST {
-            let Some(oldest) = self.order.pop_front() else { return };
-            self.readers.remove(&oldest);
+        while self.order.len() > MOST {
+            let Some((hash, node)) = self.order.pop_front() else { return };
+            if let Some(readers) = self.readers.get_mut(&hash) {
+                readers.remove(&node);
+                if readers.is_empty() {
+                    self.readers.remove(&hash);
+                }
+            }
         }
     }
 
-    /// The part of a prompt that a machine is expected to remember, from 0 to 1.
-    pub fn share(&self, prefix: &Prefix, node: &MeshNodeId) -> f64 {
-        let known = prefix.hashes.iter().take_while(|hash| self.readers.contains(&(**hash, node.clone()))).count();
+    /// Those of a prompt.
+    pub fn readers(&self, prefix: &Prefix) -> Readers<'_> {
+        Readers { of: prefix.hashes.iter().map_while(|hash| self.readers.get(hash)).collect(), bytes: prefix.bytes }
+    }
+}
+
+impl Readers<'_> {
+    /// The part of the prompt that a machine is expected to remember, from 0 to 1.
+    pub fn share(&self, node: &MeshNodeId) -> f64 {
+        let known = self.of.iter().take_while(|readers| readers.contains(node)).count();
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let share = (known * PIECE) as f64 / prefix.bytes.max(1) as f64;
+        let share = (known * PIECE) as f64 / self.bytes.max(1) as f64;
         share
     }
 }
@@ -74,12 +93,12 @@ mod tests {
         let said = vec![b'x'; 1024];
         let more = [&said[..], &[b'y'; 1024]].concat();
         prefixes.learn(&Prefix::of("m", &said), &ada);
-        assert!((prefixes.share(&Prefix::of("m", &said), &ada) - 1.0).abs() < 0.01);
-        assert!((prefixes.share(&Prefix::of("m", &more), &ada) - 0.5).abs() < 0.01);
-        assert!(prefixes.share(&Prefix::of("m", &more), &bob) < 0.01);
-        assert!(prefixes.share(&Prefix::of("other", &said), &ada) < 0.01);
+        assert!((prefixes.readers(&Prefix::of("m", &said)).share(&ada) - 1.0).abs() < 0.01);
+        assert!((prefixes.readers(&Prefix::of("m", &more)).share(&ada) - 0.5).abs() < 0.01);
+        assert!(prefixes.readers(&Prefix::of("m", &more)).share(&bob) < 0.01);
+        assert!(prefixes.readers(&Prefix::of("other", &said)).share(&ada) < 0.01);
         let other = [&[b'z'][..], &said].concat();
-        assert!(prefixes.share(&Prefix::of("m", &other), &ada) < 0.01);
+        assert!(prefixes.readers(&Prefix::of("m", &other)).share(&ada) < 0.01);
     }
 
     #[test]
@@ -98,7 +117,7 @@ mod tests {
         for seed in 1..=MOST / PIECES {
             prefixes.learn(&Prefix::of("m", &distinct(seed)), &ada);
         }
-        assert!(prefixes.readers.len() <= MOST);
-        assert!(prefixes.share(&first, &ada) < 0.01);
+        assert!(prefixes.order.len() <= MOST);
+        assert!(prefixes.readers(&first).share(&ada) < 0.01);
     }
 }

@@ -45,9 +45,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The same, which remembers a share of the prompt, from 0 to 1.
-    #[must_use]
-    pub fn remembering(self, share: f64, prompt_tokens: u64) -> Self {
+    /// It remembers a share of the prompt, from 0 to 1.
+    pub fn remembers(&mut self, share: f64, prompt_tokens: u64) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_precision_loss,
@@ -55,7 +54,13 @@ impl Candidate {
             reason = "a forecast"
         )]
         let cached_tokens = (share.clamp(0.0, 1.0) * prompt_tokens as f64) as u64;
-        Self { cached_tokens, ..self }
+        self.cached_tokens = cached_tokens;
+    }
+}
+
+impl AsRef<Self> for Candidate {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 
@@ -105,17 +110,17 @@ pub struct Look {
 
 /// The index of the best candidate, if any is fit, and how each was looked at. Where most machines failed lately that says more
 /// about the requests than about them, and none of them is out for it.
-pub fn choose(wish: Wish, candidates: &[Candidate]) -> (Option<usize>, Vec<Look>) {
-    let fit = candidates.iter().filter(|candidate| unfit(wish, candidate, true).is_none()).collect::<Vec<_>>();
+pub fn choose(wish: Wish, candidates: &[impl AsRef<Candidate>]) -> (Option<usize>, Vec<Look>) {
+    let each = || candidates.iter().map(AsRef::as_ref);
+    let fit = each().filter(|candidate| unfit(wish, candidate, true).is_none()).collect::<Vec<_>>();
     let panic = fit.iter().filter(|candidate| candidate.ejected).count() * 2 > fit.len();
-    let looks = candidates
-        .iter()
+    let looks = each()
         .map(|candidate| Look { forecast: forecast(wish, candidate), unfit: unfit(wish, candidate, panic) })
         .collect::<Vec<_>>();
     let fit = looks.iter().enumerate().filter(|(_, look)| look.unfit.is_none());
     let best = fit.min_by(|(a, left), (b, right)| {
         let by_time = left.forecast.total().total_cmp(&right.forecast.total());
-        by_time.then_with(|| candidates[*a].busy.cmp(&candidates[*b].busy))
+        by_time.then_with(|| candidates[*a].as_ref().busy.cmp(&candidates[*b].as_ref().busy))
     });
     (best.map(|(index, _)| index), looks)
 }
@@ -194,7 +199,7 @@ mod tests {
         assert_eq!(chosen, Some(5));
         let why = looks.iter().map(|look| look.unfit.map_or("", Unfit::as_str)).collect::<Vec<_>>();
         assert_eq!(why, ["context_too_small", "paused", "tried", "ejected", "full", ""]);
-        assert_eq!(choose(WISH, &[]), (None, Vec::new()));
+        assert_eq!(choose(WISH, &[] as &[Candidate]), (None, Vec::new()));
     }
 
     #[test]

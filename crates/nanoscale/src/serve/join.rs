@@ -18,6 +18,7 @@ use super::directories::{self, hold};
 use super::{CONVERGE, FINISH, Termination, bind, edge_config, node_config};
 use crate::cli::is_loopback;
 use crate::config::Config;
+use crate::mesh_serve::Offered;
 
 /// How a machine joins, and stays.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -34,6 +35,10 @@ pub(crate) struct JoinArgs {
     /// What this machine is called, unless the token says so. Default: worker.name, or the host's name.
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Offer this machine's models to a mesh, too, under the machine's name: like `nanoscale mesh serve`, set up by the same
+    /// variables (COORDINATOR_URL, AGENT_REGISTRATION_TOKEN, OLLAMA_HOST, LLAMA_URL).
+    #[arg(long, env = "NANOSCALE_OFFER_MODELS")]
+    pub(crate) offer_models: bool,
 }
 
 impl JoinArgs {
@@ -60,11 +65,17 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
         membership = joining => membership?,
         () = termination.requested() => return Ok(()),
     };
-    stay(&config, &membership, termination).await
+    let models = args.offer_models.then(|| Offered::beside(membership.name(), &config.data_dir.join("mesh-agent")));
+    stay(&config, &membership, models.transpose()?, termination).await
 }
 
 /// Does a member's work until it is asked to end.
-async fn stay(config: &Config, membership: &Membership, mut termination: Termination) -> Result<()> {
+async fn stay(
+    config: &Config,
+    membership: &Membership,
+    models: Option<Offered>,
+    mut termination: Termination,
+) -> Result<()> {
     let visitors = bind(config.edge_http_bind, "edge.http_bind").await?;
     let address = visitors.local_addr()?;
     directories::make(&config.edge_dir())?;
@@ -88,6 +99,7 @@ async fn stay(config: &Config, membership: &Membership, mut termination: Termina
         let (agent, stop) = (agent.clone(), stop.clone());
         async move { agent.run(stop.cancelled_owned()).await }
     });
+    let offered = models.map(|models| tokio::spawn(models.run(stop.clone())));
     let met = tokio::spawn({
         let (agent, stop) = (agent.clone(), stop.clone());
         async move {
@@ -115,6 +127,9 @@ async fn stay(config: &Config, membership: &Membership, mut termination: Termina
     let _ = tokio::time::timeout(FINISH, serving).await;
     let _ = tokio::time::timeout(FINISH, working).await;
     met.await?;
+    if let Some(offered) = offered {
+        offered.await?;
+    }
     Ok(linked.await?)
 }
 

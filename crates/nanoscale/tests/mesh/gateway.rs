@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{LlamaOptions, LlamaServer, PATIENCE, wait_some, wait_until};
 
-use super::{MODEL, Stand, User, question};
+use super::{MODEL, Stand, User, question, server};
 
 /// The newest completion, once it has ended.
 async fn ended(user: &User) -> api::Completion {
@@ -376,4 +376,30 @@ async fn a_token_asks_what_it_may_as_often_and_for_as_much_as_it_may() {
         assert_eq!(bob.client.token_create_with(&wrong).await.map(drop).unwrap_err().code(), "INVALID_LIMITS");
     }
     stand.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_hears_of_completions_and_machines() {
+    const TOKEN: &str = "metrics-token-of-tests";
+    let (stand, llama) =
+        (Stand::with(server().config(json!({ "metrics": { "token": TOKEN } }))).await, LlamaServer::start(MODEL).await);
+    let _machine = stand.machine("ada-desk", &llama).await;
+    let bob = stand.user("bob", 1).await;
+    let answer = bob.chat(&question(4)).await.json::<Value>().await.unwrap();
+    let page = reqwest::Client::new().get(format!("{}/metrics", stand.server.api_url())).bearer_auth(TOKEN);
+    let page = page.send().await.unwrap().text().await.unwrap();
+    let value = |series: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());
+        line.unwrap_or_else(|| panic!("{series} is not there: {page}"))
+    };
+    let tokens = |kind: &str| answer["usage"][kind].as_f64().unwrap();
+    let is = |series: &str, wanted: f64| assert!((value(series) - wanted).abs() < f64::EPSILON, "{series}: {page}");
+    is(&format!("nanoscale_mesh_completions_total{{model=\"{MODEL}\",state=\"done\"}}"), 1.0);
+    is(&format!("nanoscale_mesh_tokens_total{{direction=\"input\",model=\"{MODEL}\"}}"), tokens("prompt_tokens"));
+    is(&format!("nanoscale_mesh_tokens_total{{direction=\"output\",model=\"{MODEL}\"}}"), tokens("completion_tokens"));
+    is(&format!("nanoscale_mesh_first_byte_seconds_count{{model=\"{MODEL}\"}}"), 1.0);
+    let version = env!("CARGO_PKG_VERSION");
+    is(&format!("nanoscale_mesh_machine_linked{{machine=\"ada-desk\",version=\"{version}\"}}"), 1.0);
+    // What it reported last may be from before the answer's end.
+    assert!(value(&format!("nanoscale_mesh_machine_busy{{machine=\"ada-desk\",model=\"{MODEL}\"}}")) <= 1.0);
 }

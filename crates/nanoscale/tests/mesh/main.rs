@@ -10,6 +10,7 @@ mod hosted;
 mod inference;
 mod money;
 mod owner;
+mod packaging;
 mod page;
 mod registration;
 mod roles;

@@ -1,10 +1,11 @@
 //! What an owner says about a machine of theirs, on that machine.
 
+use ids::NodeStatus;
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testkit::{LlamaOptions, LlamaServer, MeshAgent, PATIENCE, wait_some, wait_until};
+use testkit::{LlamaOptions, LlamaServer, MeshAgent, PATIENCE, TestNode, wait_some, wait_until};
 
-use super::{CREDIT, MODEL, Stand, question};
+use super::{CREDIT, MODEL, Stand, program, question};
 
 /// Why a machine is paused, once it is.
 async fn paused(stand: &Stand, node_id: &str) -> String {
@@ -147,4 +148,30 @@ async fn programs_beside_it_ask_its_models_without_credits() {
     let past = http.post(format!("http://127.0.0.1:{port}/v1/chat/completions")).json(&asked).send().await.unwrap();
     assert_eq!(past.status(), 401);
     assert_eq!(stand.enrolment("ada-desk").await.unwrap().models.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_the_cluster_offers_its_models_by_a_switch() {
+    let (stand, llama) = (Stand::new().await, LlamaServer::start(MODEL).await);
+    let created = stand.ada.enrol("ada-desk").await.unwrap();
+    let join = api::JoinTokenCreate { name: Some("ada-desk".into()), ..Default::default() };
+    let join = stand.admin.join_token(&join).await.unwrap();
+    let mut machine = TestNode::new(program())
+        .env("NANOSCALE_OFFER_MODELS", "true")
+        .env("COORDINATOR_URL", &stand.server.mesh_url("coordinator"))
+        .env("AGENT_REGISTRATION_TOKEN", &created.registration_token)
+        .env("LLAMA_URL", &llama.url());
+    machine.join(&join.token, stand.server.api_port()).await;
+    stand.admin.enrolment_decide(&created.enrolment.id, "approve").await.unwrap();
+    stand.serves("ada-desk").await;
+    let bob = stand.user("bob", 1).await;
+    assert_eq!(bob.chat(&question(4)).await.status(), 200);
+    // It is a node as well, and known by its own key to either.
+    let nodes = stand.admin.nodes().await.unwrap();
+    assert!(nodes.iter().any(|node| node.name == "ada-desk" && node.status == NodeStatus::Online), "{nodes:?}");
+    machine.kill();
+    let gone = async || !stand.enrolment("ada-desk").await.unwrap().online;
+    wait_until("its models have gone with it", PATIENCE, gone).await;
+    machine.start().await;
+    stand.serves("ada-desk").await;
 }

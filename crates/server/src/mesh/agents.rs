@@ -123,6 +123,12 @@ impl Drop for Place {
     }
 }
 
+impl AsRef<Candidate> for Reachable {
+    fn as_ref(&self) -> &Candidate {
+        &self.candidate
+    }
+}
+
 // === impl Served ===
 
 impl Served {
@@ -263,12 +269,14 @@ impl MeshAgents {
     ) -> Vec<Reachable> {
         let linked = self.linked();
         let (measured, prefixes) = (self.measured(), self.prefixes());
+        let readers = prefixes.readers(prefix);
         let found = linked.iter().filter(|(_, it)| it.way.speaks(dialect)).filter_map(|(node, linked)| {
             let model = linked.report.models.iter().find(|model| model.name == name)?;
             let known = measured.get(&(node.clone(), name.to_owned()));
-            let share = prefixes.share(prefix, node) * known.map_or(1.0, Measured::recall);
+            let mut candidate = candidate(node, linked, model, known);
+            candidate.remembers(readers.share(node) * known.map_or(1.0, Measured::recall), prompt_tokens);
             Some(Reachable {
-                candidate: candidate(node, linked, model, known).remembering(share, prompt_tokens),
+                candidate,
                 owner: linked.holder.as_ref().map(|holder| holder.owner.clone()),
                 price: Price { input: model.price.input.into(), output: model.price.output.into() },
                 way: linked.way.clone(),
@@ -294,7 +302,7 @@ impl MeshAgents {
     /// A completion went well; how fast that was, and how much of the prompt was remembered.
     pub(crate) fn succeeded(&self, node: &MeshNodeId, model: &str, timing: measured::Timing, prefix: &Prefix) {
         let mut prefixes = self.prefixes();
-        let expected = prefixes.share(prefix, node);
+        let expected = prefixes.readers(prefix).share(node);
         prefixes.learn(prefix, node);
         drop(prefixes);
         self.measured().entry((node.clone(), model.to_owned())).or_default().succeeded(timing, expected);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::agents::MeshAgents;
+use super::counters::Counters;
 use crate::error::{Error, Result};
 use crate::now_ms;
 use writer::Writer;
@@ -39,6 +40,7 @@ pub(crate) struct Completions {
     /// The number of this server.
     epoch: i64,
     fee_bps: u32,
+    counters: Counters,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -93,7 +95,12 @@ pub(super) struct Open {
 impl Completions {
     pub(super) fn new(store: Store, agents: MeshAgents, epoch: i64, fee_bps: u32, work: Work) -> Self {
         let Work { tasks, closing } = work;
-        Self { writer: Writer::new(store.clone()), store, agents, epoch, fee_bps, tasks, closing }
+        let counters = Counters::new().unwrap_or_else(|error| unreachable!("the names are valid: {error}"));
+        Self { writer: Writer::new(store.clone()), store, agents, epoch, fee_bps, counters, tasks, closing }
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Sets credits aside for a completion.
@@ -287,6 +294,7 @@ impl Open {
         let tokens = self.usage.map_or((0, 0), |usage| (usage.input_tokens, usage.output_tokens));
         let end = self.completions.end(&stored, state, tokens, self.first_byte);
         let completions = self.completions.clone();
+        completions.counters.ended(&stored.model, &end);
         let first = completions.writer.give(CompletionStep::Settle(stored.clone(), end.clone()));
         self.completions.tasks.spawn(async move { completions.settle(stored, end, first).await });
     }

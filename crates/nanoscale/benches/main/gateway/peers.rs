@@ -123,8 +123,11 @@ pub(super) fn all(engine: SocketAddr) -> Vec<Gateway> {
     );
     let router = |name, program: &str, first: &'static [&'static str]| {
         Gateway::start(name, &format!("{PYTHON}/{program}"), Vec::new(), &|_, port| {
+            // Both would take the same port for their metrics.
+            let metrics = free_address().port().to_string();
             let rest = ["--worker-urls", &engine, "--policy", "round_robin", "--host", "127.0.0.1", "--port", port];
-            first.iter().copied().chain(rest).map(str::to_owned).collect()
+            let all = first.iter().copied().chain(rest).chain(["--prometheus-port", &metrics]);
+            all.map(str::to_owned).collect()
         })
     };
     let portkey = vec![

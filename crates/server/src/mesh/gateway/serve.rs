@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use domain::mesh::hosted;
 use domain::mesh::meter::Dialect;
-use domain::mesh::schedule::{self, Candidate, Look, Unfit, Wish};
+use domain::mesh::schedule::{self, Look, Unfit, Wish};
 use http_body_util::{BodyExt, Limited};
 use ids::{CompletionState, MeshNodeId};
 
@@ -322,9 +322,8 @@ impl<'a> Choosing<'a> {
                 candidate.context = 0;
             }
         }
-        let candidates = found.iter().map(|it| it.candidate.clone()).collect::<Vec<Candidate>>();
-        let (chosen, looks) = schedule::choose(wish, &candidates);
-        self.choices.push(explained(wish, chosen, &candidates, &looks));
+        let (chosen, looks) = schedule::choose(wish, &found);
+        self.choices.push(explained(wish, chosen, &found, &looks));
         self.unfit = looks.into_iter().map(|look| look.unfit).collect();
         let chosen = chosen.filter(|_| self.tried.len() < TRIES);
         chosen.map(|index| found.swap_remove(index)).ok_or_else(|| self.none())
@@ -363,14 +362,18 @@ impl<'a> Choosing<'a> {
 }
 
 /// A choice as it is kept: the best candidates, the best first.
-fn explained(wish: Wish, chosen: Option<usize>, candidates: &[Candidate], looks: &[Look]) -> api::CompletionChoice {
-    let mut best = candidates.iter().zip(looks).collect::<Vec<_>>();
-    best.sort_by(|(_, a), (_, b)| {
+fn explained(wish: Wish, chosen: Option<usize>, found: &[Reachable], looks: &[Look]) -> api::CompletionChoice {
+    let better = |(_, a): &(&Reachable, &Look), (_, b): &(&Reachable, &Look)| {
         let by_fitness = a.unfit.is_some().cmp(&b.unfit.is_some());
         by_fitness.then_with(|| a.forecast.total().total_cmp(&b.forecast.total()))
-    });
-    best.truncate(KEPT);
-    let shown = best.into_iter().map(|(candidate, look)| api::CompletionCandidate {
+    };
+    let mut best = found.iter().zip(looks).collect::<Vec<_>>();
+    if best.len() > KEPT {
+        best.select_nth_unstable_by(KEPT, better);
+        best.truncate(KEPT);
+    }
+    best.sort_by(better);
+    let shown = best.into_iter().map(|(Reachable { candidate, .. }, look)| api::CompletionCandidate {
         node_id: candidate.node_id.clone(),
         refused: look.unfit.map(|unfit| unfit.as_str().to_owned()),
         queue_seconds: look.forecast.queue,
@@ -380,7 +383,7 @@ fn explained(wish: Wish, chosen: Option<usize>, candidates: &[Candidate], looks:
         cached_tokens: candidate.cached_tokens,
     });
     api::CompletionChoice {
-        chosen: chosen.map(|index| candidates[index].node_id.clone()),
+        chosen: chosen.map(|index| found[index].candidate.node_id.clone()),
         prompt_tokens: wish.prompt_tokens,
         candidates: shown.collect(),
     }

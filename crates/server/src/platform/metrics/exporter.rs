@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ids::ProjectId;
+use prometheus::core::Collector;
 use sha2::{Digest, Sha256};
 use store::Store;
 use subtle::ConstantTimeEq;
@@ -48,7 +49,7 @@ impl Exporter {
     }
 
     /// Everything, as Prometheus reads it.
-    pub(super) async fn export(&self, nodes: &[api::Node]) -> Result<String> {
+    pub(super) async fn export(&self, nodes: &[api::Node], further: Vec<Box<dyn Collector>>) -> Result<String> {
         let mut tx = self.store.read().await?;
         let projects = tx.project_list().await?;
         let deployments = tx.deployment_counts().await?;
@@ -60,6 +61,6 @@ impl Exporter {
             deployments: &deployments,
             requests: &self.requests.0,
         };
-        render(&facts).map_err(Error::internal)
+        render(&facts, further).map_err(Error::internal)
     }
 }

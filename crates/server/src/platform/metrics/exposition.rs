@@ -20,12 +20,15 @@ pub(super) struct Facts<'a> {
     pub(super) requests: &'a IntCounterVec,
 }
 
-pub(super) fn render(facts: &Facts<'_>) -> Result<String> {
+pub(super) fn render(facts: &Facts<'_>, further: Vec<Box<dyn Collector>>) -> Result<String> {
     let page = Page(Registry::new());
     page.server(facts)?;
     page.nodes(facts.nodes)?;
     page.machines(facts.nodes)?;
     page.workloads(facts)?;
+    for family in further {
+        page.0.register(family)?;
+    }
     TextEncoder::new().encode_to_string(&page.0.gather())
 }
 

@@ -15,6 +15,7 @@ use super::{History, Range};
 use crate::caller::{Metrics, User};
 use crate::error::{Error, Result};
 use crate::http::{PathId, Query};
+use crate::mesh::Mesh;
 use crate::platform::nodes::Nodes;
 use crate::platform::nodes::http::metrics;
 use crate::platform::projects::{ProjectRef, Projects};
@@ -96,8 +97,9 @@ async fn prometheus_metrics(
     _: Metrics,
     State(nodes): State<Nodes>,
     State(exporter): State<Exporter>,
+    State(mesh): State<Mesh>,
 ) -> Result<impl IntoResponse> {
-    let text = exporter.export(&crate::platform::nodes::http::all(&nodes)).await?;
+    let text = exporter.export(&crate::platform::nodes::http::all(&nodes), mesh.metrics()?).await?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
 }
 
