@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use ids::CompletionId;
 use mesh_agent::{Upstream, UpstreamKind};
 use serde_json::json;
-use testkit::{PATIENCE, wait_until};
+use testkit::{FetchingOllama, PATIENCE, UNHEARD_OF, wait_until};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -73,43 +73,10 @@ async fn ollama_says_what_it_has_in_its_own_way() {
     assert_eq!((status.as_u16(), echoed), (200, json!({ "model": "big:7b" })));
 }
 
-/// Ollama's server as far as it fetches models: a layer at a time, and none that it has never heard of.
-async fn fetching(go_on: tokio::sync::watch::Receiver<bool>) -> Url {
-    let pull = async move |axum::Json(asked): axum::Json<serde_json::Value>| {
-        let lines = match asked["model"].as_str() {
-            Some("unheard-of") => vec![json!({ "error": "pull model manifest: file does not exist" })],
-            _ => vec![
-                json!({ "status": "pulling manifest" }),
-                json!({ "status": "pulling a", "digest": "sha256:a", "total": 1000, "completed": 400 }),
-                json!({ "status": "pulling a", "digest": "sha256:a", "total": 1000, "completed": 1000 }),
-                json!({ "status": "pulling b", "digest": "sha256:b", "total": 50, "completed": 50 }),
-                json!({ "status": "success" }),
-            ],
-        };
-        let pieces = futures_util::stream::unfold((lines.into_iter(), go_on, 0), async |(mut lines, mut go_on, at)| {
-            let line = lines.next()?;
-            if at == 2 {
-                go_on.wait_for(|go_on| *go_on).await.ok()?;
-            }
-            let piece = Ok::<_, std::io::Error>(format!("{line}\n"));
-            Some((piece, (lines, go_on, at + 1)))
-        });
-        axum::body::Body::from_stream(pieces)
-    };
-    let router = Router::new()
-        .route("/api/tags", get(async || axum::Json(json!({ "models": [] }))))
-        .route("/api/ps", get(async || axum::Json(json!({ "models": [] }))))
-        .route("/api/pull", post(pull));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
-
 #[tokio::test]
 async fn a_model_is_fetched_by_order_where_the_owner_allows_it() {
-    let (goes_on, go_on) = tokio::sync::watch::channel(false);
-    let url = fetching(go_on).await;
+    let ollama = FetchingOllama::start().await;
+    let url = Url::parse(ollama.url()).unwrap();
     let with = |directory: &std::path::Path, coordinator: &Coordinator, allows_pulls| {
         let upstream = Upstream { kind: UpstreamKind::Ollama, url: url.clone(), api_key: None };
         let terms = mesh_agent::Terms { allows_pulls, ..mesh_agent::Terms::default() };
@@ -135,16 +102,16 @@ async fn a_model_is_fetched_by_order_where_the_owner_allows_it() {
     // Asked for again, it is the same one.
     assert_eq!(order(&coordinator, " small ").await.0.as_u16(), 202);
     assert_eq!(coordinator.report().await.pulls.len(), 1);
-    let (status, _) = order(&coordinator, "unheard-of").await;
+    let (status, _) = order(&coordinator, UNHEARD_OF).await;
     assert_eq!(status.as_u16(), 202);
     let stands = async |model: &str| {
         let pulls = coordinator.report().await.pulls;
         pulls.into_iter().find(|pull| pull.model == model).unwrap()
     };
-    wait_until("it is told why not", PATIENCE, async || stands("unheard-of").await.state == wire::PullState::Failed)
+    wait_until("it is told why not", PATIENCE, async || stands(UNHEARD_OF).await.state == wire::PullState::Failed)
         .await;
-    assert_eq!(stands("unheard-of").await.message, "pull model manifest: file does not exist");
-    goes_on.send(true).unwrap();
+    assert_eq!(stands(UNHEARD_OF).await.message, "pull model manifest: file does not exist");
+    ollama.go_on();
     wait_until("it has it", PATIENCE, async || stands("small").await.state == wire::PullState::Done).await;
     let done = stands("small").await;
     assert_eq!((done.completed, done.total), (1050, 1050));

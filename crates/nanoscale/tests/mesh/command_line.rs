@@ -1,7 +1,7 @@
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use testkit::{LlamaOptions, LlamaServer, PATIENCE, wait_until};
+use testkit::{FetchingOllama, LlamaOptions, LlamaServer, MeshAgent, PATIENCE, UNHEARD_OF, wait_until};
 
 use super::{MODEL, Stand, program, question};
 
@@ -86,4 +86,38 @@ async fn hosted_providers_are_run_from_a_shell() {
     assert!(said(&provider(&["list"])).contains(MODEL));
     said(&provider(&["remove", "llama", "--yes"]));
     assert!(!provider(&["check", "llama"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_fetched_by_an_order_from_a_shell() {
+    let (stand, ollama) = (Stand::new().await, FetchingOllama::start().await);
+    let admin = stand.admin.token_create("shell").await.unwrap().token;
+    let pull = |model: &str| run(&stand, &admin, &["mesh", "pull", "ada-desk", model]);
+    let created = stand.ada.enrol("ada-desk").await.unwrap();
+    let told = |output: &Output| {
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(told(&pull("small")).contains("not linked at this moment"));
+    let coordinator = stand.server.mesh_url("coordinator");
+    let mut agent = MeshAgent::new(program(), &coordinator, "ada-desk", &created.registration_token, &[]);
+    agent.with_arguments(&["--ollama", ollama.url()]);
+    agent.start();
+    stand.admin.enrolment_decide(&created.enrolment.id, "approve").await.unwrap();
+    let online = async || stand.enrolment("ada-desk").await.is_some_and(|it| it.online);
+    wait_until("it is linked", PATIENCE, online).await;
+    // Its owner has the word.
+    assert!(told(&pull("small")).contains("--allow-pulls"));
+    agent.with_arguments(&["--ollama", ollama.url(), "--allow-pulls"]);
+    agent.start();
+    let allows = async || stand.enrolment("ada-desk").await.is_some_and(|it| it.online && it.allows_pulls);
+    wait_until("it takes orders", PATIENCE, allows).await;
+    assert!(told(&pull(UNHEARD_OF)).contains("file does not exist"));
+    // Who is no administrator orders nothing, also of their own machine.
+    let ada = stand.ada.token_create("shell").await.unwrap().token;
+    assert!(!run(&stand, &ada, &["mesh", "pull", "ada-desk", "small"]).status.success());
+    ollama.go_on();
+    assert!(said(&pull("small")).contains("ada-desk has small"));
+    let pulls = stand.enrolment("ada-desk").await.unwrap().pulls;
+    assert!(pulls.iter().any(|it| it.model == "small" && (it.completed, it.total) == (1050, 1050)), "{pulls:?}");
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use testkit::{Browser, ColorScheme, LlamaOptions, LlamaServer, Page};
+use testkit::{Browser, ColorScheme, FetchingOllama, LlamaOptions, LlamaServer, Page};
 
+use super::roles::Services;
 use super::{MODEL, Stand, server};
 
 const PASSWORD: &str = "correct horse battery";
@@ -141,7 +142,8 @@ async fn a_machine_is_enrolled_approved_asked_and_suspended() {
     pictures(&page, "machines").await;
 
     page.goto(&format!("{url}/models/operations")).await;
-    page.wait_for("document.querySelector('[data-testid=suspend]')", SOON).await;
+    page.wait_for("document.querySelector('[data-testid=topology] [data-testid=topology-ada-desk]')", SOON).await;
+    pictures(&page, "topology").await;
     page.click("[data-testid=suspend]").await;
     page.wait_for_text("ada-desk is suspended.", SOON).await;
     page.goto(&format!("{url}/models/machines")).await;
@@ -219,4 +221,50 @@ async fn where_there_is_no_mesh_the_page_says_how_to_have_one() {
     page.goto(&format!("{}/models", server.api_url())).await;
     page.wait_for_text("The mesh is switched off", SOON).await;
     pictures(&page, "off").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_portal_by_itself_shows_the_mesh_alone() {
+    let (services, ollama) = (Services::start(PASSWORD).await, FetchingOllama::start().await);
+    let url = services.portal.url();
+    let browser = Browser::start().await;
+    let page = browser.page().await;
+    page.resize(DESK.0, DESK.1).await;
+    let at_models = "location.pathname === '/models'";
+    page.sign_in_to(&url, "admin", PASSWORD, at_models).await;
+    page.wait_for_text("No machine serves a model yet", SOON).await;
+    let links = "[...document.querySelector('nav[aria-label=Main]').querySelectorAll('a')].map((it) => it.innerText.trim()).join()";
+    assert_eq!(page.eval(links).await, "Models,Settings");
+    page.goto(&format!("{url}/projects")).await;
+    page.wait_for(at_models, SOON).await;
+
+    // A token for programs, with limits.
+    page.goto(&format!("{url}/settings")).await;
+    page.wait_for_text("API tokens", SOON).await;
+    pictures(&page, "portal-settings").await;
+
+    // An order to a machine, at the control plane's pages.
+    let created = services.admin.enrol("ada-desk").await.unwrap();
+    let mut agent = services.agent("ada-desk", &created.registration_token, &[]);
+    agent.with_arguments(&["--ollama", ollama.url(), "--allow-pulls"]);
+    agent.start();
+    services.admin.enrolment_decide(&created.enrolment.id, "approve").await.unwrap();
+    let url = services.control_plane.url();
+    let signed_in = services.control_plane.client();
+    signed_in.login("admin", PASSWORD).await.unwrap();
+    assert_eq!(signed_in.mesh().await.unwrap().balance, 0);
+    // The browser is signed in at every port of the host.
+    page.goto(&format!("{url}/models/operations")).await;
+    page.wait_for("document.querySelector('[data-testid=pull-open]')", SOON).await;
+    page.click("[data-testid=pull-open]").await;
+    page.wait_for("document.querySelector('[data-testid=pull-model]')", SOON).await;
+    page.fill("[data-testid=pull-model]", "small").await;
+    page.click("[data-testid=pull-send]").await;
+    page.wait_for("document.querySelector('[data-testid=pull][data-model=small]')?.dataset.state === 'running'", SOON)
+        .await;
+    pictures(&page, "pull").await;
+    ollama.go_on();
+    page.wait_for("document.querySelector('[data-testid=pull][data-model=small]')?.dataset.state === 'done'", SOON)
+        .await;
+    assert!(page.errors().is_empty(), "{:?}", page.errors());
 }

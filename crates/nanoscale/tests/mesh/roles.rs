@@ -11,16 +11,17 @@ const MESH_TOKEN: (&str, &str) = ("MESH_AUTH_TOKEN", "mesh-token-of-tests");
 const SERVICE_TOKEN: (&str, &str) = ("PORTAL_SERVICE_TOKEN", "portal-token-of-tests");
 
 /// Three processes, as the guide sets them up, and who signed in at the portal.
-struct Services {
-    portal: MeshService,
+pub(super) struct Services {
+    pub(super) portal: MeshService,
     coordinator: MeshService,
-    control_plane: MeshService,
-    admin: Client,
+    pub(super) control_plane: MeshService,
+    pub(super) admin: Client,
     ada: Client,
 }
 
 impl Services {
-    async fn start() -> Self {
+    /// Their administrator is `admin`.
+    pub(super) async fn start(password: &str) -> Self {
         let (people, credits) = (Postgres::shared().database(), Postgres::shared().database());
         let nowhere = ("COORDINATOR_URL", "http://127.0.0.1:9");
         let code = ("NANOSCALE_SETUP_CODE", SETUP_CODE);
@@ -42,12 +43,16 @@ impl Services {
         ];
         let control_plane = MeshService::start(program(), "control-plane", &variables).await;
         let (admin, ada) = (portal.client(), portal.client());
-        admin.setup("admin", &random_secret(), SETUP_CODE).await.unwrap();
+        admin.setup("admin", password, SETUP_CODE).await.unwrap();
         let password = random_secret();
         let create = api::UserCreate { username: "ada".into(), password: password.clone(), role: None };
         admin.user_create(&create).await.unwrap();
         ada.login("ada", &password).await.unwrap();
         Self { portal, coordinator, control_plane, admin, ada }
+    }
+
+    pub(super) fn agent(&self, node_id: &str, token: &str, llama: &[String]) -> MeshAgent {
+        MeshAgent::new(program(), &self.coordinator.url(), node_id, token, llama)
     }
 
     async fn ada_desk(&self) -> Option<api::Enrolment> {
@@ -83,7 +88,7 @@ async fn ask(url: &str, token: &str) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_service_is_a_process_of_its_own() {
-    let (services, llama) = (Services::start().await, LlamaServer::start(MODEL).await);
+    let (services, llama) = (Services::start(&random_secret()).await, LlamaServer::start(MODEL).await);
     let Services { portal, coordinator, control_plane, admin, ada } = &services;
 
     // Enrolled at the portal, dormant at the coordinator, approved at the control plane.
@@ -149,7 +154,7 @@ async fn each_service_is_a_process_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_service_dies_and_the_others_go_on() {
-    let (mut services, llama) = (Services::start().await, LlamaServer::start(MODEL).await);
+    let (mut services, llama) = (Services::start(&random_secret()).await, LlamaServer::start(MODEL).await);
     let created = services.ada.enrol("ada-desk").await.unwrap();
     let token_of_it = &created.registration_token;
     let coordinator_url = services.coordinator.url();
@@ -187,7 +192,7 @@ async fn one_service_dies_and_the_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_but_the_portal_says_who_asks() {
-    let services = Services::start().await;
+    let services = Services::start(&random_secret()).await;
     let id = services.admin.me().await.unwrap().user.id;
     let admin = json!({ "user": { "id": id, "username": "admin", "role": "superadmin" }, "token": null });
     let vouched = {

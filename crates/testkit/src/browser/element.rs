@@ -135,11 +135,16 @@ impl Page {
 
     /// Signs in on the dashboard of the server at this address, and waits for its first page.
     pub async fn sign_in(&self, server: &str, username: &str, password: &str) {
+        self.sign_in_to(server, username, password, "document.querySelector('[data-testid=new-project]')").await;
+    }
+
+    /// The same, and waits until something holds of its first page.
+    pub async fn sign_in_to(&self, server: &str, username: &str, password: &str, holds: &str) {
         self.goto(&format!("{server}/login")).await;
         self.fill("input[name=username]", username).await;
         self.fill("input[name=password]", password).await;
         self.click("form button[type=submit]").await;
-        self.wait_for("document.querySelector('[data-testid=new-project]')", APPEARS).await;
+        self.wait_for(holds, APPEARS).await;
     }
 
     /// Types into the field with this label, instead of what is there.

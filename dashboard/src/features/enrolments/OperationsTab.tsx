@@ -4,6 +4,8 @@ import type { Enrolment } from "@/api/types";
 import { HostedProviders } from "@/features/hosted-providers/HostedProviders";
 import { GrantForm } from "@/features/ledger/GrantForm";
 import { LedgerCheck } from "@/features/ledger/LedgerCheck";
+import { rowId } from "@/features/topology/rows";
+import { Topology } from "@/features/topology/Topology";
 import { Chip } from "@/ui/Badge";
 import { Panel } from "@/ui/Card";
 import { PageTitle } from "@/ui/PageTitle";
@@ -33,7 +35,7 @@ function Name({ enrolment: { node_id, kind, owner } }: { enrolment: Enrolment })
 function Pending({ enrolment }: { enrolment: Enrolment }) {
   const { node_id, device_id, fingerprint, created_at } = enrolment;
   return (
-    <li data-testid="pending" data-name={node_id} className="flex flex-col gap-3 py-4">
+    <li id={rowId(node_id)} tabIndex={-1} data-testid="pending" data-name={node_id} className="flex flex-col gap-3 py-4">
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
         <div className="min-w-0">
           <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
@@ -61,7 +63,7 @@ function Pending({ enrolment }: { enrolment: Enrolment }) {
 function Decided({ enrolment }: { enrolment: Enrolment }) {
   const { node_id, state, decided_by, decided_at } = enrolment;
   return (
-    <li data-testid="decided" data-name={node_id} className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 py-3">
+    <li id={rowId(node_id)} tabIndex={-1} data-testid="decided" data-name={node_id} className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 py-3">
       <div className="min-w-0 flex-1 basis-64">
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
           <Name enrolment={enrolment} />
@@ -112,6 +114,7 @@ function Machines({ enrolments }: { enrolments: Enrolment[] }) {
           </ul>
         )}
       </Panel>
+      <Topology enrolments={enrolments} />
       {decided.map(
         ({ title, list }) =>
           list.length > 0 && (

@@ -3,7 +3,7 @@ import { classes } from "@/ui/classes";
 
 import { formatPrice, formatSpeed } from "./enrolment-state";
 
-function Slots({ busy, slots }: { busy: number; slots: number }) {
+export function Slots({ busy, slots }: { busy: number; slots: number }) {
   const waiting = Math.max(0, busy - slots);
   return (
     <span className="inline-flex items-center gap-1.5">

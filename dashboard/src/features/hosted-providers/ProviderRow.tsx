@@ -4,6 +4,7 @@ import { useState } from "react";
 import { messageOf } from "@/api/error";
 import type { HostedModel, HostedProvider } from "@/api/types";
 import { formatPrice } from "@/features/enrolments/enrolment-state";
+import { rowId } from "@/features/topology/rows";
 import { Badge, Chip } from "@/ui/Badge";
 import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Dialog";
@@ -89,11 +90,11 @@ function Standing({ enabled }: { enabled: boolean }) {
 
 /** A company, with what is offered of it. */
 export function ProviderRow({ provider }: { provider: HostedProvider }) {
-  const { id, name, kind, base_url, models, enabled } = provider;
+  const { id, node_id, name, kind, base_url, models, enabled } = provider;
   const [editing, setEditing] = useState(false);
   const check = useProviderCheck(id);
   return (
-    <li data-testid="provider-row" data-name={name} data-enabled={enabled} className="flex flex-col gap-3 py-4">
+    <li id={rowId(node_id)} tabIndex={-1} data-testid="provider-row" data-name={name} data-enabled={enabled} className="flex flex-col gap-3 py-4">
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
         <div className="min-w-0">
           <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
