@@ -165,15 +165,19 @@ impl Offered {
         Ok(Self(MeshAgent::new(config(args)?).map_err(|error| anyhow!(error)).context("prepare the mesh agent")?))
     }
 
-    /// Those of a machine that is something else as well, set up by variables alone.
+    /// Those of a machine that is something else as well, set up by variables alone; it is enrolled as `node_id`, unless AGENT_ID
+    /// says otherwise.
     pub(crate) fn beside(node_id: &str, directory: &Path) -> Result<Self> {
-        let words =
-            [OsStr::new(""), "--node-id".as_ref(), node_id.as_ref(), "--directory".as_ref(), directory.as_ref()];
-        let of_words = clap::Command::new("");
-        let matches = ServeArgs::augment_args(of_words).try_get_matches_from(words);
+        let mut words = vec![OsStr::new(""), "--directory".as_ref(), directory.as_ref()];
+        if std::env::var_os("AGENT_ID").is_none() {
+            words.extend([OsStr::new("--node-id"), node_id.as_ref()]);
+        }
+        let matches = ServeArgs::augment_args(clap::Command::new("")).try_get_matches_from(words);
         let args = matches.and_then(|matches| ServeArgs::from_arg_matches(&matches));
         Self::new(
-            args.context("--offer-models: set COORDINATOR_URL (or CONTROL_PLANE_URL), see `nanoscale mesh serve`")?,
+            args.context(
+                "it is set up by the variables of `nanoscale mesh serve`, such as COORDINATOR_URL and AGENT_ID",
+            )?,
         )
     }
 

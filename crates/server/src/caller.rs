@@ -170,7 +170,8 @@ impl FromRequestParts<AppState> for Anonymous {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// An API token of ours.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     any_bearer(headers).filter(|token| token.starts_with(TOKEN_PREFIX))
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn portal_routes() -> OpenApiRouter<AppState> {
         .merge(platform::activity::http::routes())
         .merge(platform::programs::http::routes())
         .merge(platform::events::routes())
+        .merge(platform::metrics::http::prometheus())
         .merge(mesh::portal_routes())
 }
 
@@ -84,6 +85,11 @@ pub(crate) fn finished(routes: OpenApiRouter<AppState>, state: AppState) -> Rout
         // Before everything else: what is for a workspace's host is none of the dashboard's.
         .layer(middleware::from_fn_with_state(state.clone(), workspaces::ports::dispatch))
         .with_state(state)
+}
+
+/// The same care for a surface that has its own routes.
+pub(crate) fn guarded(router: Router) -> Router {
+    router.layer(middleware::from_fn(finish)).layer(middleware::from_fn(secure_headers))
 }
 
 /// Ends a change that was begun, also when whoever asked for it hangs up: what is in the database by then has to be

@@ -37,6 +37,7 @@ pub use agents::inference::InferenceConfig;
 use completions::{Completions, Work};
 use coordinator::{Coordinator, CoordinatorIdentity, Here, There};
 use enrolments::Enrolments;
+use forward::Forward;
 use gateway::limits::Rates;
 use hosted::HostedProviders;
 use ledger::Ledger;
@@ -95,6 +96,8 @@ pub(crate) struct Parts {
     pub(crate) enrolments: Enrolments,
     pub(crate) portal: Portal,
     pub(crate) coordinator: Coordinator,
+    /// Where the portal passes on what it does not answer itself; absent where the coordinator is here.
+    to_coordinator: Option<Forward>,
     /// The coordinator's, like what follows: where that is a process of its own, nothing is linked here, and nobody asks.
     pub(crate) agents: MeshAgents,
     pub(crate) ledger: Ledger,
@@ -140,7 +143,10 @@ impl Mesh {
                 },
             })),
         };
+        let is_elsewhere = config.role == MeshRole::Portal;
+        let to_coordinator = is_elsewhere.then(|| Forward::new(&config.coordinator_url, coordinator::unreachable));
         let parts = Parts {
+            to_coordinator: to_coordinator.transpose()?,
             enrolments: Enrolments::new(store.clone(), identity.clone()),
             ledger: Ledger::new(store.clone(), identity),
             hosted: HostedProviders::new(store, vault, agents.clone(), config.max_price),

@@ -1,5 +1,6 @@
 //! What the server is made of, and how it starts and stops.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,9 +40,11 @@ use crate::workspaces::ports::Ports;
 use crate::workspaces::ports::own;
 use crate::workspaces::{self, Workspaces};
 
-/// What the handlers share; each one takes only the part it needs.
-#[derive(Clone, FromRef)]
-pub(crate) struct AppState {
+/// What the handlers share; each one takes only the part it needs. It is cloned several times for each request.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Services>);
+
+pub(crate) struct Services {
     pub(crate) identity: Identity,
     pub(crate) signing: Signing,
     pub(crate) rates: Rates,
@@ -66,6 +69,51 @@ pub(crate) struct AppState {
     pub(crate) programs: Programs,
     pub(crate) public_url: PublicUrl,
     pub(crate) mesh: Mesh,
+}
+
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
+macro_rules! each_part {
+    ($($part:ident: $type:ty),* $(,)?) => {$(
+        impl FromRef<AppState> for $type {
+            fn from_ref(state: &AppState) -> Self {
+                state.$part.clone()
+            }
+        }
+    )*};
+}
+
+each_part! {
+    identity: Identity,
+    signing: Signing,
+    rates: Rates,
+    projects: Projects,
+    environment: Environment,
+    git_credentials: GitCredentials,
+    deployments: Deployments,
+    uploads: Uploads,
+    runs: Runs,
+    logs: Logs,
+    workspaces: Workspaces,
+    ports: Ports,
+    machine_logs: MachineLogs,
+    nodes: Nodes,
+    history: History,
+    exporter: Exporter,
+    events: Events,
+    audit: Audit,
+    activity: Activity,
+    notifications: Notifications,
+    health: Health,
+    programs: Programs,
+    public_url: PublicUrl,
+    mesh: Mesh,
 }
 
 /// What is served beside the dashboard, at a port of its own.
@@ -170,7 +218,7 @@ impl Server {
             tasks: tasks.clone(),
             closing: closing.clone(),
         })?;
-        let state = AppState {
+        let state = Services {
             mesh,
             ports: Ports::new(
                 store.clone(),
@@ -203,7 +251,7 @@ impl Server {
             deployments,
             nodes,
         };
-        Ok(Self { state, tasks, closing })
+        Ok(Self { state: AppState(Arc::new(state)), tasks, closing })
     }
 
     /// What machines of the mesh, and the inference service, know the coordinator by; `None` where the mesh is off.
@@ -223,9 +271,12 @@ impl Server {
         further: Vec<(FurtherPort, Listener)>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let AppState {
+        let Services {
             deployments, uploads, workspaces, nodes, notifications, history, activity, signing, mesh, ..
-        } = self.state.clone();
+        } = &*self.state;
+        let (deployments, uploads, workspaces) = (deployments.clone(), uploads.clone(), workspaces.clone());
+        let (nodes, notifications, history) = (nodes.clone(), notifications.clone(), history.clone());
+        let (activity, signing, mesh) = (activity.clone(), signing.clone(), mesh.clone());
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { deployments.reconcile_forever(&uploads).await }));
         self.tasks.spawn(stoppable(closing.clone(), async move { workspaces.reconcile_forever().await }));
@@ -246,7 +297,8 @@ impl Server {
 
     /// The same for a server that is one of the mesh's services and nothing else ([`crate::MeshRole`]).
     pub async fn run_of_mesh(self, ports: Vec<(FurtherPort, Listener)>, shutdown: impl Future<Output = ()>) {
-        let AppState { activity, mesh, history, .. } = self.state.clone();
+        let (activity, mesh, history) =
+            (self.state.activity.clone(), self.state.mesh.clone(), self.state.history.clone());
         let closing = self.closing.clone();
         self.tasks.spawn(stoppable(closing.clone(), async move { activity.purge_forever().await }));
         self.tasks.spawn(stoppable(closing, async move { mesh.run().await }));

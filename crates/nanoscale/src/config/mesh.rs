@@ -56,7 +56,7 @@ pub(crate) struct Mesh {
 /// Where what the server keeps is kept; the portal has a database of its own, where it is a process of its own.
 pub(super) fn database_url(values: &mut Values, service: Option<MeshService>) -> Option<String> {
     if service == Some(MeshService::Portal) {
-        return values.database_url("mesh.portal_database_url");
+        return values.database_url("mesh.portal_database_url").or_else(|| values.database_url("database_url"));
     }
     if service.is_none() && values.has("mesh.portal_database_url") {
         let message = "one process has one database: leave it out (PORTAL_DATABASE_URL), or start the portal by itself \

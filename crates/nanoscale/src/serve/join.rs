@@ -66,7 +66,12 @@ pub(super) async fn join(config: Config, args: JoinArgs, mut termination: Termin
         () = termination.requested() => return Ok(()),
     };
     let models = args.offer_models.then(|| Offered::beside(membership.name(), &config.data_dir.join("mesh-agent")));
-    stay(&config, &membership, models.transpose()?, termination).await
+    let models = models.and_then(|models| {
+        // Its apps are more than its models.
+        let told = |error: &anyhow::Error| tracing::error!("its models are not offered: {error:#}");
+        models.inspect_err(told).ok()
+    });
+    stay(&config, &membership, models, termination).await
 }
 
 /// Does a member's work until it is asked to end.

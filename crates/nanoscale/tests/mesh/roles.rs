@@ -166,11 +166,26 @@ async fn one_service_dies_and_the_others_go_on() {
     let by_token = token(&services.ada).await.token;
     assert_eq!(ask(&coordinator_url, &by_token).await.0, 200);
 
+    let changes = services.admin.token_create("shell").await.unwrap().token;
+    let at_coordinator = |method: Method, path: &str| {
+        reqwest::Client::new().request(method, format!("{coordinator_url}{path}")).bearer_auth(&changes)
+    };
+    assert_eq!(at_coordinator(Method::GET, "/api/mesh").send().await.unwrap().status(), 200);
+
     // Whom the coordinator knows goes on without the portal; a stranger is not let in, nor told that they are one.
     services.portal.kill();
     assert_eq!(ask(&coordinator_url, &by_token).await.0, 200);
     let (status, told) = ask(&coordinator_url, "nst_a-token-that-nobody-has-seen").await;
     assert_eq!((status, told["error"]["code"].as_str()), (503, Some("portal_unreachable")), "{told}");
+    // Soon nobody changes anything, as they may have lost the right to; but they look.
+    let refused = async || {
+        let grant = json!({ "username": "ada", "amount": 1, "reason": "while the portal is away" });
+        let status = at_coordinator(Method::POST, "/api/mesh/grants").json(&grant).send().await.unwrap().status();
+        assert_ne!(status, 201);
+        status == 403
+    };
+    wait_until("who may have been revoked changes nothing", PATIENCE, refused).await;
+    assert_eq!(at_coordinator(Method::GET, "/api/mesh").send().await.unwrap().status(), 200);
     services.portal.restart().await;
     services.serves().await;
 
@@ -223,6 +238,13 @@ async fn nobody_but_the_portal_says_who_asks() {
     assert_eq!(stranger.status(), 401);
     let elsewhere = services.admin.raw(Method::POST, "/api/mesh/grants").header("origin", "https://evil.example");
     assert_eq!(elsewhere.json(&grant).send().await.unwrap().status(), 403);
+    // Somebody who is signed in here is not signed out by what is said over there.
+    assert_eq!(services.admin.raw(Method::GET, "/api/mesh/nonsense").send().await.unwrap().status(), 404);
+    assert_eq!(services.admin.raw(Method::GET, "/v1/nonsense").send().await.unwrap().status(), 404);
+    let basic = services.admin.raw(Method::GET, "/api/mesh").basic_auth("proxy", Some("password"));
+    assert_eq!(basic.send().await.unwrap().status(), 200);
+    // Headers of the services are not for being told back.
+    assert_eq!(services.admin.raw(Method::TRACE, "/v1/models").send().await.unwrap().status(), 405);
     // What the services ask one another is closed to the others.
     for (url, path) in [
         (services.portal.url(), "/internal/people"),

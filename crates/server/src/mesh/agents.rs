@@ -148,7 +148,7 @@ impl Linked {
         model.busy.max(ours.unwrap_or_default())
     }
 
-    fn shown(&self, node: &MeshNodeId, measured: &HashMap<(MeshNodeId, String), Measured>) -> ShownAgent {
+    fn shown(&self, node: &MeshNodeId, measured: &HashMap<(MeshNodeId, String), Measured>) -> LinkedAgent {
         let models = self.report.models.iter().map(|model| api::MeshModel {
             name: model.name.clone(),
             tokens_per_second: measured.get(&(node.clone(), model.name.clone())).and_then(Measured::write_speed),
@@ -159,13 +159,9 @@ impl Linked {
             input_price: model.price.input,
             output_price: model.price.output,
         });
-        let MeshReport { paused, allows_pulls, pulls, .. } = &self.report;
-        ShownAgent {
-            paused: paused.clone(),
-            models: models.collect(),
-            allows_pulls: *allows_pulls,
-            pulls: pulls.clone(),
-        }
+        let MeshReport { paused, allows_pulls, pulls, version, os, .. } = self.report.clone();
+        let shown = ShownAgent { paused, models: models.collect(), allows_pulls, pulls };
+        LinkedAgent { node_id: node.clone(), version, os, shown }
     }
 }
 
@@ -228,13 +224,12 @@ impl MeshAgents {
     pub(crate) fn all(&self) -> Vec<LinkedAgent> {
         let (all, measured) = (self.linked(), self.measured());
         let linked = all.iter().filter(|(_, linked)| linked.holder.is_some());
-        let agents = linked.map(|(node, linked)| LinkedAgent {
-            node_id: node.clone(),
-            version: linked.report.version.clone(),
-            os: linked.report.os.clone(),
-            shown: linked.shown(node, &measured),
-        });
-        agents.collect()
+        linked.map(|(node, linked)| linked.shown(node, &measured)).collect()
+    }
+
+    pub(crate) fn one(&self, node: &MeshNodeId) -> Option<LinkedAgent> {
+        let (all, measured) = (self.linked(), self.measured());
+        Some(all.get(node).filter(|linked| linked.holder.is_some())?.shown(node, &measured))
     }
 
     /// How to ask a machine, where it is linked.

@@ -31,6 +31,8 @@ const MISSING: Duration = Duration::from_secs(600);
 /// So many machines are asked at the same time.
 const ASKED: usize = 16;
 const PAGE: i64 = 100;
+/// So long somebody who looks waits for what has just ended.
+const WRITTEN: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(crate) struct Completions {
@@ -174,7 +176,8 @@ impl Completions {
 
     /// Waits until what ended by now is in the database, so that nobody sees what they asked for before as still under way.
     pub(super) async fn written(&self) {
-        self.writer.flush().await;
+        // Where the database has much to do, what it has is shown.
+        let _ = tokio::time::timeout(WRITTEN, self.writer.flush()).await;
     }
 
     /// Pays for one, as soon as the database takes it. What a server that ends does not get done, the next one does.
@@ -284,7 +287,7 @@ impl Open {
         self.began.elapsed()
     }
 
-    /// Settles it. Nobody waits for that, but it comes before all that is asked of the database from now on.
+    /// Settles it. Nobody waits for that; unless the database fails, it comes before all that is written from now on.
     pub(super) fn settle(mut self, state: CompletionState) {
         self.settle_once(state);
     }

@@ -88,7 +88,10 @@ impl Coordinator {
 
     /// One of them. Where the coordinator does not answer, nobody is known to be linked.
     pub(crate) async fn agent(&self, node: &MeshNodeId) -> Option<LinkedAgent> {
-        self.known_agents().await.into_iter().find(|agent| agent.node_id == *node)
+        match self {
+            Self::Here(here) => here.agents.one(node),
+            Self::There(_) => self.known_agents().await.into_iter().find(|agent| agent.node_id == *node),
+        }
     }
 
     pub(crate) async fn known_agents(&self) -> Vec<LinkedAgent> {

@@ -16,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use super::portal::{GRACE, Portal};
 use crate::caller::Caller;
 use crate::error::Result;
+use crate::now_ms;
 use crate::platform::identity::{Credential, Directory, Grant, digest};
 
 /// The portal's word for who asks, beside its service token: base64url of [`Vouched`] as JSON.
 pub(super) const VOUCHED: &str = "x-portal-caller";
 /// So long a token counts for what it was, also where it was revoked meanwhile.
 const FRESH: Duration = Duration::from_secs(5);
+/// The pause after the portal did not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Tokens that are remembered.
 const KNOWN_MAX: usize = 10_000;
 
@@ -46,12 +49,15 @@ struct VouchedToken {
     id: TokenId,
     scopes: Vec<String>,
     model_limits: Option<api::ModelLimits>,
+    /// Milliseconds since 1970.
+    expires_at: Option<i64>,
 }
 
 /// `POST /internal/people/authenticate`: whose token is this?
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Authenticate {
-    pub(super) token: String,
+    pub(super) token_hash: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,7 +66,7 @@ pub(super) struct Authenticated {
     pub(super) caller: Option<Vouched>,
 }
 
-/// `GET /internal/people`.
+/// `POST /internal/people`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PeopleList {
     pub(super) people: Vec<Person>,
@@ -72,6 +78,8 @@ pub(crate) struct People {
     portal: Portal,
     /// By the hash of their token.
     known: Arc<Mutex<HashMap<String, (Vouched, Instant)>>>,
+    /// When the portal did not answer last.
+    failed: Arc<Mutex<Option<Instant>>>,
 }
 
 // === impl Vouched ===
@@ -96,9 +104,24 @@ impl Vouched {
                 id: grant.id().clone(),
                 scopes: grant.scopes.clone(),
                 model_limits: grant.model_limits.clone(),
+                expires_at: grant.expires_at(),
             }),
         };
         Self { user: user.into(), token }
+    }
+
+    /// Whether its token has not come to the end that it was made with.
+    fn stands(&self) -> bool {
+        let end = self.token.as_ref().and_then(|token| token.expires_at);
+        end.is_none_or(|end| end > now_ms())
+    }
+
+    /// It may have been revoked: what it changed would stay.
+    fn without_changes(mut self) -> Self {
+        if let Some(token) = &mut self.token {
+            token.scopes.retain(|scope| scope != "write");
+        }
+        self
     }
 
     pub(super) fn read(header: &[u8]) -> Option<Self> {
@@ -113,7 +136,9 @@ impl Vouched {
         let credential = match self.token {
             // The portal keeps what its sessions are known by.
             None => Credential::Session(String::new()),
-            Some(token) => Credential::Token(Grant::elsewhere(token.id, token.scopes, token.model_limits)),
+            Some(token) => {
+                Credential::Token(Grant::elsewhere(token.id, token.scopes, token.model_limits, token.expires_at))
+            }
         };
         Caller { user: self.user.into(), credential }
     }
@@ -123,41 +148,55 @@ impl Vouched {
 
 impl People {
     pub(crate) fn new(portal: Portal) -> Self {
-        Self { portal, known: Arc::default() }
+        Self { portal, known: Arc::default(), failed: Arc::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, (Vouched, Instant)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// While the portal does not answer, what it said last counts for [`GRACE`].
+    /// While the portal does not answer, what it said last counts for [`GRACE`], for asking and looking.
     async fn authenticate(&self, token: &str) -> Result<Option<Vouched>> {
         let hash = digest(token);
         let known = self.known().get(&hash).cloned();
-        if let Some((vouched, at)) = &known
-            && at.elapsed() < FRESH
-        {
-            return Ok(Some(vouched.clone()));
+        let fresh = known.as_ref().filter(|(_, at)| at.elapsed() < FRESH);
+        if let Some((vouched, _)) = fresh {
+            return Ok(Some(vouched.clone()).filter(Vouched::stands));
         }
-        match self.portal.authenticate(token).await {
-            Ok(Some(vouched)) => {
-                let mut all = self.known();
-                if all.len() >= KNOWN_MAX {
-                    all.retain(|_, (_, at)| at.elapsed() < FRESH);
-                }
-                if all.len() < KNOWN_MAX {
-                    all.insert(hash, (vouched.clone(), Instant::now()));
-                }
-                Ok(Some(vouched))
+        let stale = known.filter(|(vouched, at)| at.elapsed() < GRACE && vouched.stands());
+        let stale = stale.map(|(vouched, _)| vouched.without_changes());
+        if stale.is_some() && self.has_just_failed() {
+            return Ok(stale);
+        }
+        match self.portal.authenticate(&hash).await {
+            Ok(vouched) => {
+                self.remember(hash, vouched.clone());
+                Ok(vouched)
             }
-            Ok(None) => {
-                self.known().remove(&hash);
-                Ok(None)
+            Err(error) => {
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                stale.map(Some).ok_or(error)
             }
-            Err(error) => match known.filter(|(_, at)| at.elapsed() < GRACE) {
-                Some((vouched, _)) => Ok(Some(vouched)),
-                None => Err(error),
-            },
+        }
+    }
+
+    /// One that hangs shall not hold up everybody who asks.
+    fn has_just_failed(&self) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|at| at.elapsed() < ASK_AGAIN)
+    }
+
+    fn remember(&self, hash: String, vouched: Option<Vouched>) {
+        let mut all = self.known();
+        let Some(vouched) = vouched else {
+            all.remove(&hash);
+            return;
+        };
+        if all.len() >= KNOWN_MAX {
+            all.retain(|_, (_, at)| at.elapsed() < FRESH);
+        }
+        if all.len() < KNOWN_MAX {
+            all.insert(hash, (vouched, Instant::now()));
         }
     }
 }

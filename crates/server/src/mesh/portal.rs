@@ -188,8 +188,8 @@ impl Portal {
     }
 
     /// Whose API token that is, if it stands.
-    pub(super) async fn authenticate(&self, token: &str) -> Result<Option<Vouched>> {
-        let asked = Authenticate { token: token.to_owned() };
+    pub(super) async fn authenticate(&self, token_hash: &str) -> Result<Option<Vouched>> {
+        let asked = Authenticate { token_hash: token_hash.to_owned() };
         let answered: Authenticated =
             self.post("/internal/people/authenticate", &asked).await?.ok_or_else(unreadable)?;
         Ok(answered.caller)
@@ -218,11 +218,12 @@ impl Portal {
 
     async fn send(&self, path: &str, body: &impl Serialize) -> Result<reqwest::Response> {
         let request = self.client.post(format!("{}{path}", self.url)).header(SERVICE_TOKEN, &self.token).json(body);
-        request.send().await.map_err(|error| {
-            Error::unavailable("PORTAL_UNREACHABLE", "the portal of the mesh does not answer; try again in a moment")
-                .because(error)
-        })
+        request.send().await.map_err(|error| unreachable().because(error))
     }
+}
+
+pub(super) fn unreachable() -> Error {
+    Error::unavailable("PORTAL_UNREACHABLE", "the portal of the mesh does not answer; try again in a moment")
 }
 
 fn unreadable() -> Error {

@@ -74,8 +74,17 @@ pub(crate) trait Directory: Send + Sync {
 
 impl Grant {
     /// Of a token that another service knows, and that makes no other ones here.
-    pub(crate) fn elsewhere(id: TokenId, scopes: Vec<String>, model_limits: Option<api::ModelLimits>) -> Self {
-        Self { id, hash: String::new(), scopes, expires_at: None, model_limits }
+    pub(crate) fn elsewhere(
+        id: TokenId,
+        scopes: Vec<String>,
+        model_limits: Option<api::ModelLimits>,
+        expires_at: Option<i64>,
+    ) -> Self {
+        Self { id, hash: String::new(), scopes, expires_at, model_limits }
+    }
+
+    pub(crate) fn expires_at(&self) -> Option<i64> {
+        self.expires_at
     }
 
     fn of(hash: String, owner: &TokenOwner) -> Result<Self> {

@@ -51,7 +51,7 @@ async fn enrolment_list(User(user): User, State(mesh): State<Mesh>) -> Result<ax
     let parts = mesh.on()?;
     let names = parts.enrolments.names().await?;
     let enrolments = parts.enrolments.list(&user).await?;
-    let linked = parts.coordinator.known_agents().await;
+    let linked = if enrolments.is_empty() { Vec::new() } else { parts.coordinator.known_agents().await };
     let mut linked = linked.into_iter().map(|agent| (agent.node_id, agent.shown)).collect::<HashMap<_, _>>();
     let shown = enrolments.into_iter().map(|it| {
         let owner = names.iter().find(|user| user.id == it.owner_id);

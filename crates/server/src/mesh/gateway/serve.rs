@@ -363,17 +363,19 @@ impl<'a> Choosing<'a> {
 
 /// A choice as it is kept: the best candidates, the best first.
 fn explained(wish: Wish, chosen: Option<usize>, found: &[Reachable], looks: &[Look]) -> api::CompletionChoice {
-    let better = |(_, a): &(&Reachable, &Look), (_, b): &(&Reachable, &Look)| {
-        let by_fitness = a.unfit.is_some().cmp(&b.unfit.is_some());
-        by_fitness.then_with(|| a.forecast.total().total_cmp(&b.forecast.total()))
+    let better = |(i, a): &(usize, &Look), (j, b): &(usize, &Look)| {
+        let by_choice = (chosen != Some(*i)).cmp(&(chosen != Some(*j)));
+        let by_fitness = by_choice.then_with(|| a.unfit.is_some().cmp(&b.unfit.is_some()));
+        by_fitness.then_with(|| a.forecast.total().total_cmp(&b.forecast.total())).then_with(|| i.cmp(j))
     };
-    let mut best = found.iter().zip(looks).collect::<Vec<_>>();
+    let mut best = looks.iter().enumerate().collect::<Vec<_>>();
     if best.len() > KEPT {
         best.select_nth_unstable_by(KEPT, better);
         best.truncate(KEPT);
     }
     best.sort_by(better);
-    let shown = best.into_iter().map(|(Reachable { candidate, .. }, look)| api::CompletionCandidate {
+    let best = best.into_iter().map(|(index, look)| (&found[index].candidate, look));
+    let shown = best.map(|(candidate, look)| api::CompletionCandidate {
         node_id: candidate.node_id.clone(),
         refused: look.unfit.map(|unfit| unfit.as_str().to_owned()),
         queue_seconds: look.forecast.queue,

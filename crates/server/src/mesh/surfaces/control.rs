@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRef, FromRequestParts, Path, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts as RequestParts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,9 +16,10 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use super::super::MeshConfig;
-use super::super::coordinator::{Coordinator, CoordinatorIdentity, LinkedAgent, There};
+use super::super::coordinator::{Coordinator, CoordinatorIdentity, LinkedAgent, MESH_TOKEN, There};
 use super::super::forward::Forward;
-use super::super::portal::{Approval, Approved, Portal};
+use super::super::people::VOUCHED;
+use super::super::portal::{self, Approval, Approved, Portal, SERVICE_TOKEN};
 use super::{Answer, Refused, bearer, caller_ip, same, shows};
 use crate::caller::check_origin;
 use crate::error::Result;
@@ -89,7 +90,7 @@ pub(crate) fn router_alone(config: MeshConfig) -> Result<Router> {
     Ok(routes(Control {
         portal: Portal::new(&config)?,
         coordinator: Coordinator::There(There::new(&config)?),
-        pages: Pages::There(Forward::new(&config.portal_url)?),
+        pages: Pages::There(Forward::new(&config.portal_url, portal::unreachable)?),
         config: Arc::new(config),
     }))
 }
@@ -131,8 +132,19 @@ async fn fallback(State(control): State<Control>, request: Request) -> Response 
             if let Err(error) = check_origin(&parts.method, &parts.headers) {
                 return error.into_response();
             }
-            portal.pass(parts, body).await.unwrap_or_else(|error| portal_unreachable(&error).into_response())
+            leave_out_own(&mut parts.headers, config.admin_token.as_deref());
+            portal.pass(parts, body).await.unwrap_or_else(IntoResponse::into_response)
         }
+    }
+}
+
+/// What is for the control plane, or from one service to another, is none of the portal's.
+fn leave_out_own(headers: &mut HeaderMap, admin_token: Option<&str>) {
+    if same(bearer(headers), admin_token) {
+        headers.remove(header::AUTHORIZATION);
+    }
+    for name in ["x-admin-token", MESH_TOKEN, SERVICE_TOKEN, VOUCHED] {
+        headers.remove(name);
     }
 }
 

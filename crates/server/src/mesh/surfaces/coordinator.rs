@@ -25,8 +25,10 @@ use super::super::portal::{SERVICE_TOKEN, Validate};
 use super::super::{MeshRole, Parts, gateway};
 use super::{Answer, Refused, service_token_required, shows};
 use crate::caller::VouchedFor;
-use crate::mesh;
+use crate::error::Error;
+use crate::platform::metrics;
 use crate::state::AppState;
+use crate::{http, mesh};
 
 /// Bytes of one message of a link. A record of TLS, of which each is one, has at most 16 KiB and a little.
 const MESSAGE_MAX: usize = 1 << 20;
@@ -52,13 +54,15 @@ pub(super) fn router(state: &AppState) -> Router {
         .fallback(fallback)
         .with_state(coordinator);
     // What people have here is the portal's to show, unless that is elsewhere.
-    let for_people = match parts.config.role {
-        MeshRole::Coordinator => mesh::coordinator_routes(),
-        MeshRole::All | MeshRole::Portal => gateway::routes(),
-    };
+    let is_alone = parts.config.role == MeshRole::Coordinator;
+    let for_people =
+        if is_alone { mesh::coordinator_routes().merge(metrics::http::prometheus()) } else { gateway::routes() };
     let (for_people, _) = for_people.split_for_parts();
-    let for_people = for_people.layer(middleware::from_fn_with_state(parts.clone(), believe_the_portal));
-    own.merge(for_people.with_state(state.clone()))
+    let for_people = for_people
+        .layer(middleware::from_fn_with_state(parts.clone(), believe_the_portal))
+        .method_not_allowed_fallback(async || Error::method_not_allowed());
+    let all = own.merge(for_people.with_state(state.clone()));
+    if is_alone { http::guarded(all) } else { all }
 }
 
 /// Who asks by way of the portal is signed in there.
@@ -232,8 +236,10 @@ async fn mesh_link(
     upgrade.on_upgrade(async move |socket| parts.agents.arrive(socket, node, key).await)
 }
 
-async fn fallback(State(Coordinator { parts, .. }): State<Coordinator>, headers: HeaderMap) -> Refused {
+async fn fallback(State(Coordinator { parts, .. }): State<Coordinator>, uri: Uri, headers: HeaderMap) -> Refused {
+    let is_for_people = ["/v1/", "/api/"].iter().any(|below| uri.path().starts_with(below));
     match admit(&parts, &headers) {
+        _ if is_for_people => Refused::new(StatusCode::NOT_FOUND, "not_found", "there is no such route"),
         Ok(()) => Refused::new(StatusCode::NOT_FOUND, "not_found", "the coordinator has no such route"),
         Err(refused) => refused,
     }

@@ -5,25 +5,32 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{MethodFilter, delete, get, on, post};
 use axum::{Json, Router};
 use domain::mesh::enrolment::Decision;
 use ids::{MeshNodeId, MeshNodeKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::MeshRole;
 use super::super::coordinator::unreachable;
 use super::super::enrolments::{Dormant, Shown};
 use super::super::forward::Forward;
 use super::super::people::{Authenticate, Authenticated, PeopleList, Person, VOUCHED, Vouched};
 use super::super::portal::{Approval, KnownNode, LookedUp, Lookup, SERVICE_TOKEN, Validate, Validated};
 use super::{Answer, Refused, service_token_required, shows};
-use crate::caller::{Caller, User};
+use crate::caller::{Caller, User, bearer};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::platform::identity::Credential;
 use crate::state::AppState;
+
+/// What is passed on to the coordinator. No proxy on the way tells anybody what it was sent.
+const PASSED_ON: MethodFilter = MethodFilter::GET
+    .or(MethodFilter::HEAD)
+    .or(MethodFilter::POST)
+    .or(MethodFilter::PUT)
+    .or(MethodFilter::PATCH)
+    .or(MethodFilter::DELETE);
 
 /// Coordinator or control plane.
 struct Service;
@@ -72,17 +79,13 @@ pub(super) fn router(state: &AppState) -> Router {
 /// The dashboard and its API; where this is a process of its own, what the coordinator answers comes from there.
 fn pages(state: &AppState) -> Router {
     let Ok(parts) = state.mesh.on() else { return Router::new() };
-    match (parts.config.role, Forward::new(&parts.config.coordinator_url)) {
-        (MeshRole::Portal, Ok(coordinator)) => {
-            let ask = any(move |State(state): State<AppState>, request: Request| async move {
-                ask_the_coordinator(&state, &coordinator, request).await.unwrap_or_else(IntoResponse::into_response)
-            });
-            let beside = ["/api/mesh", "/api/mesh/{*rest}", "/v1/{*rest}"];
-            let routes = beside.into_iter().fold(http::portal_routes(), |all, path| all.route(path, ask.clone()));
-            http::finished(routes, state.clone())
-        }
-        _ => http::router(state.clone()),
-    }
+    let Some(coordinator) = parts.to_coordinator.clone() else { return http::router(state.clone()) };
+    let ask = on(PASSED_ON, async move |State(state): State<AppState>, request: Request| {
+        ask_the_coordinator(&state, &coordinator, request).await.unwrap_or_else(IntoResponse::into_response)
+    });
+    let beside = ["/api/mesh", "/api/mesh/{*rest}", "/v1/{*rest}"];
+    let routes = beside.into_iter().fold(http::portal_routes(), |all, path| all.route(path, ask.clone()));
+    http::finished(routes, state.clone())
 }
 
 /// Says who asks, where that is somebody who is signed in here; whose API token is shown, the coordinator asks itself.
@@ -91,23 +94,33 @@ async fn ask_the_coordinator(state: &AppState, coordinator: &Forward, request: R
     for name in [VOUCHED, SERVICE_TOKEN] {
         head.headers.remove(name);
     }
-    if !head.headers.contains_key(header::AUTHORIZATION) && !head.headers.contains_key("x-api-key") {
-        match Caller::from_request_parts(&mut head, state).await {
-            Ok(Caller { user, credential }) => {
-                let vouched = Vouched::of(user, &credential).written()?;
-                let token = &state.mesh.on()?.config.portal_service_token;
-                for (name, value) in [(VOUCHED, vouched.as_str()), (SERVICE_TOKEN, token)] {
-                    head.headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
-                }
-            }
-            // The coordinator says so in the words of who asks.
-            Err(error) if error.is_unauthenticated() => {}
-            Err(error) => return Err(error),
+    let is_by_token = bearer(&head.headers).is_some() || head.headers.contains_key("x-api-key");
+    let vouched = if is_by_token { None } else { vouched(&mut head, state).await? };
+    if let Some(vouched) = &vouched {
+        head.headers.remove(header::AUTHORIZATION);
+        let token = &state.mesh.on()?.config.portal_service_token;
+        for (name, value) in [(VOUCHED, vouched), (SERVICE_TOKEN, token)] {
+            head.headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
         }
     }
     // Whoever has it is somebody, here.
     head.headers.remove(header::COOKIE);
-    coordinator.pass(head, body).await.map_err(|error| unreachable().because(error))
+    let response = coordinator.pass(head, body).await?;
+    if vouched.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+        // Told to the browser, it would sign somebody out.
+        tracing::error!("the coordinator does not believe this portal; look at PORTAL_SERVICE_TOKEN of both");
+        return Err(unreachable());
+    }
+    Ok(response)
+}
+
+/// Who is signed in here, if anybody is; where nobody is, the coordinator says so in the words of who asks.
+async fn vouched(head: &mut RequestParts, state: &AppState) -> Result<Option<String>> {
+    match Caller::from_request_parts(head, state).await {
+        Ok(Caller { user, credential }) => Vouched::of(user, &credential).written().map(Some),
+        Err(error) if error.is_unauthenticated() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[derive(Deserialize)]
@@ -204,7 +217,7 @@ async fn authenticate(
     State(state): State<AppState>,
     Json(asked): Json<Authenticate>,
 ) -> Answer<Json<Authenticated>> {
-    let owner = state.identity.token_owner(&asked.token).await?;
+    let owner = state.identity.token_owner_by_hash(asked.token_hash).await?;
     let caller = owner.map(|(user, grant)| Vouched::of(user, &Credential::Token(grant)));
     Ok(Json(Authenticated { caller }))
 }

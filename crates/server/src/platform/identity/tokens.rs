@@ -54,7 +54,12 @@ impl Identity {
         if let Some(directory) = &self.elsewhere {
             return directory.token_owner(token).await;
         }
-        let (now, hash) = (now_ms(), digest(token));
+        self.token_owner_by_hash(digest(token)).await
+    }
+
+    /// The same, for who has only heard what the token is known by.
+    pub(crate) async fn token_owner_by_hash(&self, hash: String) -> Result<Option<(User, Grant)>> {
+        let now = now_ms();
         if let Some(recent) = self.recent.find(&hash) {
             return Ok(Some(recent));
         }

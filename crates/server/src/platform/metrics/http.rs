@@ -23,10 +23,12 @@ use crate::rfc3339;
 use crate::state::AppState;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(node_metrics))
-        .routes(routes!(project_metrics))
-        .routes(routes!(prometheus_metrics))
+    OpenApiRouter::new().routes(routes!(node_metrics)).routes(routes!(project_metrics)).merge(prometheus())
+}
+
+/// For Prometheus alone.
+pub(crate) fn prometheus() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(prometheus_metrics))
 }
 
 /// How far back. Default: ten minutes.
