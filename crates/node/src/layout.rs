@@ -16,6 +16,8 @@ pub(crate) struct Layout {
 }
 
 /// The file that marks a group of a preview.
+/// How often a file is made anew that others make at the same moment.
+const CREATE_TRIES: u32 = 100;
 const PREVIEW: &str = "preview";
 
 /// Which of a workload's two logs.
@@ -228,8 +230,16 @@ fn sync_name(path: &Path) -> io::Result<()> {
 /// A file in the place of whatever has its name: the directory may be that of somebody less trusted, so nothing that
 /// lies there is followed or written to.
 pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<std::fs::File> {
-    remove_file(path)?;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let mut tries = CREATE_TRIES;
+    let file = loop {
+        remove_file(path)?;
+        tries -= 1;
+        match std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
+            // Somebody else made it in between: several processes of a workspace may be started at the same time.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries > 0 => {}
+            opened => break opened?,
+        }
+    };
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
 }
